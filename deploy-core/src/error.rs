@@ -1,0 +1,238 @@
+//! What the user sees when something is wrong: the thing, the place, and the next step.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::process::ExitCode;
+
+/// The result of everything that can fail for a reason that the user should read.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error that is meant for the user.
+///
+/// The message names the thing in backticks, in lower case and without a full stop. The cause, if there is one,
+/// stands in [`source`](StdError::source) and is not repeated in the message. Hints name the next thing to do.
+pub struct Error(Box<Repr>);
+
+struct Repr {
+    kind: ErrorKind,
+    message: String,
+    detail: Option<String>,
+    hints: Vec<String>,
+    source: Option<anyhow::Error>,
+}
+
+/// Who has to act on an error. It decides the exit code and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The command line is wrong.
+    Usage,
+    /// `deploy.toml` or the registration in `main.rs` is wrong.
+    Config,
+    /// A server can't be reached or logged in to, or the connection was lost.
+    Connection,
+    /// A task failed.
+    Task,
+    /// Somebody else holds the stage's lock.
+    Locked,
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl ErrorKind {
+    /// The exit code of a run that ends with this kind of error. Zero is success; 101 would be a bug (a panic).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            ErrorKind::Task => 1,
+            ErrorKind::Usage => 2,
+            ErrorKind::Config => 3,
+            ErrorKind::Connection => 4,
+            ErrorKind::Locked => 5,
+            ErrorKind::Interrupted => 130,
+            ErrorKind::Terminated => 143,
+        }
+    }
+}
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error(Box::new(Repr { kind, message: message.into(), detail: None, hints: Vec::new(), source: None }))
+    }
+
+    /// An error in the command line.
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Usage, message)
+    }
+
+    /// An error in the configuration.
+    pub fn config(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Config, message)
+    }
+
+    /// A task that failed.
+    pub fn task(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Task, message)
+    }
+
+    /// A server that can't be reached, or was lost.
+    pub fn connection(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Connection, message)
+    }
+
+    /// Adds the next thing to do, such as a command to type. Hints are shown in the order in which they were added.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.0.hints.push(hint.into());
+        self
+    }
+
+    /// Adds several hints.
+    #[must_use]
+    pub fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Error {
+        self.0.hints.extend(hints);
+        self
+    }
+
+    /// Adds text of several lines that is shown as it is below the message: annotated source, the last lines of output.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Error {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<anyhow::Error>) -> Error {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Who has to act on it.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The message alone, without causes and hints.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The text that is shown below the message, if any.
+    pub fn detail_text(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// The hints, in order.
+    pub fn hint_texts(&self) -> &[String] {
+        &self.0.hints
+    }
+
+    /// The causes, outermost first.
+    pub fn causes(&self) -> Vec<String> {
+        self.0.source.iter().flat_map(|source| source.chain()).map(ToString::to_string).collect()
+    }
+
+    /// The exit code that a process ending with this error should have.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind().exit_code())
+    }
+}
+
+/// The message, then the text below it, the causes and the hints: what the terminal shows after `error: `.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(detail) = &self.0.detail {
+            write!(f, "\n{}", detail.trim_end())?;
+        }
+        for cause in self.causes() {
+            write!(f, "\n  cause: {}", cause.trim_end().replace('\n', "\n         "))?;
+        }
+        for hint in &self.0.hints {
+            write!(f, "\n  hint: {}", hint.replace('\n', "\n        "))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}
+
+/// The body of a task written by a user returns `anyhow::Result`; its error becomes a failure of that task.
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Error {
+        match error.downcast::<Error>() {
+            Ok(error) => error,
+            Err(error) => {
+                let message = error.to_string();
+                let mut own = Error::task(message);
+                let mut causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
+                if let Some(last) = causes.pop() {
+                    let cause = causes.into_iter().rev().fold(anyhow::anyhow!(last), |inner, outer| inner.context(outer));
+                    own = own.because(cause);
+                }
+                own
+            }
+        }
+    }
+}
+
+/// The name in `known` that is nearest to `name`, if any is near enough to be what was meant.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = name.to_lowercase().replace('-', "_");
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase().replace('-', "_")), candidate))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_message_detail_causes_and_hints_in_this_order() {
+        let error = Error::task("failed to read `x`")
+            .because(anyhow::anyhow!("inner").context("outer"))
+            .detail("line 1\nline 2\n")
+            .hint("try again");
+        assert_eq!(
+            error.to_string(),
+            "failed to read `x`\nline 1\nline 2\n  cause: outer\n  cause: inner\n  hint: try again"
+        );
+    }
+
+    #[test]
+    fn an_error_survives_the_way_through_anyhow() {
+        let error = Error::from(anyhow::Error::from(Error::usage("no").hint("yes")));
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert_eq!(error.hint_texts(), ["yes"]);
+    }
+
+    #[test]
+    fn causes_of_a_foreign_error_are_kept_in_order() {
+        let error = Error::from(anyhow::anyhow!("a").context("b").context("c"));
+        assert_eq!(error.to_string(), "c\n  cause: b\n  cause: a");
+    }
+
+    #[test]
+    fn nearest_finds_a_typo_and_nothing_far() {
+        assert_eq!(nearest("linked_file", ["linked_files", "branch"]), Some("linked_files"));
+        assert_eq!(nearest("keep-releases", ["keep_releases"]), Some("keep_releases"));
+        assert_eq!(nearest("zzz", ["linked_files", "branch"]), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! What happens in a run, as plain data.
+//!
+//! The executor and the transports emit events; renderers turn them into a terminal's text, a log file, or JSON.
+//! Nothing else prints. Events of all servers go through one channel, so that output of parallel work never tears.
+
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use crate::transport::Traffic;
+
+/// The number of a server in the run's [`Outline::servers`].
+pub type ServerNo = usize;
+
+/// The number of a step in the run's [`Outline::steps`].
+pub type StepNo = usize;
+
+/// What a run is going to do: the first event, which gives later events' numbers their meaning.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    /// What was asked for: `deploy`, `deploy:rollback`, `git:check`.
+    pub task: String,
+    /// The stage's name.
+    pub stage: String,
+    /// The servers, as [`Server::label`](crate::config::Server::label) calls them.
+    pub servers: Vec<String>,
+    /// The tasks in the order in which they are shown; the failure path's tasks stand at the end.
+    pub steps: Vec<StepOutline>,
+    /// The file that gets everything, unabridged.
+    pub log_file: Option<PathBuf>,
+}
+
+/// One task of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepOutline {
+    /// The task's id.
+    pub id: String,
+    /// Its one line of description.
+    pub about: String,
+    /// The servers that run it; empty for a task that runs on the controller.
+    pub servers: Vec<ServerNo>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The run begins.
+    Started(Outline),
+    /// A server is logged in to.
+    Connected {
+        /// Which server.
+        server: ServerNo,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A server could not be logged in to, or was lost. The run's end repeats it in its error.
+    Disconnected {
+        /// Which server.
+        server: ServerNo,
+        /// Why.
+        message: String,
+    },
+    /// A task begins; `server` is `None` on the controller.
+    StepStarted {
+        /// Which task.
+        step: StepNo,
+        /// Where.
+        server: Option<ServerNo>,
+    },
+    /// A line that a task wrote, without its end of line, byte for byte.
+    Output {
+        /// Which task.
+        step: StepNo,
+        /// Where.
+        server: Option<ServerNo>,
+        /// On which stream.
+        stream: Stream,
+        /// The bytes; not always UTF-8. A very long line comes in pieces.
+        line: Vec<u8>,
+    },
+    /// Something that a task wants the user to know.
+    Note {
+        /// Which task, if it is one's.
+        step: Option<StepNo>,
+        /// Where, if it is a server's.
+        server: Option<ServerNo>,
+        /// The text.
+        text: String,
+    },
+    /// A task ended.
+    StepFinished {
+        /// Which task.
+        step: StepNo,
+        /// Where.
+        server: Option<ServerNo>,
+        /// How long it took there.
+        elapsed: Duration,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// For the log file only: the script that is about to run, or another detail of how things are done.
+    Detail {
+        /// Where, if it is a server's.
+        server: Option<ServerNo>,
+        /// The text.
+        text: String,
+    },
+    /// The run is over.
+    Finished {
+        /// How long it took.
+        elapsed: Duration,
+        /// The error's text when it failed, hints included.
+        error: Option<String>,
+        /// What the run did, in one line: `deployed 20261122101500 (abc1234) to 3 servers`.
+        summary: String,
+        /// What went over the wire, per server.
+        traffic: Vec<Traffic>,
+    },
+}
+
+/// One of the two output streams of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// How a task ended on a server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It did what it should.
+    Done,
+    /// It had nothing to do, for this reason.
+    Skipped(String),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Why a task failed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failure {
+    /// The command that failed, as it could be typed.
+    pub command: Option<String>,
+    /// Where the command stands in its task: the first of 3 is `(1, 3)`.
+    pub position: Option<(usize, usize)>,
+    /// `exit status 7`, `killed by signal KILL`, or the message of a task that failed by itself.
+    pub reason: String,
+    /// The last lines of output, both streams.
+    pub tail: Vec<String>,
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+/// Where events go: a cheap handle that every thread of a run has.
+#[derive(Clone)]
+pub struct Events {
+    sender: Option<Sender<(Instant, Event)>>,
+}
+
+impl Events {
+    /// Events go to `sender`, with the time at which they happened.
+    pub fn to(sender: Sender<(Instant, Event)>) -> Events {
+        Events { sender: Some(sender) }
+    }
+
+    /// Events go nowhere.
+    pub fn nowhere() -> Events {
+        Events { sender: None }
+    }
+
+    /// Tells of `event`. Never fails: a run goes on although its renderer is gone.
+    pub fn emit(&self, event: Event) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.send((Instant::now(), event));
+        }
+    }
+}

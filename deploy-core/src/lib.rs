@@ -1,0 +1,7 @@
+//! Deployments in Capistrano's model, as a library for a workspace's own `xtask`.
+
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod transport;
+pub mod ui;

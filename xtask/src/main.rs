@@ -1,0 +1,3 @@
+//! This repository's own deployment tool, and the example that users copy.
+
+fn main() {}
