@@ -1,0 +1,1 @@
+//! Installs the gems of a release with Bundler.
