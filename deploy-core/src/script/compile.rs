@@ -73,7 +73,7 @@ pub const SILENCE_SECONDS: u32 = 45;
 pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
     let beats_after = tasks.iter().rposition(|task| task.payload.is_some() || task.gated);
     let mut compiler = Compiler { shell, text: Vec::new(), steps: Vec::new() };
-    compiler.header();
+    compiler.header(libraries(tasks));
     for (number, task) in tasks.iter().enumerate() {
         compiler.task(number, task);
         if shell.lifeline && beats_after == Some(number) {
@@ -85,6 +85,17 @@ pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
         return Err(Error::config("a value with a NUL byte can't be passed to a server's shell"));
     }
     Ok(Program { text: compiler.text, steps: compiler.steps, beats_after })
+}
+
+/// What the scripts use, each once, in order of first use.
+fn libraries(tasks: &[TaskScript]) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for library in tasks.iter().filter(|task| task.as_user.is_none()).flat_map(|task| &task.script.libraries) {
+        if !all.contains(library) {
+            all.push(*library);
+        }
+    }
+    all
 }
 
 struct Compiler<'a> {
@@ -99,8 +110,8 @@ impl Compiler<'_> {
         self.text.push(b'\n');
     }
 
-    fn header(&mut self) {
-        self.line("# shellcheck shell=sh disable=SC2086,SC2317,SC2329");
+    fn header(&mut self, libraries: Vec<&'static str>) {
+        self.line("# shellcheck shell=sh disable=SC2016,SC2086,SC2317,SC2329");
         self.line("exec 3<&0 8>&2 9>&1 </dev/null");
         self.line(PRELUDE.trim_end());
         self.line(self.environment());
@@ -108,6 +119,7 @@ impl Compiler<'_> {
         if self.shell.lifeline {
             self.line(WATCH.trim().replace("SILENCE", &SILENCE_SECONDS.to_string()));
         }
+        libraries.into_iter().for_each(|library| self.line(library.trim_end()));
         self.line("deploy_main() {");
     }
 
@@ -143,7 +155,7 @@ impl Compiler<'_> {
         self.line("(");
         match &task.as_user {
             None => self.line(body),
-            Some(user) => self.line(self.as_user(user, &body)),
+            Some(user) => self.line(self.as_user(user, &task.script.libraries, &body)),
         }
         let close = if task.payload.is_some() { ")" } else { ") 3<&-" };
         self.line(close);
@@ -151,11 +163,12 @@ impl Compiler<'_> {
     }
 
     /// `body` in a shell of `user`. The outer shell reports only what goes wrong before that shell runs.
-    fn as_user(&self, user: &str, body: &[u8]) -> Vec<u8> {
+    fn as_user(&self, user: &str, libraries: &[&str], body: &[u8]) -> Vec<u8> {
         let mut inner = b"exec 8>&2 9>&1\n".to_vec();
         inner.extend_from_slice(PRELUDE.as_bytes());
         inner.extend(self.environment());
         inner.push(b'\n');
+        libraries.iter().for_each(|library| inner.extend_from_slice(library.as_bytes()));
         inner.extend_from_slice(body);
         let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\nsudo -n -H -u ".to_vec();
         text.extend(quote(user.as_bytes()));

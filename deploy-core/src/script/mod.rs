@@ -161,6 +161,7 @@ impl fmt::Display for Cmd {
 #[must_use]
 pub struct Script {
     steps: Vec<Step>,
+    libraries: Vec<&'static str>,
 }
 
 /// One step of a script.
@@ -215,7 +216,21 @@ impl Script {
     /// Adds the steps of `other`.
     pub fn then(mut self, other: Script) -> Script {
         self.steps.extend(other.steps);
+        other.libraries.into_iter().for_each(|library| self.add_library(library));
         self
+    }
+
+    /// Has the shell functions that `library` defines at hand. A program holds each library once, however many of its
+    /// tasks use it.
+    pub fn uses(mut self, library: &'static str) -> Script {
+        self.add_library(library);
+        self
+    }
+
+    fn add_library(&mut self, library: &'static str) {
+        if !self.libraries.contains(&library) {
+            self.libraries.push(library);
+        }
     }
 
     /// How many steps there are, not counting those inside of conditions.
