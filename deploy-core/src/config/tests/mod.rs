@@ -1,6 +1,13 @@
 //! What a user writes, and what comes of it.
 
 mod good;
+mod layers;
+mod mistakes;
+mod paths;
+mod places;
+mod recipes;
+mod servers;
+mod tasks;
 
 use std::path::PathBuf;
 
