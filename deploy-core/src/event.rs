@@ -87,6 +87,15 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// Something that the user should know of and perhaps act on, although the run goes on.
+    Warning {
+        /// Which task, if it is one's.
+        step: Option<StepNo>,
+        /// Where, if it is a server's.
+        server: Option<ServerNo>,
+        /// The text.
+        text: String,
+    },
     /// A task ended.
     StepFinished {
         /// Which task.
@@ -116,6 +125,18 @@ pub enum Event {
         /// What went over the wire, per server.
         traffic: Vec<Traffic>,
     },
+}
+
+impl Outline {
+    /// How the task with this number is called.
+    pub fn task_id(&self, step: StepNo) -> &str {
+        self.steps.get(step).map_or("?", |step| &step.id)
+    }
+
+    /// How the server with this number is called.
+    pub fn server_label(&self, server: ServerNo) -> &str {
+        self.servers.get(server).map_or("?", String::as_str)
+    }
 }
 
 /// One of the two output streams of a command.
