@@ -102,29 +102,46 @@ pub(super) struct Log {
     started: Timestamp,
     screen: Arc<Screen>,
     outline: Outline,
+    /// What the last entry began with. A command that writes much does so within few milliseconds.
+    head: Option<(u128, Place, String)>,
 }
+
+/// What an entry is about: a task, a server, both, or the run.
+type Place = (Option<StepNo>, Option<ServerNo>);
 
 impl Log {
     pub(super) fn new(file: LogFile, screen: Arc<Screen>) -> Log {
         let LogFile { path, file, started } = file;
-        Log { file: Some(BufWriter::new(file)), path, started, screen, outline: Outline::default() }
+        Log { file: Some(BufWriter::new(file)), path, started, screen, outline: Outline::default(), head: None }
     }
 
     /// Writes one entry per line of `text`, which is about a task, a server, both, or the run.
-    fn entry(&mut self, at: Duration, (step, server): (Option<StepNo>, Option<ServerNo>), text: impl AsRef<[u8]>) {
-        let server = server.map(|server| self.outline.server_label(server));
-        let step = step.map(|step| self.outline.task_id(step));
-        let place = [server, step].into_iter().flatten().map(|name| format!("{name} ")).collect::<String>();
-        let head = format!("{:.3} {place}", self.started + at);
+    fn entry(&mut self, at: Duration, place: Place, text: impl AsRef<[u8]>) {
         for line in text.as_ref().split(|byte| *byte == b'\n') {
-            self.write(head.as_bytes(), line);
+            self.write(at, place, &[line]);
         }
     }
 
-    fn write(&mut self, head: &[u8], line: &[u8]) {
+    /// Writes one entry, made of `parts`.
+    fn write(&mut self, at: Duration, place: Place, parts: &[&[u8]]) {
+        let millis = at.as_millis();
+        let head = match self.head.take() {
+            Some((last, same, head)) if (last, same) == (millis, place) => head,
+            _ => self.describe(at, place),
+        };
         let Some(file) = &mut self.file else { return };
-        let written = [head, line, b"\n"].into_iter().try_for_each(|part| file.write_all(part));
+        let parts = std::iter::once(head.as_bytes()).chain(parts.iter().copied()).chain([b"\n".as_slice()]);
+        let written = parts.into_iter().try_for_each(|part| file.write_all(part));
+        self.head = Some((millis, place, head));
         self.check(written);
+    }
+
+    /// What an entry begins with.
+    fn describe(&self, at: Duration, (step, server): Place) -> String {
+        let server = server.map(|server| self.outline.server_label(server));
+        let step = step.map(|step| self.outline.task_id(step));
+        let place = [server, step].into_iter().flatten().map(|name| format!("{name} ")).collect::<String>();
+        format!("{:.3} {place}", self.started + at)
     }
 
     /// A log that can't be written is given up, and the user told once: the disk may be full.
@@ -138,6 +155,7 @@ impl Log {
 
     fn started(&mut self, at: Duration, outline: &Outline) {
         self.outline = outline.clone();
+        self.head = None;
         let Outline { task, stage, servers, .. } = outline;
         self.entry(at, (None, None), format!("started {task} {stage}: {}", servers.join(", ")));
     }
@@ -167,7 +185,7 @@ impl Renderer for Log {
             Event::StepStarted { step, server } => self.entry(at, (Some(*step), *server), "started"),
             Event::Output { step, server, stream, line } => {
                 let stream: &[u8] = if *stream == Stream::Stdout { b"out| " } else { b"err| " };
-                self.entry(at, (Some(*step), *server), [stream, line].concat());
+                self.write(at, (Some(*step), *server), &[stream, line]);
             }
             Event::Note { step, server, text } => self.entry(at, (*step, *server), format!("note: {text}")),
             Event::Warning { step, server, text } => {

@@ -25,7 +25,7 @@ mod turns;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,10 @@ use crate::event::{Event, Events};
 
 /// How often renderers may show that time has passed.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How many events wait for the renderers at most. While a question is open they are shown all the same, out of sight:
+/// that the user is slow to answer keeps nobody waiting.
+const WAITING: usize = 4096;
 
 /// Turns events into output.
 pub trait Renderer: Send {
@@ -99,11 +103,11 @@ impl Ui {
         if let Some(log) = log {
             renderers.push(Box::new(log::Log::new(log, Arc::clone(&screen))));
         }
-        let (sender, events) = channel();
+        let (sender, events) = sync_channel(WAITING);
         let over = Arc::new(AtomicBool::new(false));
         let show = Show { renderers, events, start: Instant::now(), over: Arc::clone(&over) };
         Ui {
-            events: Some(Events::to(sender)),
+            events: Some(Events::bounded(sender)),
             screen,
             surroundings: settings.surroundings,
             over,

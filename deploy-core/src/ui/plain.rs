@@ -19,6 +19,8 @@ const INDENT: &str = "      ";
 const OPEN_LINE: Duration = Duration::from_secs(5);
 /// A wider name of a task does not push the results of all others to the right.
 const WIDEST_ID: usize = 36;
+/// How many parts of a task's block are kept until its turn comes. Lines beyond that are only in the log file.
+const MOST_WAITING: usize = 10_000;
 
 /// Shows a run as text, for people: in colours and with signs on a terminal, else plainly.
 ///
@@ -31,12 +33,20 @@ pub(super) struct Plain {
     outline: Outline,
     turns: Turns,
     /// What is to be shown, by task. Between events it has only tasks whose turn has not come.
-    waiting: BTreeMap<StepNo, Vec<(Duration, Item)>>,
+    waiting: BTreeMap<StepNo, Waiting>,
     /// The task whose block is being written.
     block: Option<StepNo>,
     /// The task's line, as long as it is open for its result.
     open_line: Option<OpenLine>,
     failures: Vec<(StepNo, Option<ServerNo>, Failure)>,
+}
+
+/// What a task has to say when its turn comes.
+#[derive(Default)]
+struct Waiting {
+    items: Vec<(Duration, Item)>,
+    /// How many lines were too many to keep.
+    left_out: usize,
 }
 
 /// A line that has not ended.
@@ -92,8 +102,8 @@ impl Renderer for Plain {
     }
 
     fn end(&mut self) {
-        for (step, items) in std::mem::take(&mut self.waiting) {
-            self.show(step, items);
+        for (step, waiting) in std::mem::take(&mut self.waiting) {
+            self.show(step, waiting);
         }
         self.end_line();
         for (step, server, failure) in std::mem::take(&mut self.failures) {
@@ -213,19 +223,24 @@ impl Plain {
 /// How blocks are written.
 impl Plain {
     fn put(&mut self, at: Duration, step: StepNo, item: Item) {
-        self.waiting.entry(step).or_default().push((at, item));
+        let waiting = self.waiting.entry(step).or_default();
+        if waiting.items.len() >= MOST_WAITING && matches!(item, Item::Text(_)) {
+            waiting.left_out += 1;
+        } else {
+            waiting.items.push((at, item));
+        }
     }
 
     /// Shows what tasks have to say whose turn it is or was.
     fn show_due(&mut self) {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() <= self.turns.current()) {
-            let (step, items) = entry.remove_entry();
-            self.show(step, items);
+            let (step, waiting) = entry.remove_entry();
+            self.show(step, waiting);
         }
     }
 
-    fn show(&mut self, step: StepNo, items: Vec<(Duration, Item)>) {
-        for (at, item) in items {
+    fn show(&mut self, step: StepNo, waiting: Waiting) {
+        for (at, item) in waiting.items {
             if self.block != Some(step) {
                 self.head(at, step);
             }
@@ -234,6 +249,10 @@ impl Plain {
                 Item::Text(line) => self.write_between(line),
                 Item::Result(line) => self.write_result(line),
             }
+        }
+        if waiting.left_out > 0 {
+            let text = format!("({} more lines are in the log file)", waiting.left_out);
+            self.write_between(Line::new().with(Style::Dim, text));
         }
     }
 

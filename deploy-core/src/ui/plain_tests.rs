@@ -166,6 +166,22 @@ fn a_server_that_is_ahead_waits_for_its_turn() {
 }
 
 #[test]
+fn what_a_server_writes_while_it_waits_for_its_turn_is_bounded() {
+    let look = Look { verbosity: Verbosity::Verbose, ..PLAIN };
+    let mut run = Run::new(look, &["fast", "slow"], &[("one", &[0, 1]), ("two", &[0])]);
+    run.run(0, 0);
+    run.start(1, 0);
+    for _ in 0..MOST_WAITING + 5 {
+        run.output(1, 0, b"much");
+    }
+    run.finish(1, 0, Outcome::Done);
+    run.run(0, 1);
+    let shown = run.shown();
+    assert_eq!(shown.lines().filter(|line| line.ends_with("fast | much")).count(), MOST_WAITING - 1);
+    assert!(shown.ends_with("      fast 0.12s\n      (6 more lines are in the log file)\n"));
+}
+
+#[test]
 fn a_task_that_no_server_ran_is_not_shown() {
     let steps: [(&str, &[ServerNo]); 4] = [("one", &[0, 1]), ("two", &[0, 1]), ("three", &[0, 1]), ("failed", &[0, 1])];
     let mut run = Run::new(PLAIN, &["good", "bad"], &steps);
