@@ -4,6 +4,8 @@
 //! else (scripts, payloads, file transfer, cancellation) is made of these. The `ssh` folder is the only place that
 //! names ssh2, `local` is the same thing on this machine.
 
+pub mod ssh;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
