@@ -44,6 +44,8 @@ pub(super) struct Job {
     command: Command,
     channel: Channel,
     state: State,
+    /// Whether the request for the command is under way.
+    requested: bool,
     /// The piece of input that is being sent, and how much of it went out already.
     sending: Option<(Vec<u8>, usize)>,
     input_ended: bool,
@@ -69,6 +71,7 @@ impl Job {
             command,
             channel,
             state: State::Starting,
+            requested: false,
             sending: None,
             input_ended: false,
             half_written: false,
@@ -85,7 +88,7 @@ impl Job {
     /// Those that end the connection; an error of this channel alone ends the job.
     pub(super) fn step(&mut self, wire: &Wire, buffer: &mut [u8], label: &str) -> Result<bool, Fault> {
         let moved = match self.state {
-            State::Starting => self.start(),
+            State::Starting => self.start(wire),
             State::Running => self.run(wire, buffer),
             State::Ending => self.end_input(wire),
             State::Closing => self.close(),
@@ -129,8 +132,9 @@ impl Job {
         self.command
     }
 
-    fn start(&mut self) -> Result<bool, Fault> {
-        if self.channel.exec(&self.command.text)?.is_none() {
+    fn start(&mut self, wire: &Wire) -> Result<bool, Fault> {
+        let (channel, text) = (&mut self.channel, &self.command.text);
+        if wire.request(&mut self.requested, || channel.exec(text))?.is_none() {
             return Ok(false);
         }
         self.counters.execs.fetch_add(1, Ordering::Relaxed);

@@ -17,6 +17,9 @@ pub(super) struct Wire {
     socket: Arc<OwnedFd>,
     /// Whether any call since the last rest wanted to send. libssh2 itself only remembers the last call.
     wants_room: Cell<bool>,
+    /// Whether a channel request waits for its answer. libssh2 fails a request that meets another one's answer, so
+    /// there must never be two.
+    request_in_flight: Cell<bool>,
 }
 
 impl Wire {
@@ -27,7 +30,7 @@ impl Wire {
         session.set_blocking(false);
         session.set_keepalive(true, SHORTEST_PROBE_GAP);
         session.set_tcp_stream(Arc::clone(&socket));
-        Ok(Wire { session, socket, wants_room: Cell::new(false) })
+        Ok(Wire { session, socket, wants_room: Cell::new(false), request_in_flight: Cell::new(false) })
     }
 
     /// Repeats `call` until it is through, or `deadline` has passed.
@@ -99,6 +102,22 @@ impl Wire {
         let may_begin = *half_sent || !self.is_sending();
         let result = call();
         *half_sent = matches!(result, Ok(None)) && may_begin && self.is_sending();
+        result
+    }
+
+    /// Makes a call that sends a channel request and waits for its answer. `begun` is the caller's memory of whether
+    /// it has the turn; without it, nothing is sent and `Ok(None)` returned.
+    pub(super) fn request<T>(
+        &self,
+        begun: &mut bool,
+        call: impl FnOnce() -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        if !*begun && self.request_in_flight.replace(true) {
+            return Ok(None);
+        }
+        let result = call();
+        *begun = matches!(result, Ok(None));
+        self.request_in_flight.set(*begun);
         result
     }
 
