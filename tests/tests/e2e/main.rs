@@ -1,0 +1,3 @@
+//! Scenarios with the real binary, real repositories and real SSH servers.
+
+mod harness;
