@@ -16,6 +16,7 @@
 //! The harness panics when it can't do its own work: in a test that is the answer that helps.
 
 mod binary;
+mod capistrano;
 mod key;
 mod output;
 mod process;
@@ -30,6 +31,7 @@ mod sshd;
 mod user;
 
 pub use binary::xtask;
+pub use capistrano::Capistrano;
 pub use key::Key;
 pub use output::Output;
 pub use process::Running;

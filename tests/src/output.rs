@@ -39,6 +39,14 @@ impl Output {
         self
     }
 
+    /// Asserts that the command failed in an orderly way: with one of the documented exit statuses, not by a crash.
+    #[track_caller]
+    pub fn fails(self) -> Output {
+        let orderly = matches!(self.status.code(), Some(1..=5));
+        assert!(orderly, "the command should fail with a documented exit status:\n{self}");
+        self
+    }
+
     /// Asserts that the output contains `text` on either stream, after redaction.
     #[track_caller]
     pub fn says(self, text: &str) -> Output {

@@ -29,6 +29,7 @@ impl Redactions {
         }
         let text = STAMP.replace_all(&text, |found: &Captures<'_>| self.stamp(&found[0]));
         let text = COMMIT.replace_all(&text, commit);
+        let text = CLOCK.replace_all(&text, "MM:SS ");
         let text = SECONDS.replace_all(&text, "N s");
         let text = BYTES.replace_all(&text, "N $1");
         PROCESS.replace_all(&text, "process N").into_owned()
@@ -51,6 +52,7 @@ fn regex(pattern: &str) -> Regex {
 
 static STAMP: LazyLock<Regex> = LazyLock::new(|| regex(r"\b20\d{12}\b"));
 static COMMIT: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[0-9a-f]{7,40}\b"));
+static CLOCK: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^\d\d:\d\d "));
 static SECONDS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+(\.\d+)? ?m?s\b"));
 static BYTES: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+(?:\.\d+)? ?(B|bytes|[kKMG]i?B)\b"));
 static PROCESS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(?:process|pid) \d+\b"));

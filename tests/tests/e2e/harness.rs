@@ -51,15 +51,15 @@ fn a_killed_server_drops_its_sessions_and_comes_back() {
     let session = e2e::Running::start(command, &project.sandbox);
     session.wait_for("started");
     project.server_mut("app1").sshd.kill();
-    let _ = session.wait().fails_with(255);
+    session.wait().fails_with(255);
     project.server_mut("app1").sshd.restart();
-    let _ = ssh(&project, project.server("app1"), "true").success();
+    ssh(&project, project.server("app1"), "true").success();
 }
 
 #[test]
 fn what_a_test_leaves_running_is_seen_and_ended() {
     let project = Project::over_ssh(&[("app1", "app")]);
-    let _ = ssh(&project, project.server("app1"), "setsid sleep 601 >/dev/null 2>&1 </dev/null &").success();
+    ssh(&project, project.server("app1"), "setsid sleep 601 >/dev/null 2>&1 </dev/null &").success();
     assert!(project.sandbox.processes().contains(&"sleep 601".to_owned()));
     let folder = project.sandbox.path().to_owned();
     drop(project);
@@ -72,7 +72,7 @@ fn a_proxy_delays_and_swallows() {
     let proxy = Proxy::to(project.server("app1").port);
     project.server_mut("app1").behind(&proxy);
     proxy.delay(Duration::from_millis(20));
-    let _ = ssh(&project, project.server("app1"), "true").success();
+    ssh(&project, project.server("app1"), "true").success();
     assert_eq!(proxy.connections(), 1);
     proxy.black_hole();
     let stuck = e2e::Running::start(ssh_command(&project, project.server("app1"), "true"), &project.sandbox);
