@@ -161,3 +161,24 @@ fn a_branch_that_was_forced_back_is_followed() {
         assert_eq!(project.server("app1").site.read("current/index.html"), "other\n", "{strategy}");
     }
 }
+
+#[test]
+fn a_finished_deploy_leaves_nothing_running_but_what_was_started_on_purpose() {
+    let mut project = project_with("push");
+    project.xtask("deploy staging").success();
+    assert_eq!(project.sandbox.processes(), [""; 0]);
+    let daemon = "setsid sleep 606 </dev/null >/dev/null 2>&1 &";
+    project.tables(&format!("[tasks.\"start:it\"]\nrun = {daemon:?}\nafter = \"deploy:published\""));
+    project.xtask("deploy staging").success();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(project.sandbox.processes(), ["sleep 606"]);
+}
+
+#[test]
+fn a_daemon_that_holds_the_output_open_does_not_hold_the_deploy_up() {
+    let mut project = project_with("push");
+    project.tables("[tasks.\"start:it\"]\nrun = \"sleep 607 &\"\nafter = \"deploy:published\"");
+    let start = std::time::Instant::now();
+    project.xtask("deploy staging").success();
+    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+}
