@@ -3,5 +3,6 @@
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod script;
 pub mod transport;
 pub mod ui;

@@ -8,6 +8,29 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod diagnostics;
+mod expand;
+mod find;
+mod keys;
+mod layers;
+mod load;
+mod names;
+mod paths;
+mod reader;
+mod recipe;
+mod server;
+mod settings;
+mod source;
+mod stage;
+mod task;
+mod value;
+mod value_de;
+
+pub use find::Project;
+pub use layers::VARIABLE_PREFIX;
+pub use load::LoadRequest;
+pub use recipe::RecipeTable;
+
 /// Everything that `deploy.toml` says, resolved.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -38,6 +61,13 @@ pub struct Stage {
     pub tasks: Vec<TextTask>,
     /// `[recipes.NAME]` merged with `[stages.X.recipes.NAME]`, without those that say `enabled = false`.
     pub recipes: BTreeMap<String, RecipeTable>,
+}
+
+impl Stage {
+    /// The table of the recipe `name`; `None` when the recipe is off in this stage.
+    pub fn recipe(&self, name: &str) -> Option<&RecipeTable> {
+        self.recipes.get(name)
+    }
 }
 
 /// How servers are reached.
@@ -241,8 +271,5 @@ pub struct Command {
     pub run: Vec<String>,
 }
 
-/// The table of a recipe in one stage, as it stands in `deploy.toml`.
-#[derive(Clone, Debug)]
-pub struct RecipeTable {
-    // The config helper decides what stands here: enough to deserialize with spans.
-}
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,10 @@
 //! else (scripts, payloads, file transfer, cancellation) is made of these. The `ssh` folder is the only place that
 //! names ssh2, `local` is the same thing on this machine.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod fake;
+pub mod local;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};

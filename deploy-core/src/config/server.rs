@@ -1,0 +1,290 @@
+//! Reads the servers of a stage.
+
+use std::path::Path;
+
+use super::diagnostics::{Problem, Problems};
+use super::expand::Names;
+use super::reader::{Reader, Text};
+use super::source::Span;
+use super::value::Table;
+use super::{Server, TransportKind, keys, names, paths};
+
+/// What servers are read with besides their own table.
+pub(super) struct ServerReader<'a> {
+    pub(super) transport: TransportKind,
+    /// The project root, where the relative `deploy_to` of a local stage starts.
+    pub(super) root: &'a Path,
+    /// Where a local stage is deployed to when nothing says otherwise.
+    pub(super) default_deploy_to: &'a Path,
+    pub(super) names: Names<'a>,
+    /// The place of the stage's name.
+    pub(super) stage: Span,
+    /// Top level and stage.
+    pub(super) lower: Table,
+    /// Variables and flags.
+    pub(super) upper: &'a Table,
+    /// The roles of a server that is alone in its stage and names none.
+    pub(super) all_roles: Vec<String>,
+    pub(super) problems: &'a Problems,
+}
+
+/// A server and the places that its checks point to.
+pub(super) struct Placed {
+    pub(super) server: Server,
+    host: Span,
+}
+
+/// `user@host:port`, taken apart.
+#[derive(Debug, PartialEq)]
+struct Address {
+    user: Option<String>,
+    host: String,
+    port: Option<u16>,
+}
+
+impl ServerReader<'_> {
+    /// The servers of the stage whose table is `stage`.
+    pub(super) fn read(&self, stage: &Reader<'_>) -> Vec<Placed> {
+        let tables = stage.array_of_tables("servers");
+        let written = tables.as_ref().is_some_and(|tables| !tables.is_empty());
+        let servers: Vec<Placed> = match self.transport {
+            TransportKind::Local => self.read_local(&tables.unwrap_or_default()),
+            TransportKind::Ssh => {
+                let tables = tables.unwrap_or_default();
+                tables.iter().filter_map(|(span, reader)| self.read_ssh(*span, reader, tables.len() == 1)).collect()
+            }
+        };
+        if self.transport == TransportKind::Ssh && !written && stage.node("servers").is_none_or(is_array) {
+            self.problems.add(
+                Problem::new(format!("stage `{}` has no servers", self.names.stage))
+                    .at(self.stage, "expected `[[stages.NAME.servers]]` below it")
+                    .help("write `transport = \"local\"` for a stage that is this machine"),
+            );
+        }
+        check_unique(&servers, self.problems);
+        check_primaries(&servers, self.problems);
+        servers
+    }
+
+    fn read_ssh(&self, span: Span, reader: &Reader<'_>, alone: bool) -> Option<Placed> {
+        reader.check_keys(&[keys::SERVER]);
+        let host = self.host(span, reader);
+        let roles = self.roles(span, reader, alone);
+        let primary = reader.boolean("primary").unwrap_or(false);
+        let no_release = reader.boolean("no_release").unwrap_or(false);
+        let properties = self.properties(reader);
+        let user = names::user(reader, "user");
+        let port = reader.port("port");
+        let (text, address) = host?;
+        let user = self.agree("user", reader, &text, user.map(|user| user.text), address.user);
+        let port = self.agree("port", reader, &text, port, address.port);
+        let deploy_to = self.deploy_to(reader, &address.host);
+        let server = Server {
+            user: self.layered_ssh(|ssh| names::user(ssh, "user").map(|user| user.text), user),
+            port: self.layered_ssh(|ssh| ssh.port("port"), port),
+            host: address.host,
+            roles: roles?,
+            primary,
+            no_release,
+            deploy_to: deploy_to?,
+            properties,
+        };
+        Some(Placed { server, host: text.span })
+    }
+
+    /// The one server of a local stage. Its table is optional, and for roles and properties.
+    fn read_local(&self, tables: &[(Span, Reader<'_>)]) -> Vec<Placed> {
+        if let Some((span, _)) = tables.get(1) {
+            let title = format!("local stage `{}` has more than one server", self.names.stage);
+            self.problems.add(Problem::new(title).at(*span, "a local stage is this machine alone"));
+        }
+        let empty = Table::default();
+        let (span, reader) = tables.first().copied().unwrap_or((self.stage, Reader::new(&empty, self.problems)));
+        reader.check_keys(&[keys::SERVER]);
+        self.refuse_remote_keys(&reader);
+        let roles = self.roles(span, &reader, true);
+        let Some((deploy_to, roles)) = self.deploy_to(&reader, "localhost").zip(roles) else {
+            return Vec::new();
+        };
+        let server = Server {
+            host: "localhost".to_owned(),
+            user: None,
+            port: None,
+            roles,
+            primary: reader.boolean("primary").unwrap_or(false),
+            no_release: reader.boolean("no_release").unwrap_or(false),
+            deploy_to,
+            properties: self.properties(&reader),
+        };
+        vec![Placed { server, host: span }]
+    }
+
+    fn refuse_remote_keys(&self, reader: &Reader<'_>) {
+        let is_remote = |key: &str| matches!(key, "user" | "port");
+        for entry in reader.table.0.iter().filter(|entry| is_remote(&entry.key)) {
+            let title = format!("`{}` in a local stage", entry.key);
+            self.problems.add(Problem::new(title).at(entry.key_span, "nobody logs in to this machine"));
+        }
+        if let Some(host) = reader.line("host").filter(|host| &**host != "localhost") {
+            self.problems.add(
+                Problem::new(format!("host `{}` in a local stage", host.text))
+                    .at(host.span, "a local stage is this machine, `localhost`")
+                    .help("leave `transport = \"local\"` out to deploy over SSH"),
+            );
+        }
+    }
+
+    fn host(&self, span: Span, reader: &Reader<'_>) -> Option<(Text, Address)> {
+        if reader.node("host").is_none() {
+            self.problems.add(Problem::new("a server without `host`").at(span, "expected `host = \"…\"` below it"));
+        }
+        let text = reader.line("host")?;
+        let address = Address::parse(&text);
+        if address.is_none() {
+            self.problems.add(
+                Problem::new(format!("`{}` is not a host", text.text))
+                    .at(text.span, "expected `host`, `user@host`, `host:port` or `user@host:port`")
+                    .help("an IPv6 address with a port is written `[2001:db8::1]:22`"),
+            );
+        }
+        address.map(|address| (text, address))
+    }
+
+    fn roles(&self, span: Span, reader: &Reader<'_>, alone: bool) -> Option<Vec<String>> {
+        if let Some(roles) = names::roles(reader, "roles") {
+            return Some(roles.into_iter().map(|role| role.text).collect());
+        }
+        if reader.node("roles").is_none() && !alone {
+            self.problems.add(
+                Problem::new("a server without `roles`")
+                    .at(span, "one of several servers")
+                    .help("write what it does, such as `roles = [\"app\", \"web\"]`, or `roles = []`"),
+            );
+        }
+        alone.then(|| self.all_roles.clone())
+    }
+
+    /// What a key and the host's text say of the same thing; they may not contradict each other.
+    fn agree<T: PartialEq>(
+        &self,
+        key: &str,
+        reader: &Reader<'_>,
+        host: &Text,
+        own: Option<T>,
+        in_host: Option<T>,
+    ) -> Option<T> {
+        if let (Some(entry), true) = (reader.table.entry(key), own.is_some() && in_host.is_some() && own != in_host) {
+            self.problems.add(
+                Problem::new(format!("two different values for `{key}`"))
+                    .at(entry.node.span, "one here")
+                    .and(host.span, "another one here"),
+            );
+        }
+        own.or(in_host)
+    }
+
+    /// A setting of `[ssh]` that a server may have too: a variable or flag, else the server's, else the stage's.
+    fn layered_ssh<T>(&self, read: impl Fn(&Reader<'_>) -> Option<T>, own: Option<T>) -> Option<T> {
+        let from = |table: &Table| read(&Reader::new(table, self.problems).table("ssh")?);
+        from(self.upper).or(own).or_else(|| from(&self.lower))
+    }
+
+    fn properties(&self, reader: &Reader<'_>) -> toml::Table {
+        reader.table("properties");
+        let mut merged = Table::default();
+        for layer in [&self.lower, reader.table, self.upper] {
+            merged.merge(&layer.only(&["properties"]));
+        }
+        merged.get("properties").and_then(|node| node.as_table()).map(Table::to_toml).unwrap_or_default()
+    }
+
+    fn deploy_to(&self, reader: &Reader<'_>, host: &str) -> Option<String> {
+        const KEY: &str = "deploy_to";
+        let layers = [Reader::new(self.upper, self.problems), *reader, Reader::new(&self.lower, self.problems)];
+        let Some(layer) = layers.iter().find(|layer| layer.node(KEY).is_some()) else { return self.no_deploy_to() };
+        let names = Names { host: Some(host), ..self.names };
+        let mut path = names.expand(&layer.line(KEY)?, self.problems)?;
+        if self.transport == TransportKind::Local && !path.starts_with(['/', '~']) {
+            path = paths::relative(KEY, &path, self.problems)?;
+            path.text = self.root.join(path.text).to_string_lossy().into_owned();
+        }
+        paths::absolute(KEY, &path, self.problems)
+    }
+
+    fn no_deploy_to(&self) -> Option<String> {
+        if self.transport == TransportKind::Local {
+            return Some(self.default_deploy_to.to_string_lossy().into_owned());
+        }
+        self.problems.add(
+            Problem::new(format!("stage `{}` has no `deploy_to`", self.names.stage))
+                .at(self.stage, "its servers need a folder to deploy to")
+                .help("write `deploy_to = \"/var/www/{application}\"` here or at the top level"),
+        );
+        None
+    }
+}
+
+impl Address {
+    fn parse(text: &str) -> Option<Address> {
+        let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
+        let (host, port) = split_port(rest)?;
+        let port = match port {
+            Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port != 0)?),
+            None => None,
+        };
+        let good = names::is_host(host) && user.is_none_or(names::is_user);
+        good.then(|| Address { user: user.map(str::to_owned), host: host.to_owned(), port })
+    }
+}
+
+/// A host and the port behind it: `host`, `host:22`, `[::1]:22`, `::1`.
+fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
+    if names::is_ipv6(text) {
+        return Some((text, None));
+    }
+    let Some(bracketed) = text.strip_prefix('[') else {
+        return Some(text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))));
+    };
+    let (host, rest) = bracketed.split_once(']')?;
+    match rest {
+        "" => names::is_ipv6(host).then_some((host, None)),
+        _ => Some((host, Some(rest.strip_prefix(':')?))).filter(|_| names::is_ipv6(host)),
+    }
+}
+
+fn is_array(node: &super::value::Node) -> bool {
+    matches!(node.value, super::value::Value::Array(_))
+}
+
+/// Two servers can't be one machine, whoever logs in.
+fn check_unique(servers: &[Placed], problems: &Problems) {
+    let address = |placed: &Placed| (placed.server.host.to_lowercase(), placed.server.port.unwrap_or(22));
+    for (number, placed) in servers.iter().enumerate() {
+        if let Some(first) = servers[..number].iter().find(|other| address(other) == address(placed)) {
+            let (host, port) = address(placed);
+            problems.add(
+                Problem::new(format!("two servers at `{host}`, port {port}"))
+                    .at(placed.host, "the second one")
+                    .and(first.host, "the first one")
+                    .help("name all roles of a machine in one place"),
+            );
+        }
+    }
+}
+
+/// A role has one primary server at most.
+fn check_primaries(servers: &[Placed], problems: &Problems) {
+    let primaries: Vec<&Placed> = servers.iter().filter(|placed| placed.server.primary).collect();
+    for (number, placed) in primaries.iter().enumerate() {
+        for first in &primaries[..number] {
+            let shared = placed.server.roles.iter().find(|role| first.server.roles.contains(role));
+            if let Some(role) = shared {
+                problems.add(
+                    Problem::new(format!("two primary servers of role `{role}`"))
+                        .at(placed.host, "the second one")
+                        .and(first.host, "the first one"),
+                );
+            }
+        }
+    }
+}

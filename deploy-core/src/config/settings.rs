@@ -1,0 +1,215 @@
+//! Reads the settings that hold for a whole stage.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::diagnostics::{Problem, Problems};
+use super::expand::Names;
+use super::load::LoadRequest;
+use super::reader::{Reader, Text};
+use super::value::{Node, Table, Value};
+use super::{Fate, Git, GitStrategy, HostKeyPolicy, Settings, Ssh, SshConfigFile, keys, names, paths};
+
+/// What becomes of a release, in words.
+const FATES: &[(&str, Fate)] = &[("keep", Fate::Keep), ("archive", Fate::Archive), ("remove", Fate::Remove)];
+
+/// Reads settings from a table that is merged from all layers, or from one layer alone to check its values.
+pub(super) struct SettingsReader<'a> {
+    pub(super) request: &'a LoadRequest,
+    /// The project root, where relative paths of this machine start.
+    pub(super) root: &'a Path,
+    pub(super) names: Names<'a>,
+    pub(super) reader: Reader<'a>,
+}
+
+impl<'a> SettingsReader<'a> {
+    /// Everything, with defaults. `None` when a key that has no default is missing.
+    pub(super) fn read(&self) -> Option<Settings> {
+        let reader = &self.reader;
+        let (linked_files, linked_dirs) = (self.linked("linked_files"), self.linked("linked_dirs"));
+        paths::check_linked(&linked_files, &linked_dirs, reader.problems);
+        let settings = Settings {
+            application: self.application().unwrap_or_default(),
+            repo_url: self.argument("repo_url").and_then(|url| self.expand(&url)).unwrap_or_default(),
+            repo_tree: self.path("repo_tree").and_then(|path| self.relative("repo_tree", &path)),
+            branch: self.argument("branch").map_or_else(|| "HEAD".to_owned(), |branch| branch.text),
+            keep_releases: reader.count("keep_releases").unwrap_or(5),
+            linked_files: linked_files.into_iter().map(|path| path.text).collect(),
+            linked_dirs: linked_dirs.into_iter().map(|path| path.text).collect(),
+            default_env: read_env(reader, "default_env"),
+            command_prefix: self.command_prefix(),
+            tmp_dir: self.tmp_dir().unwrap_or_else(|| "/tmp".to_owned()),
+            umask: self.umask(),
+            local_user: reader.line("local_user").map_or_else(|| self.request.user.clone(), |user| user.text),
+            failed_releases: reader.choice("failed_releases", FATES).unwrap_or(Fate::Remove),
+            rolled_back_releases: reader.choice("rolled_back_releases", FATES).unwrap_or(Fate::Keep),
+            git: self.git(),
+            ssh: self.ssh(),
+        };
+        reader.table("properties");
+        let whole = !settings.application.is_empty() && !settings.repo_url.is_empty();
+        whole.then_some(settings)
+    }
+
+    /// The application's name, if it is a good one.
+    pub(super) fn application(&self) -> Option<String> {
+        let name = self.reader.line("application")?;
+        names::is_plain(&name).then(|| name.text.clone()).or_else(|| {
+            self.problems().add(
+                Problem::new(format!("`{}` can't be the name of an application", name.text))
+                    .at(name.span, "expected letters, digits, `_`, `-` and `.`, beginning with a letter or digit"),
+            );
+            None
+        })
+    }
+
+    fn problems(&self) -> &'a Problems {
+        self.reader.problems
+    }
+
+    fn expand(&self, text: &Text) -> Option<String> {
+        self.names.expand(text, self.problems()).map(|text| text.text)
+    }
+
+    /// A path with its names expanded.
+    fn path(&self, key: &str) -> Option<Text> {
+        self.reader.line(key).and_then(|text| self.names.expand(&text, self.problems()))
+    }
+
+    fn relative(&self, key: &str, path: &Text) -> Option<String> {
+        paths::relative(key, path, self.problems()).map(|path| path.text)
+    }
+
+    /// A text that becomes an argument of git: it can't begin with a dash, which would make it an option.
+    fn argument(&self, key: &str) -> Option<Text> {
+        let text = self.reader.line(key)?;
+        if text.starts_with('-') {
+            self.problems()
+                .add(Problem::new(format!("`{key}` begins with `-`")).at(text.span, "git would take it for an option"));
+            return None;
+        }
+        Some(text)
+    }
+
+    fn linked(&self, key: &str) -> Vec<Text> {
+        let paths = self.reader.lines(key).unwrap_or_default();
+        let expanded = paths.iter().filter_map(|path| self.names.expand(path, self.problems()));
+        expanded.filter_map(|path| paths::relative(key, &path, self.problems())).collect()
+    }
+
+    fn tmp_dir(&self) -> Option<String> {
+        self.path("tmp_dir").and_then(|path| paths::absolute("tmp_dir", &path, self.problems()))
+    }
+
+    /// `"0022"` or `0o022`. A number without `0o` would be decimal, which nobody means.
+    fn umask(&self) -> Option<u32> {
+        let node = self.reader.node("umask")?;
+        let written = self.problems().sources().text(node.span);
+        let digits = match &node.value {
+            Value::String(text) => text.as_str(),
+            Value::Integer(_) => written.strip_prefix("0o").unwrap_or("decimal"),
+            _ => return self.reader.mismatch("umask", node, "a string such as \"0022\""),
+        };
+        let umask = u32::from_str_radix(digits, 8).ok().filter(|umask| *umask <= 0o777);
+        if umask.is_none() {
+            let label = "expected octal digits such as \"0022\", up to \"0777\"";
+            self.problems().add(Problem::new("`umask` is not an octal number").at(node.span, label));
+        }
+        umask
+    }
+
+    /// `rake = "bundle exec"` or `rake = ["rbenv exec", "bundle exec"]`
+    fn command_prefix(&self) -> BTreeMap<String, Vec<String>> {
+        let Some(reader) = self.reader.table("command_prefix") else { return BTreeMap::new() };
+        let read = |program: &str| Some(reader.one_or_more(program)?.into_iter().map(|prefix| prefix.text).collect());
+        reader.table.keys().filter_map(|program| Some((program.to_owned(), read(program)?))).collect()
+    }
+
+    fn git(&self) -> Git {
+        let empty = Table::default();
+        let reader = self.reader.table("git").unwrap_or(Reader::new(&empty, self.problems()));
+        reader.check_keys(&[keys::GIT]);
+        let strategies = [("push", GitStrategy::Push), ("fetch", GitStrategy::Fetch)];
+        Git {
+            strategy: reader.choice("strategy", &strategies).unwrap_or(GitStrategy::Push),
+            shallow: reader.boolean("shallow").unwrap_or(false),
+            verify_commit: reader.boolean("verify_commit").unwrap_or(false),
+            max_fetches: reader.count("max_fetches").unwrap_or(10),
+            ignore_submodules: reader.boolean("ignore_submodules").unwrap_or(false),
+            ignore_lfs: reader.boolean("ignore_lfs").unwrap_or(false),
+        }
+    }
+
+    fn ssh(&self) -> Ssh {
+        let Some(reader) = self.reader.table("ssh") else { return Ssh::default() };
+        reader.check_keys(&[keys::SSH]);
+        let policies =
+            [("strict", HostKeyPolicy::Strict), ("accept-new", HostKeyPolicy::AcceptNew), ("ask", HostKeyPolicy::Ask)];
+        Ssh {
+            user: names::user(&reader, "user").map(|user| user.text),
+            port: reader.port("port"),
+            identity_files: self.local_files(&reader, "identity_files"),
+            identities_only: reader.boolean("identities_only"),
+            config_file: self.ssh_config_file(&reader),
+            known_hosts_files: self.local_files(&reader, "known_hosts_files"),
+            host_key_policy: reader.choice("host_key_policy", &policies).unwrap_or_default(),
+            proxy_jump: reader.line("proxy_jump").map(|jump| jump.text),
+            forward_agent: reader.boolean("forward_agent"),
+            connect_timeout: reader.duration("connect_timeout"),
+            keepalive_interval: reader.duration("keepalive_interval"),
+            max_connections: reader.count("max_connections"),
+        }
+    }
+
+    fn ssh_config_file(&self, reader: &Reader<'_>) -> SshConfigFile {
+        match reader.line("config_file") {
+            None => SshConfigFile::Default,
+            Some(text) if &*text == "none" => SshConfigFile::None,
+            Some(text) => self.local_file(&text).map_or(SshConfigFile::Default, SshConfigFile::File),
+        }
+    }
+
+    fn local_files(&self, reader: &Reader<'_>, key: &str) -> Vec<PathBuf> {
+        reader.one_or_more(key).unwrap_or_default().iter().filter_map(|text| self.local_file(text)).collect()
+    }
+
+    /// A file of this machine: `~/` is the user's home, a relative path starts at the project root.
+    fn local_file(&self, text: &Text) -> Option<PathBuf> {
+        let path = self.expand(text)?;
+        let Some(rest) = path.strip_prefix("~/") else { return Some(self.root.join(path)) };
+        let home = self.request.variable("HOME").filter(|home| !home.is_empty());
+        if home.is_none() {
+            self.problems().add(Problem::new("`~` can't be expanded").at(text.span, "the variable `HOME` is not set"));
+        }
+        home.map(|home| Path::new(home).join(rest))
+    }
+}
+
+/// A table of environment variables.
+pub(super) fn read_env(reader: &Reader<'_>, key: &str) -> BTreeMap<String, String> {
+    let Some(reader) = reader.table(key) else { return BTreeMap::new() };
+    let mut variables = BTreeMap::new();
+    for entry in &reader.table.0 {
+        if !names::is_variable(&entry.key) {
+            reader.problems.add(
+                Problem::new(format!("`{}` can't be the name of an environment variable", entry.key))
+                    .at(entry.key_span, "expected letters, digits and `_`, not beginning with a digit"),
+            );
+        }
+        if let Some(value) = env_value(&reader, &entry.key, &entry.node) {
+            variables.insert(entry.key.clone(), value);
+        }
+    }
+    variables
+}
+
+fn env_value(reader: &Reader<'_>, name: &str, node: &Node) -> Option<String> {
+    let value = reader.string(name)?;
+    if value.contains('\0') {
+        reader
+            .problems
+            .add(Problem::new(format!("NUL character in `{name}`")).at(node.span, "no variable can hold it"));
+        return None;
+    }
+    Some(value.text)
+}

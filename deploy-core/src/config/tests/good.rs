@@ -1,0 +1,98 @@
+//! Good files.
+
+use super::*;
+
+const EXAMPLE: &str = r#"
+application = "disastrously"
+repo_url = "git@git.example.com:ops/disastrously.git"
+deploy_to = "/var/www/disastrously"
+keep_releases = 5
+linked_files = ["config/database.yml"]
+linked_dirs = ["log", "tmp/pids", "public/system"]
+
+[ssh]
+user = "deploy"
+forward_agent = false
+
+[stages.staging]
+branch = "staging"
+[[stages.staging.servers]]
+host = "staging.example.com"
+roles = ["app", "web", "db"]
+
+[stages.production]
+branch = "master"
+[[stages.production.servers]]
+host = "app1.example.com"
+roles = ["app", "web"]
+[[stages.production.servers]]
+host = "db1.example.com"
+roles = ["db"]
+primary = true
+no_release = false
+
+[stages.dev]
+transport = "local"
+
+[recipes.migrations]
+command = "bundle exec rake db:migrate"
+"#;
+
+#[test]
+fn the_example_of_the_documentation_is_good() {
+    let config = load(EXAMPLE);
+    let names: Vec<&str> = config.stages.iter().map(|stage| stage.name.as_str()).collect();
+    assert_eq!(names, ["staging", "production", "dev"]);
+    let labels: Vec<String> = config.stages[1].servers.iter().map(Server::label).collect();
+    assert_eq!(labels, ["deploy@app1.example.com", "deploy@db1.example.com"]);
+    insta::assert_debug_snapshot!(config.stages[0].settings, @r#"
+    Settings {
+        application: "disastrously",
+        repo_url: "git@git.example.com:ops/disastrously.git",
+        repo_tree: None,
+        branch: "staging",
+        keep_releases: 5,
+        linked_files: [
+            "config/database.yml",
+        ],
+        linked_dirs: [
+            "log",
+            "tmp/pids",
+            "public/system",
+        ],
+        default_env: {},
+        command_prefix: {},
+        tmp_dir: "/tmp",
+        umask: None,
+        local_user: "ann",
+        failed_releases: Remove,
+        rolled_back_releases: Keep,
+        git: Git {
+            strategy: Push,
+            shallow: false,
+            verify_commit: false,
+            max_fetches: 10,
+            ignore_submodules: false,
+            ignore_lfs: false,
+        },
+        ssh: Ssh {
+            user: Some(
+                "deploy",
+            ),
+            port: None,
+            identity_files: [],
+            identities_only: None,
+            config_file: Default,
+            known_hosts_files: [],
+            host_key_policy: Strict,
+            proxy_jump: None,
+            forward_agent: Some(
+                false,
+            ),
+            connect_timeout: None,
+            keepalive_interval: None,
+            max_connections: None,
+        },
+    }
+    "#);
+}

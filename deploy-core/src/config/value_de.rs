@@ -1,0 +1,198 @@
+//! Deserializes a [`Node`], and remembers where it failed.
+
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::diagnostics::Problem;
+use super::source::Span;
+use super::value::{Entry, Node, Value};
+
+/// Reads a node into any type that can be deserialized.
+#[derive(Clone, Copy)]
+pub(super) struct Deserializer<'de>(pub(super) &'de Node);
+
+/// Reads the key of an entry.
+#[derive(Clone, Copy)]
+struct KeyDeserializer<'de>(&'de Entry);
+
+/// Why a node can't be read as a type, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Error {
+    reason: Reason,
+    span: Option<Span>,
+}
+
+#[derive(Clone, Debug)]
+enum Reason {
+    Wrong { what: &'static str, label: String },
+    Unknown { what: &'static str, name: String, known: &'static [&'static str] },
+    Missing(&'static str),
+}
+
+impl Error {
+    /// The problem to show for the recipe `recipe`, whose table stands at `table`.
+    pub(super) fn into_problem(self, recipe: &str, table: Span) -> Problem {
+        let span = self.span.unwrap_or(table);
+        match self.reason {
+            Reason::Wrong { what, label } => Problem::new(format!("{what} in recipe `{recipe}`")).at(span, label),
+            Reason::Unknown { what, name, known } => Problem::unknown(what, &name, span, known.iter().copied()),
+            Reason::Missing(key) => Problem::new(format!("recipe `{recipe}` needs the key `{key}`"))
+                .at(span, format!("expected `{key} = …` below it")),
+        }
+    }
+
+    /// The place of the innermost value that failed.
+    fn at(mut self, span: Span) -> Error {
+        self.span.get_or_insert(span);
+        self
+    }
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Error {
+        Error { reason, span: None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Reason::Wrong { what, label } => write!(f, "{what}: {label}"),
+            Reason::Unknown { what, name, .. } => write!(f, "unknown {what} `{name}`"),
+            Reason::Missing(key) => write!(f, "missing key `{key}`"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Error {
+        Reason::Wrong { what: "wrong value", label: message.to_string() }.into()
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Error {
+        Reason::Wrong { what: "wrong type", label: format!("expected {expected}, found {found}") }.into()
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Error {
+        Reason::Wrong { what: "wrong value", label: format!("expected {expected}, found {found}") }.into()
+    }
+
+    fn unknown_field(name: &str, known: &'static [&'static str]) -> Error {
+        Reason::Unknown { what: "key", name: name.to_owned(), known }.into()
+    }
+
+    fn unknown_variant(name: &str, known: &'static [&'static str]) -> Error {
+        Reason::Unknown { what: "value", name: name.to_owned(), known }.into()
+    }
+
+    fn missing_field(key: &'static str) -> Error {
+        Reason::Missing(key).into()
+    }
+}
+
+impl<'de> Deserializer<'de> {
+    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.0.value {
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            Value::Integer(Some(number)) => visitor.visit_i64(*number),
+            Value::Integer(None) => Err(de::Error::custom("the number is too large")),
+            Value::Float(number) => visitor.visit_f64(*number),
+            Value::Boolean(yes) => visitor.visit_bool(*yes),
+            Value::Datetime(datetime) => visitor.visit_string(datetime.to_string()),
+            Value::Array(items) => visit_array(items, visitor),
+            Value::Table(table) => visitor.visit_map(entries(&table.0)),
+        }
+    }
+}
+
+fn visit_array<'de, V: Visitor<'de>>(items: &'de [Node], visitor: V) -> Result<V::Value, Error> {
+    let mut items = SeqDeserializer::new(items.iter().map(Deserializer));
+    let value = visitor.visit_seq(&mut items)?;
+    items.end()?;
+    Ok(value)
+}
+
+fn entries<'de>(
+    entries: &'de [Entry],
+) -> MapDeserializer<'de, impl Iterator<Item = (KeyDeserializer<'de>, Deserializer<'de>)>, Error> {
+    MapDeserializer::new(entries.iter().map(|entry| (KeyDeserializer(entry), Deserializer(&entry.node))))
+}
+
+impl<'de> de::Deserializer<'de> for Deserializer<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.visit(visitor).map_err(|error| error.at(self.0.span))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self).map_err(|error: Error| error.at(self.0.span))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self).map_err(|error: Error| error.at(self.0.span))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let value = match &self.0.value {
+            Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
+            Value::Table(table) => visitor.visit_enum(MapAccessDeserializer::new(entries(&table.0))),
+            _ => self.visit(visitor),
+        };
+        value.map_err(|error: Error| error.at(self.0.span))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, Error> for Deserializer<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(&self.0.key).map_err(|error: Error| error.at(self.0.key_span))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let name = self.0.key.as_str().into_deserializer();
+        visitor.visit_enum(name).map_err(|error: Error| error.at(self.0.key_span))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, Error> for KeyDeserializer<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}

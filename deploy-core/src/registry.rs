@@ -1,0 +1,185 @@
+//! All tasks and hooks that a run could use.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result, nearest};
+use crate::task::{Body, Task, TaskId, When};
+
+/// A crate's worth of tasks. The type is the recipe's configuration: `[recipes.NAME]`.
+///
+/// [`Default`] is what `cargo xtask tasks` shows where no stage is chosen.
+pub trait Recipe: DeserializeOwned + Default {
+    /// The name under `[recipes.NAME]`.
+    const NAME: &'static str;
+
+    /// Adds the recipe's tasks, hooks and settings.
+    fn register(self, tasks: &mut Tasks);
+}
+
+/// Tasks and hooks, in the order in which they were registered.
+#[derive(Clone, Default)]
+pub struct Tasks {
+    tasks: BTreeMap<TaskId, Task>,
+    order: Vec<TaskId>,
+    before: BTreeMap<TaskId, Vec<TaskId>>,
+    after: BTreeMap<TaskId, Vec<TaskId>>,
+    linked_dirs: Vec<String>,
+    linked_files: Vec<String>,
+    env: BTreeMap<String, String>,
+    prefixes: Vec<(String, String)>,
+    problems: Vec<String>,
+}
+
+impl Tasks {
+    /// Adds `task`. Registration never fails: two tasks of one id are a problem that [`check`](Tasks::check) reports.
+    pub fn task(&mut self, task: Task) {
+        let id = task.id.clone();
+        match self.tasks.entry(id.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(task);
+                self.order.push(id);
+            }
+            Entry::Occupied(mut entry) if !entry.get().is_filled() => {
+                let about = std::mem::take(&mut entry.get_mut().about);
+                entry.insert(Task { about, ..task });
+            }
+            Entry::Occupied(_) => self.problems.push(format!("the task `{id}` is registered twice")),
+        }
+    }
+
+    /// Runs `task` before or after another. Hooks at one point run in the order in which they were registered.
+    pub fn hook(&mut self, when: When, task: TaskId) {
+        let (hooks, point) = match when {
+            When::Before(point) => (&mut self.before, point),
+            When::After(point) => (&mut self.after, point),
+        };
+        hooks.entry(point).or_default().push(task);
+    }
+
+    /// Makes `needed` a prerequisite of `task`: it runs before, wherever `task` is called from.
+    pub fn need(&mut self, task: &TaskId, needed: TaskId) {
+        match self.tasks.get_mut(task) {
+            Some(task) => task.needs.push(needed),
+            None => self.problems.push(format!("`{needed}` is made a prerequisite of `{task}`, which doesn't exist")),
+        }
+    }
+
+    /// Adds a folder to the stage's `linked_dirs`, unless it or a folder around it is linked already.
+    pub fn linked_dir(&mut self, dir: impl Into<String>) {
+        self.linked_dirs.push(dir.into());
+    }
+
+    /// Adds a file to the stage's `linked_files`, unless it is there already.
+    pub fn linked_file(&mut self, file: impl Into<String>) {
+        self.linked_files.push(file.into());
+    }
+
+    /// Sets a variable for all tasks of the stage, unless `default_env` has it.
+    pub fn env(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.env.insert(name.into(), value.into());
+    }
+
+    /// Puts `prefix` before `program`, inside the prefixes that are there already.
+    pub fn command_prefix(&mut self, program: impl Into<String>, prefix: impl Into<String>) {
+        self.prefixes.push((program.into(), prefix.into()));
+    }
+
+    /// Every task, in the order of registration.
+    pub fn iter(&self) -> impl Iterator<Item = &Task> {
+        self.order.iter().map(|id| &self.tasks[id])
+    }
+
+    /// The task `id`.
+    pub fn get(&self, id: &TaskId) -> Option<&Task> {
+        self.tasks.get(id)
+    }
+
+    /// The tasks that run before `id`.
+    pub fn before(&self, id: &TaskId) -> &[TaskId] {
+        self.before.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tasks that run after `id`.
+    pub fn after(&self, id: &TaskId) -> &[TaskId] {
+        self.after.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The task that `name` means, in any of its spellings (`deploy:check:linked_files`, `deploy check linked-files`).
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the nearest one is named.
+    pub fn find(&self, name: &str) -> Result<&Task> {
+        let wanted = name.replace('-', "_").replace(' ', ":");
+        let known = || self.order.iter().map(TaskId::as_str);
+        self.tasks.values().find(|task| task.id.as_str() == wanted).ok_or_else(|| {
+            let error = Error::usage(format!("there is no task `{name}`"));
+            match nearest(&wanted, known()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error,
+            }
+            .hint("`cargo xtask tasks --all` lists them")
+        })
+    }
+
+    /// Adds to the settings of `stage` what recipes asked for.
+    pub(crate) fn apply_settings(&self, settings: &mut crate::config::Settings) {
+        for dir in &self.linked_dirs {
+            let covers = |linked: &String| dir == linked || dir.starts_with(&format!("{linked}/"));
+            if !settings.linked_dirs.iter().any(covers) {
+                settings.linked_dirs.push(dir.clone());
+            }
+        }
+        for file in &self.linked_files {
+            if !settings.linked_files.contains(file) {
+                settings.linked_files.push(file.clone());
+            }
+        }
+        for (name, value) in &self.env {
+            settings.default_env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        for (program, prefix) in &self.prefixes {
+            let prefixes = settings.command_prefix.entry(program.clone()).or_default();
+            if !prefixes.contains(prefix) {
+                prefixes.push(prefix.clone());
+            }
+        }
+    }
+
+    /// Every problem of the registration: duplicate ids, hooks and prerequisites that name no task, cycles.
+    pub fn check(&self) -> Vec<String> {
+        let mut problems = self.problems.clone();
+        for (hooks, word) in [(&self.before, "before"), (&self.after, "after")] {
+            for (point, hooked) in hooks {
+                for hook in hooked {
+                    self.must_exist(point, &format!("`{hook}` is hooked {word} it"), &mut problems);
+                    self.must_exist(hook, &format!("it is hooked {word} `{point}`"), &mut problems);
+                }
+            }
+        }
+        for task in self.tasks.values() {
+            for named in task.needs.iter().chain(&task.steps).chain(&task.on_failure) {
+                self.must_exist(named, &format!("`{}` names it", task.id), &mut problems);
+            }
+            if matches!(task.body, Body::Group) && task.feed.is_some() {
+                problems.push(format!("the task `{}` has a feed and no script", task.id));
+            }
+        }
+        if problems.is_empty() {
+            problems.extend(self.order.iter().find_map(|id| crate::plan::cycle_through(self, id)));
+        }
+        problems
+    }
+
+    fn must_exist(&self, id: &TaskId, why: &str, problems: &mut Vec<String>) {
+        if self.tasks.contains_key(id) {
+            return;
+        }
+        let near = nearest(id.as_str(), self.order.iter().map(TaskId::as_str));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        problems.push(format!("there is no task `{id}`, though {why}{near}"));
+    }
+}

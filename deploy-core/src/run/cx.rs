@@ -1,0 +1,198 @@
+//! What the body of a task gets to see.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::config::{Config, Server, Stage};
+use crate::error::Error;
+use crate::event::{Event, Events, ServerNo, StepNo, Stream};
+use crate::layout::Layout;
+use crate::script::{Arg, Script};
+use crate::task::Payload;
+use crate::ui::Ask;
+
+/// What tasks found out: about the whole run, and about each server.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    pub(crate) run: BTreeMap<String, String>,
+    pub(crate) servers: BTreeMap<ServerNo, BTreeMap<String, String>>,
+}
+
+impl Facts {
+    /// The fact `name` about the server `server`, else about the run.
+    pub fn get(&self, server: ServerNo, name: &str) -> Option<&str> {
+        let own = self.servers.get(&server).and_then(|facts| facts.get(name));
+        own.or_else(|| self.run.get(name)).map(String::as_str)
+    }
+}
+
+/// The values of the options that tasks added to the command line.
+pub type Options = BTreeMap<String, String>;
+
+/// What the pure body of a script task sees: settings, its server, and facts of earlier phases.
+pub struct ServerCx<'a> {
+    /// The stage.
+    pub stage: &'a Stage,
+    /// The server.
+    pub server: &'a Server,
+    pub(crate) number: ServerNo,
+    pub(crate) facts: &'a Facts,
+    pub(crate) options: &'a Options,
+    /// How many bytes `deploy_payload` yields; `None` when the task's feed had nothing to send.
+    pub payload: Option<u64>,
+    /// How many servers of the stage take part in the run.
+    pub servers: usize,
+}
+
+impl ServerCx<'_> {
+    /// The fact `name` about this server, else about the run. Where it isn't known, as in a dry run, it stands as
+    /// `<name>`.
+    pub fn fact(&self, name: &str) -> Arg {
+        match self.known(name) {
+            Some(value) => Arg::from(value),
+            None => Arg::from(format!("<{name}>")),
+        }
+    }
+
+    /// The fact `name`, if it is known.
+    pub fn known(&self, name: &str) -> Option<&str> {
+        self.facts.get(self.number, name)
+    }
+
+    /// The value of the command-line option `name`.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+
+    /// Where things are on the server.
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.server.deploy_to)
+    }
+
+    /// The folder of the release that the run makes or reverts to; else of the live one.
+    pub fn release_dir(&self) -> String {
+        match self.known("release").or_else(|| self.option("release")) {
+            Some(stamp) => self.layout().release(stamp),
+            None => self.layout().current(),
+        }
+    }
+}
+
+/// What the body of a task that talks to a server sees.
+pub struct Host<'a> {
+    /// Settings, the server, and facts.
+    pub cx: ServerCx<'a>,
+    pub(crate) run: &'a dyn Fn(Script, Option<Payload>) -> Result<BTreeMap<String, String>, Error>,
+}
+
+impl Host<'_> {
+    /// Runs `script` and returns the facts that it reported.
+    ///
+    /// # Errors
+    ///
+    /// When a step of it fails, or the connection is lost.
+    pub fn run(&self, script: Script) -> Result<BTreeMap<String, String>, Error> {
+        (self.run)(script, None)
+    }
+
+    /// Puts the file `local` to `remote`, with the permissions `mode` (such as `"0640"`): written beside it first, then
+    /// renamed.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read here or written there, or the connection is lost.
+    pub fn upload(&self, local: &Path, remote: &str, mode: &str) -> Result<(), Error> {
+        let unreadable = |error| Error::task(format!("can't read `{}`", local.display())).because(error);
+        let bytes = std::fs::metadata(local).map_err(|error| unreadable(anyhow::Error::from(error)))?.len();
+        let temporary = format!("{remote}.upload");
+        let script = crate::sh!(
+            "( umask 077 && deploy_payload >{} )\n[ \"$(wc -c <{})\" -eq {} ]\nchmod {} -- {}\nmv -f -- {} {}",
+            &temporary, &temporary, bytes.to_string(), mode, &temporary, &temporary, remote
+        );
+        (self.run)(script, Some(Payload { file: local.to_owned(), bytes })).map(drop)
+    }
+}
+
+/// What the body of a task on the controller sees.
+pub struct Local<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The stage.
+    pub stage: &'a Stage,
+    /// The numbers of the servers that take part in the run.
+    pub servers: &'a [ServerNo],
+    /// Questions to the user.
+    pub ask: &'a dyn Ask,
+    pub(crate) facts: &'a Mutex<Facts>,
+    pub(crate) options: &'a Options,
+    pub(crate) events: &'a Events,
+    pub(crate) step: StepNo,
+}
+
+impl Local<'_> {
+    /// The fact `name` about the server `server`, else about the run.
+    pub fn fact(&self, server: ServerNo, name: &str) -> Option<String> {
+        self.facts().get(server, name).map(str::to_owned)
+    }
+
+    /// The fact `name` about the run.
+    pub fn run_fact(&self, name: &str) -> Option<String> {
+        self.facts().run.get(name).cloned()
+    }
+
+    /// Makes `value` the fact `name` about the run, which later tasks read.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.facts().run.insert(name.to_owned(), value.into());
+    }
+
+    /// The value of the command-line option `name`.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+
+    /// The server `number` of the stage.
+    pub fn server(&self, number: ServerNo) -> &Server {
+        &self.stage.servers[number]
+    }
+
+    /// Tells the user something.
+    pub fn note(&self, text: impl Into<String>) {
+        self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });
+    }
+
+    /// A shell for local commands, in the project's root.
+    ///
+    /// # Errors
+    ///
+    /// When the project's root is gone.
+    pub fn shell(&self) -> anyhow::Result<xshell::Shell> {
+        let shell = xshell::Shell::new()?;
+        shell.change_dir(&self.config.root);
+        Ok(shell)
+    }
+
+    /// Runs `cmd` and shows its output as the task's.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started or fails; the error has its last lines.
+    pub fn run(&self, cmd: xshell::Cmd<'_>) -> anyhow::Result<()> {
+        let shown = cmd.to_string();
+        let output = cmd.quiet().ignore_status().output()?;
+        for (stream, bytes) in [(Stream::Stdout, &output.stdout), (Stream::Stderr, &output.stderr)] {
+            for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+                self.events.emit(Event::Output { step: self.step, server: None, stream, line: line.to_vec() });
+            }
+        }
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        Err(Error::task(format!("`{shown}` ended with {}", output.status)).detail(said).into())
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

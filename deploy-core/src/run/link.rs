@@ -1,0 +1,107 @@
+//! A server of the run: connected in the background, waited for when it is first needed.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::config::{Server, Stage};
+use crate::error::Error;
+use crate::event::{Event, Events, ServerNo};
+use crate::transport::{Connect, Traffic, Transport};
+
+/// The way to one server.
+pub(super) struct Link<'a> {
+    pub(super) number: ServerNo,
+    pub(super) server: &'a Server,
+    stage: &'a Stage,
+    connect: &'a dyn Connect,
+    events: Events,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    way: Way,
+    /// What went over connections that were lost.
+    lost: Traffic,
+}
+
+enum Way {
+    Connecting,
+    Up(Arc<dyn Transport>),
+    Down(String, Vec<String>),
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(number: ServerNo, stage: &'a Stage, connect: &'a dyn Connect, events: Events) -> Link<'a> {
+        let state = Mutex::new(State { way: Way::Connecting, lost: Traffic::default() });
+        Link { number, server: &stage.servers[number], stage, connect, events, state, changed: Condvar::new() }
+    }
+
+    /// Logs in, whatever the state was before.
+    pub(super) fn connect(&self) {
+        let began = Instant::now();
+        let way = match self.connect.connect(self.stage, self.server) {
+            Ok(transport) => {
+                self.events.emit(Event::Connected { server: self.number, elapsed: began.elapsed() });
+                Way::Up(transport)
+            }
+            Err(error) => self.down(&error),
+        };
+        self.state().way = way;
+        self.changed.notify_all();
+    }
+
+    fn down(&self, error: &Error) -> Way {
+        let message = std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ");
+        self.events.emit(Event::Disconnected { server: self.number, message: message.clone() });
+        Way::Down(message, error.hint_texts().to_vec())
+    }
+
+    /// The connection; waits while it is being made.
+    ///
+    /// # Errors
+    ///
+    /// Why the server can't be reached. The same each time, until [`Link::connect`] tries again.
+    pub(super) fn transport(&self) -> Result<Arc<dyn Transport>, Error> {
+        let connecting = |state: &mut State| matches!(state.way, Way::Connecting);
+        let state = self.changed.wait_while(self.state(), connecting).unwrap_or_else(PoisonError::into_inner);
+        match &state.way {
+            Way::Up(transport) => Ok(transport.clone()),
+            Way::Down(message, hints) => Err(Error::connection(message).hints(hints.clone())),
+            Way::Connecting => unreachable!("waited for"),
+        }
+    }
+
+    /// Notes that the connection was lost.
+    pub(super) fn lost(&self, error: &Error) {
+        let traffic = self.traffic();
+        let way = self.down(error);
+        let mut state = self.state();
+        (state.way, state.lost) = (way, traffic);
+    }
+
+    /// Whether the server can't be reached, or was lost.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state().way, Way::Down(..))
+    }
+
+    /// What went over the wire, over all connections to the server.
+    pub(super) fn traffic(&self) -> Traffic {
+        let state = self.state();
+        let now = match &state.way {
+            Way::Up(transport) => transport.traffic(),
+            _ => Traffic::default(),
+        };
+        Traffic {
+            connections: now.connections + state.lost.connections,
+            execs: now.execs + state.lost.execs,
+            sent: now.sent + state.lost.sent,
+            received: now.received + state.lost.received,
+            login: now.login.max(state.lost.login),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

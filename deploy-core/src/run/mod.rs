@@ -1,0 +1,35 @@
+//! Running a plan: one thread a server, a barrier after every leg, and a way back when something fails.
+
+mod cx;
+mod execute;
+mod link;
+mod program;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+pub use cx::{Facts, Host, Local, Options, ServerCx};
+pub use execute::{Finished, Run};
+pub use program::show;
+
+use crate::error::{Error, ErrorKind};
+
+/// Whether the run was told to stop: by Ctrl-C, or by SIGTERM. A cheap handle that every thread has.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicU8>);
+
+impl Stop {
+    /// Tells the run to stop.
+    pub fn now(&self, terminated: bool) {
+        self.0.store(if terminated { 2 } else { 1 }, Ordering::SeqCst);
+    }
+
+    /// The error that a run which was told to stop ends with.
+    pub fn requested(&self) -> Option<Error> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            1 => Some(Error::new(ErrorKind::Interrupted, "interrupted")),
+            _ => Some(Error::new(ErrorKind::Terminated, "terminated")),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! From scripts of tasks to one program that a server's `sh` runs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Arg, Cmd, Script, Step, quote, quote_expanding};
+use crate::error::{Error, Result};
+
+/// One task of a program: its script and how it runs.
+#[derive(Clone, Debug, Default)]
+pub struct TaskScript {
+    /// What it does.
+    pub script: Script,
+    /// The directory that it runs in.
+    pub dir: Option<String>,
+    /// The user that it runs as, through sudo without a password.
+    pub as_user: Option<String>,
+    /// Variables besides those of all tasks. `$NAME` in a value expands on the server.
+    pub env: BTreeMap<String, String>,
+    /// How many bytes its command `deploy_payload` gets from the controller.
+    pub payload: Option<u64>,
+    /// Whether it waits for the controller's word before it begins.
+    pub gated: bool,
+}
+
+/// What all tasks of a program share.
+#[derive(Clone, Debug, Default)]
+pub struct Shell {
+    /// What the program's markers begin with: random, so that no output can imitate them.
+    pub nonce: String,
+    /// The environment. `$NAME` in a value expands on the server.
+    pub env: BTreeMap<String, String>,
+    /// The umask, where one is set.
+    pub umask: Option<u32>,
+    /// What is put before a program, outermost first.
+    pub command_prefix: BTreeMap<String, Vec<String>>,
+    /// Whether the program ends itself when the controller falls silent.
+    pub lifeline: bool,
+}
+
+/// A program for one server.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The shell text.
+    pub text: Vec<u8>,
+    /// The steps of each task, as an error report shows them, the first at 0. A step inside a condition counts too.
+    pub steps: Vec<Vec<String>>,
+    /// The task after whose end the controller's beats are read; `None` when they are read from the start.
+    pub beats_after: Option<usize>,
+}
+
+impl Program {
+    /// The command that reads this program's text from its standard input, and then runs it. What follows on the
+    /// standard input is left for the program: `dd` takes exactly the bytes that it is told, where `head` may take more.
+    pub fn command(&self) -> String {
+        let n = self.text.len();
+        format!(
+            "sh -c 'eval \"$(dd bs={n} count=1 iflag=fullblock 2>/dev/null || dd bs=1 count={n} 2>/dev/null)\"'"
+        )
+    }
+}
+
+const PRELUDE: &str = include_str!("prelude.sh");
+
+/// How long a server waits for a beat of the controller before it ends the program.
+pub const SILENCE_SECONDS: u32 = 45;
+
+/// Fuses `tasks` into one program.
+///
+/// # Errors
+///
+/// When a value holds a NUL byte, which no shell can carry.
+pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
+    let beats_after = tasks.iter().rposition(|task| task.payload.is_some() || task.gated);
+    let mut compiler = Compiler { shell, text: Vec::new(), steps: Vec::new() };
+    compiler.header(libraries(tasks));
+    for (number, task) in tasks.iter().enumerate() {
+        compiler.task(number, task);
+        if shell.lifeline && beats_after == Some(number) {
+            compiler.line("deploy_watch");
+        }
+    }
+    compiler.footer(shell.lifeline && beats_after.is_none());
+    if compiler.text.contains(&0) {
+        return Err(Error::config("a value with a NUL byte can't be passed to a server's shell"));
+    }
+    Ok(Program { text: compiler.text, steps: compiler.steps, beats_after })
+}
+
+/// What the scripts use, each once, in order of first use.
+fn libraries(tasks: &[TaskScript]) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for library in tasks.iter().filter(|task| task.as_user.is_none()).flat_map(|task| &task.script.libraries) {
+        if !all.contains(library) {
+            all.push(*library);
+        }
+    }
+    all
+}
+
+struct Compiler<'a> {
+    shell: &'a Shell,
+    text: Vec<u8>,
+    steps: Vec<Vec<String>>,
+}
+
+impl Compiler<'_> {
+    fn line(&mut self, line: impl AsRef<[u8]>) {
+        self.text.extend_from_slice(line.as_ref());
+        self.text.push(b'\n');
+    }
+
+    fn header(&mut self, libraries: Vec<&'static str>) {
+        self.line("# shellcheck shell=sh disable=SC2016,SC2086,SC2317,SC2329");
+        self.line("exec 3<&0 8>&2 9>&1 </dev/null");
+        self.line(PRELUDE.trim_end());
+        self.line(self.environment());
+        self.line(BRACKETS.trim());
+        if self.shell.lifeline {
+            self.line(WATCH.trim().replace("SILENCE", &SILENCE_SECONDS.to_string()));
+        }
+        libraries.into_iter().for_each(|library| self.line(library.trim_end()));
+        self.line("deploy_main() {");
+    }
+
+    /// The variables that every task needs, also one that runs as another user.
+    fn environment(&self) -> Vec<u8> {
+        let mut text = format!("deploy_nonce={}", self.shell.nonce).into_bytes();
+        text.extend(exports(&self.shell.env));
+        if let Some(umask) = self.shell.umask {
+            text.extend_from_slice(format!("\numask {umask:04o}").as_bytes());
+        }
+        text
+    }
+
+    fn footer(&mut self, watch_first: bool) {
+        self.line(":\n}");
+        if watch_first {
+            self.line("deploy_watch");
+        }
+        self.line("deploy_main");
+        if self.shell.lifeline {
+            self.line("[ -z \"${deploy_watcher-}\" ] || kill -s KILL \"$deploy_watcher\" 2>/dev/null || :");
+        }
+        self.line("deploy_both z");
+    }
+
+    fn task(&mut self, number: usize, task: &TaskScript) {
+        let (body, steps) = Body::of(task, self.shell);
+        self.steps.push(steps);
+        if task.gated {
+            self.line(format!("deploy_gate {number} || return 0"));
+        }
+        self.line(format!("deploy_both b {number}"));
+        self.line("(");
+        match &task.as_user {
+            None => self.line(body),
+            Some(user) => self.line(self.as_user(user, &task.script.libraries, &body)),
+        }
+        let close = if task.payload.is_some() { ")" } else { ") 3<&-" };
+        self.line(close);
+        self.line(format!("deploy_end {number} \"$?\" || return 0"));
+    }
+
+    /// `body` in a shell of `user`. The outer shell reports only what goes wrong before that shell runs.
+    fn as_user(&self, user: &str, libraries: &[&str], body: &[u8]) -> Vec<u8> {
+        let mut inner = b"exec 8>&2 9>&1\n".to_vec();
+        inner.extend_from_slice(PRELUDE.as_bytes());
+        inner.extend(self.environment());
+        inner.push(b'\n');
+        libraries.iter().for_each(|library| inner.extend_from_slice(library.as_bytes()));
+        inner.extend_from_slice(body);
+        let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\nsudo -n -H -u ".to_vec();
+        text.extend(quote(user.as_bytes()));
+        text.extend_from_slice(b" -- sh -c ");
+        text.extend(quote(&inner));
+        text.extend_from_slice(b"\ndeploy_step=end");
+        text
+    }
+}
+
+/// `deploy_both` marks both streams, so that what was written before is known to have arrived.
+const BRACKETS: &str = r#"
+deploy_both() { deploy_mark "$@"; printf '\036%s %s\n' "$deploy_nonce" "$*" >&8; }
+deploy_end() { deploy_both e "$1" "$2"; return "$2"; }
+deploy_gate() {
+  deploy_mark g "$1"
+  [ -n "$(dd bs=1 count=1 2>/dev/null <&3)" ]
+}
+deploy_blocks() {
+  [ "$1" -eq 0 ] || dd bs=65536 count="$1" iflag=fullblock 2>/dev/null <&3
+  [ "$2" -eq 0 ] || dd bs="$2" count=1 iflag=fullblock 2>/dev/null <&3
+}
+"#;
+
+/// The lifeline: the controller sends a byte now and then. At end-of-file, or after too long a silence, it is gone, and
+/// the program's process group is ended. sshd made the login shell a session leader, so the group is ours alone.
+const WATCH: &str = r#"
+deploy_watch() {
+  deploy_group=$$
+  if [ -r "/proc/$$/stat" ]; then read -r _ _ _ _ deploy_group _ <"/proc/$$/stat"; fi
+  deploy_limit='timeout SILENCE'
+  command -v timeout >/dev/null 2>&1 || deploy_limit=
+  (
+    trap '' HUP INT TERM
+    while [ -n "$($deploy_limit dd bs=1 count=1 2>/dev/null)" ]; do :; done
+    kill -s TERM -- "-$deploy_group"
+    sleep 5
+    kill -s KILL -- "-$deploy_group"
+  ) <&3 >/dev/null 2>&1 8>&- 9>&- &
+  deploy_watcher=$!
+}
+"#;
+
+fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (name, value) in env {
+        text.extend_from_slice(format!("\nexport {name}=").as_bytes());
+        text.extend(quote_expanding(value));
+    }
+    text
+}
+
+/// A step of our own.
+fn sh_step<const N: usize>(text: &str, args: [&str; N]) -> Step {
+    Script::shell(text, &args.map(Arg::from)).steps[0].clone()
+}
+
+/// The shell text inside a task's subshell.
+struct Body<'a> {
+    shell: &'a Shell,
+    text: Vec<u8>,
+    steps: Vec<String>,
+}
+
+impl Body<'_> {
+    fn of(task: &TaskScript, shell: &Shell) -> (Vec<u8>, Vec<String>) {
+        let mut body = Body { shell, text: b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0".to_vec(), steps: Vec::new() };
+        body.text.extend(exports(&task.env));
+        if let Some(bytes) = task.payload {
+            let (blocks, rest) = (bytes / 65536, bytes % 65536);
+            body.line(format!("deploy_payload() {{ deploy_blocks {blocks} {rest}; }}"));
+        }
+        if let Some(dir) = &task.dir {
+            let missing = format!("the directory `{dir}` doesn't exist");
+            body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+        }
+        body.script(&task.script);
+        body.line("deploy_step=end");
+        (body.text, body.steps)
+    }
+
+    fn line(&mut self, line: impl AsRef<[u8]>) {
+        self.text.push(b'\n');
+        self.text.extend_from_slice(line.as_ref());
+    }
+
+    fn script(&mut self, script: &Script) {
+        for step in script.steps() {
+            self.steps.push(step.to_string());
+            self.line(format!("deploy_step={}", self.steps.len()));
+            self.step(step);
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Run(cmd) => self.line(self.command(cmd)),
+            Step::Pipe(cmds) => self.pipe(cmds),
+            Step::Shell { text, .. } => self.line(text),
+            Step::Opaque(text) => {
+                let mut line = b"sh -eu -c ".to_vec();
+                line.extend(quote(text.as_bytes()));
+                self.line(line);
+            }
+            Step::Fact(name, cmd) => {
+                let mut line = b"deploy_value=$(".to_vec();
+                line.extend(self.command(cmd));
+                line.extend_from_slice(format!(")\ndeploy_fact {name} \"$deploy_value\"").as_bytes());
+                self.line(line);
+            }
+            Step::If(condition, then, otherwise) => self.condition(condition, then, otherwise),
+        }
+    }
+
+    fn condition(&mut self, condition: &Cmd, then: &Script, otherwise: &Script) {
+        let mut line = b"if ".to_vec();
+        line.extend(self.command(condition));
+        line.extend_from_slice(b"; then\n:");
+        self.line(line);
+        self.script(then);
+        if !otherwise.is_empty() {
+            self.line("else");
+            self.script(otherwise);
+        }
+        self.line("fi");
+    }
+
+    /// Every command of the pipe reports its own status; `deploy_piped` judges them. POSIX has no `pipefail`.
+    fn pipe(&mut self, cmds: &[Cmd]) {
+        let mut line = b"{ deploy_statuses=$( { ".to_vec();
+        for (number, cmd) in cmds.iter().enumerate() {
+            if number > 0 {
+                line.extend_from_slice(b" | ");
+            }
+            line.extend_from_slice(b"{ set +e; ( set -e; ");
+            line.extend(self.command(cmd));
+            let _ = write!(Text(&mut line), " ) 4>&- 5>&-; echo \"{}:$?\" >&4; }}", number + 1);
+        }
+        line.extend_from_slice(b" >&5; } 4>&1 ); } 5>&1\n");
+        let _ = write!(Text(&mut line), "deploy_piped {} \"$deploy_statuses\"", cmds.len());
+        self.line(line);
+    }
+
+    /// A simple command with its prefix, environment and directory.
+    fn command(&self, cmd: &Cmd) -> Vec<u8> {
+        let mut words: Vec<Vec<u8>> = Vec::new();
+        for (name, value) in &cmd.env {
+            let mut word = format!("{name}=").into_bytes();
+            word.extend(quote(value.bytes()));
+            words.push(word);
+        }
+        let prefix = self.shell.command_prefix.get(&cmd.program).filter(|_| !cmd.unprefixed);
+        for word in prefix.into_iter().flatten().flat_map(|prefix| prefix.split_whitespace()) {
+            words.push(quote(word.as_bytes()));
+        }
+        words.push(quote(cmd.program.as_bytes()));
+        words.extend(cmd.args.iter().map(|arg| quote(arg.bytes())));
+        let line = words.join(&b' ');
+        match &cmd.dir {
+            None => line,
+            Some(dir) => [b"( cd -- ".as_slice(), &quote(dir.bytes()), b" && ", &line, b" )"].concat(),
+        }
+    }
+}
+
+/// Lets `write!` append to bytes.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl std::fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}

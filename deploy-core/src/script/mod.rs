@@ -1,0 +1,339 @@
+//! What runs on a server: POSIX shell, composed from commands.
+//!
+//! A [`Script`] is a list of steps, not a text, so that a failure can be pinned to the step that failed, every value is
+//! quoted, and each status of a pipe counts. Scripts of several tasks are fused into one [`Program`], which tells the
+//! controller by markers where it stands; a [`Decoder`] turns its output back into what each task did.
+//!
+//! The rules hold for dash, bash and busybox ash: every task runs as a subshell under `set -eu`; its commands have
+//! `/dev/null` for input; an `exit 0` before the last step is a failure.
+
+mod compile;
+mod decode;
+mod quote;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::fmt;
+
+pub use compile::{Program, Shell, TaskScript, compile};
+pub use decode::{Decoder, Report};
+pub use quote::{quote, quote_expanding};
+
+/// A value in a script. It is quoted when the script is compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arg {
+    bytes: Vec<u8>,
+    secret: bool,
+}
+
+impl Arg {
+    /// A value that is shown as `[secret]` wherever the command is shown.
+    pub fn secret(value: impl Into<Arg>) -> Arg {
+        Arg { secret: true, ..value.into() }
+    }
+
+    /// The value itself.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<&str> for Arg {
+    fn from(text: &str) -> Arg {
+        Arg { bytes: text.as_bytes().to_vec(), secret: false }
+    }
+}
+
+impl From<String> for Arg {
+    fn from(text: String) -> Arg {
+        Arg { bytes: text.into_bytes(), secret: false }
+    }
+}
+
+impl From<&String> for Arg {
+    fn from(text: &String) -> Arg {
+        Arg::from(text.as_str())
+    }
+}
+
+impl From<&Arg> for Arg {
+    fn from(arg: &Arg) -> Arg {
+        arg.clone()
+    }
+}
+
+impl From<Vec<u8>> for Arg {
+    fn from(bytes: Vec<u8>) -> Arg {
+        Arg { bytes, secret: false }
+    }
+}
+
+impl From<usize> for Arg {
+    fn from(number: usize) -> Arg {
+        Arg::from(number.to_string())
+    }
+}
+
+/// The value as it could be typed.
+impl fmt::Display for Arg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.secret {
+            true => f.write_str("[secret]"),
+            false => f.write_str(&String::from_utf8_lossy(&quote(&self.bytes))),
+        }
+    }
+}
+
+/// One simple command: a program and its arguments.
+///
+/// The stage's `command_prefix` applies to the program when the script is compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Cmd {
+    program: String,
+    args: Vec<Arg>,
+    env: Vec<(String, Arg)>,
+    dir: Option<Arg>,
+    unprefixed: bool,
+}
+
+impl Cmd {
+    /// Runs `program`, found on the server's `PATH`.
+    pub fn new(program: impl Into<String>) -> Cmd {
+        Cmd { program: program.into(), args: Vec::new(), env: Vec::new(), dir: None, unprefixed: false }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<Arg>) -> Cmd {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<Arg>>(mut self, args: impl IntoIterator<Item = A>) -> Cmd {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable for this command alone.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<Arg>) -> Cmd {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs the command in the directory `dir`.
+    pub fn dir(mut self, dir: impl Into<Arg>) -> Cmd {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// Runs the program itself, whatever `command_prefix` says.
+    pub fn unprefixed(mut self) -> Cmd {
+        self.unprefixed = true;
+        self
+    }
+}
+
+/// The command as it could be typed.
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.env {
+            write!(f, "{name}={value} ")?;
+        }
+        f.write_str(&self.program)?;
+        self.args.iter().try_for_each(|arg| write!(f, " {arg}"))
+    }
+}
+
+/// What a task does on one server: steps, in order, until the first that fails.
+///
+/// ```
+/// use deploy_core::script::{Cmd, Script};
+/// use deploy_core::sh;
+///
+/// let script = Script::new()
+///     .run(Cmd::new("mkdir").args(["-p", "--", "/srv/my app/shared"]))
+///     .pipe([Cmd::new("git").args(["archive", "HEAD"]), Cmd::new("tar").args(["-x", "-C", "/srv/my app"])])
+///     .then(sh!("[ -e {} ] || deploy_note 'there is no log yet'", "/srv/my app/log"));
+/// assert_eq!(script.len(), 3);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Script {
+    steps: Vec<Step>,
+    libraries: Vec<&'static str>,
+}
+
+/// One step of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A simple command.
+    Run(Cmd),
+    /// Commands of which each reads what the one before it wrote. Every status counts.
+    Pipe(Vec<Cmd>),
+    /// Shell text in the task's own shell. Its pieces alternate with quoted values.
+    Shell { text: Vec<u8>, label: String },
+    /// Shell text of somebody else, in a shell of its own: nothing in it can reach the rest of the script.
+    Opaque(String),
+    /// The value of a fact is what the command writes.
+    Fact(String, Cmd),
+    /// If the condition succeeds, the first script; else the second. The condition's failure is no failure.
+    If(Cmd, Script, Script),
+}
+
+impl Script {
+    /// A script that does nothing.
+    pub fn new() -> Script {
+        Script::default()
+    }
+
+    /// Adds a simple command.
+    pub fn run(self, cmd: Cmd) -> Script {
+        self.push(Step::Run(cmd))
+    }
+
+    /// Adds a pipe. It fails when any of its commands does.
+    pub fn pipe(self, cmds: impl IntoIterator<Item = Cmd>) -> Script {
+        self.push(Step::Pipe(cmds.into_iter().collect()))
+    }
+
+    /// Adds a command whose output (without the newlines at its end) becomes the fact `name`, which later phases read.
+    pub fn fact(self, name: impl Into<String>, cmd: Cmd) -> Script {
+        self.push(Step::Fact(name.into(), cmd))
+    }
+
+    /// Adds `then` for where `condition` succeeds, and `otherwise` for where it doesn't.
+    pub fn when(self, condition: Cmd, then: Script, otherwise: Script) -> Script {
+        self.push(Step::If(condition, then, otherwise))
+    }
+
+    /// Adds shell text of a user's own as one command: it runs in a shell of its own under `set -eu`, `exit` ends that
+    /// shell only, and of a pipe in it only the last status counts.
+    pub fn opaque(self, text: impl Into<String>) -> Script {
+        self.push(Step::Opaque(text.into()))
+    }
+
+    /// Adds the steps of `other`.
+    pub fn then(mut self, other: Script) -> Script {
+        self.steps.extend(other.steps);
+        other.libraries.into_iter().for_each(|library| self.add_library(library));
+        self
+    }
+
+    /// Has the shell functions that `library` defines at hand. A program holds each library once, however many of its
+    /// tasks use it.
+    pub fn uses(mut self, library: &'static str) -> Script {
+        self.add_library(library);
+        self
+    }
+
+    fn add_library(&mut self, library: &'static str) {
+        if !self.libraries.contains(&library) {
+            self.libraries.push(library);
+        }
+    }
+
+    /// How many steps there are, not counting those inside of conditions.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether the script does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Shell text with `{}` replaced by quoted values; what [`sh!`](crate::sh) makes.
+    ///
+    /// # Panics
+    ///
+    /// When there are more or fewer values than `{}`; the macro finds that out at compile time.
+    pub fn shell(text: &str, args: &[Arg]) -> Script {
+        let pieces = text.split("{}").collect::<Vec<_>>();
+        assert_eq!(pieces.len(), args.len() + 1, "as many values as `{{}}` in {text:?}");
+        let mut bytes = pieces[0].as_bytes().to_vec();
+        let mut shown = pieces[0].to_owned();
+        for (arg, piece) in args.iter().zip(&pieces[1..]) {
+            bytes.extend_from_slice(&quote(arg.bytes()));
+            bytes.extend_from_slice(piece.as_bytes());
+            shown.push_str(&format!("{arg}{piece}"));
+        }
+        Script::new().push(Step::Shell { text: bytes, label: shown.trim().to_owned() })
+    }
+
+    fn push(mut self, step: Step) -> Script {
+        self.steps.push(step);
+        self
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+}
+
+/// Shell text as a [`Script`] of one step, each `{}` replaced by a quoted value.
+///
+/// The text runs in the task's own shell: variables and functions last until the task ends, and these are at hand:
+///
+/// * `deploy_fact NAME VALUE` reports a fact, which later phases read;
+/// * `deploy_note TEXT` tells the user something;
+/// * `deploy_skip REASON` ends the task: there was nothing to do;
+/// * `deploy_fail MESSAGE [HINT...]` ends the task: it failed, for a reason better than a status.
+///
+/// A `{}` inside quotes, and more or fewer values than `{}`, don't compile:
+///
+/// ```compile_fail
+/// deploy_core::sh!("echo '{}'", "x");
+/// ```
+/// ```compile_fail
+/// deploy_core::sh!("echo {}");
+/// ```
+#[macro_export]
+macro_rules! sh {
+    ($text:expr $(, $arg:expr)* $(,)?) => {{
+        const TEXT: &str = $text;
+        const _: () = $crate::script::assert_placeholders(TEXT, <[&str]>::len(&[$(stringify!($arg)),*]));
+        $crate::script::Script::shell(TEXT, &[$($crate::script::Arg::from($arg)),*])
+    }};
+}
+
+/// Fails at compile time unless `text` has `count` times `{}`, none of them inside quotes.
+#[doc(hidden)]
+pub const fn assert_placeholders(text: &str, count: usize) {
+    let bytes = text.as_bytes();
+    let (mut at, mut found, mut single, mut double) = (0, 0, false, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if !single => at += 1,
+            b'\'' if !double => single = !single,
+            b'"' if !single => double = !double,
+            b'#' if !single && !double && at > 0 && bytes[at - 1].is_ascii_whitespace() => {
+                while at < bytes.len() && bytes[at] != b'\n' {
+                    at += 1;
+                }
+            }
+            b'{' if at + 1 < bytes.len() && bytes[at + 1] == b'}' => {
+                assert!(!single && !double, "a placeholder stands inside quotes: values are quoted already");
+                found += 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    assert!(found == count, "there must be as many values as placeholders");
+}
+
+/// The step as an error report shows it.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Run(cmd) | Step::Fact(_, cmd) => cmd.fmt(f),
+            Step::Pipe(cmds) => f.write_str(&cmds.iter().map(Cmd::to_string).collect::<Vec<_>>().join(" | ")),
+            Step::Shell { label: text, .. } | Step::Opaque(text) => f.write_str(text.trim()),
+            Step::If(condition, ..) => write!(f, "if {condition}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
