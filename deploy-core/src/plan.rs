@@ -242,6 +242,9 @@ impl<'a> Planner<'a> {
     }
 
     fn visit(&mut self, id: &TaskId, path: &mut Vec<TaskId>) -> Result<()> {
+        if self.tasks.is_inert(id) {
+            return Ok(());
+        }
         let task = self.tasks.get(id).ok_or_else(|| Error::config(format!("there is no task `{id}`")))?;
         if !task.is_filled() || self.spans.contains_key(id) {
             return Ok(());
@@ -343,6 +346,20 @@ fn phased(task: &Task) -> Vec<(Option<&'static str>, &TaskId)> {
         true => task.phases.iter().flat_map(|phase| phase.tasks.iter().map(|id| (Some(phase.name), id))).collect(),
         false => task.steps.iter().map(|id| (None, id)).collect(),
     }
+}
+
+/// The task `id` and every task that a run of it includes.
+pub(crate) fn members(tasks: &Tasks, id: &TaskId) -> BTreeSet<TaskId> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![id.clone()];
+    while let Some(id) = open.pop() {
+        let Some(task) = tasks.get(&id) else { continue };
+        if seen.insert(id.clone()) {
+            let next = tasks.before(&id).iter().chain(&task.needs).chain(&task.steps).chain(tasks.after(&id));
+            open.extend(next.cloned());
+        }
+    }
+    seen
 }
 
 /// The cycle that following hooks, prerequisites and steps from `id` leads into, as text.

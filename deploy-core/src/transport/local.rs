@@ -50,6 +50,20 @@ impl Connect for Local {
     }
 }
 
+/// Becomes `program`: it has the terminal, and its exit code is ours.
+///
+/// # Errors
+///
+/// When it can't be started.
+pub(crate) fn become_program<'a>(
+    dir: &Path,
+    program: &str,
+    args: impl Iterator<Item = &'a String>,
+) -> Result<std::convert::Infallible, Error> {
+    let error = Command::new(program).args(args).current_dir(dir).exec();
+    Err(Error::task(format!("failed to start `{program}` in `{}`", dir.display())).because(error))
+}
+
 /// This machine, "logged in" to.
 struct Machine {
     dir: PathBuf,
