@@ -52,13 +52,13 @@ impl Problem {
         match nearest(name, known.iter().copied()) {
             Some(near) => problem.at(span, format!("did you mean `{near}`?")),
             None if known.is_empty() => problem.at(span, "there are none"),
-            None => problem.at(span, "not known here").help(format!("known: {}", list(&known))),
+            None => problem.at(span, "not known here").help(format!("known: {}", list(&known, "and"))),
         }
     }
 
     /// What is no TOML. The parser doesn't always know where it stopped.
     pub(super) fn syntax(message: &str, span: Option<Span>) -> Problem {
-        let problem = Problem::new("this is not TOML");
+        let problem = Problem::new("not valid TOML");
         match span {
             Some(span) => problem.at(span, message),
             None => problem.help(message),
@@ -132,11 +132,11 @@ impl Problems {
     }
 }
 
-/// "`a`, `b` and `c`"
-pub(super) fn list(names: &[&str]) -> String {
+/// "`a`, `b` and `c`", where `last` is "and".
+pub(super) fn list(names: &[&str], last: &str) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
         _ => quoted.concat(),
     }
 }

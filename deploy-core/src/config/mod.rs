@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod address;
 mod diagnostics;
 mod expand;
 mod find;

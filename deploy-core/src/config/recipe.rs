@@ -82,6 +82,18 @@ pub(super) fn check_names(outer: &Reader<'_>, known: &[String]) {
     }
 }
 
+/// The roles that tables of recipes name by the keys `role` and `roles`.
+pub(super) fn named_roles(merged: &Reader<'_>) -> Vec<String> {
+    let texts = |node: &Node| match &node.value {
+        Value::String(role) => vec![role.clone()],
+        Value::Array(items) => items.iter().filter_map(|item| item.to_toml().as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    };
+    let tables = merged.named_tables("recipes");
+    let nodes = tables.iter().flat_map(|(_, reader)| ["role", "roles"].map(|key| reader.node(key)));
+    nodes.flatten().flat_map(texts).collect()
+}
+
 /// The recipes that are on. `merged` is merged from all layers of a stage.
 pub(super) fn read(merged: &Reader<'_>, color: bool) -> BTreeMap<String, RecipeTable> {
     let mut recipes = BTreeMap::new();

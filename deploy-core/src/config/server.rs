@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::address::Address;
 use super::diagnostics::{Problem, Problems};
 use super::expand::Names;
 use super::reader::{Reader, Text};
 use super::source::Span;
-use super::value::Table;
+use super::value::{Node, Table, Value};
 use super::{Server, TransportKind, keys, names, paths};
 
 /// What servers are read with besides their own table.
@@ -34,19 +35,10 @@ pub(super) struct Placed {
     host: Span,
 }
 
-/// `user@host:port`, taken apart.
-#[derive(Debug, PartialEq)]
-struct Address {
-    user: Option<String>,
-    host: String,
-    port: Option<u16>,
-}
-
 impl ServerReader<'_> {
     /// The servers of the stage whose table is `stage`.
     pub(super) fn read(&self, stage: &Reader<'_>) -> Vec<Placed> {
         let tables = stage.array_of_tables("servers");
-        let written = tables.as_ref().is_some_and(|tables| !tables.is_empty());
         let servers: Vec<Placed> = match self.transport {
             TransportKind::Local => self.read_local(&tables.unwrap_or_default()),
             TransportKind::Ssh => {
@@ -54,7 +46,7 @@ impl ServerReader<'_> {
                 tables.iter().filter_map(|(span, reader)| self.read_ssh(*span, reader, tables.len() == 1)).collect()
             }
         };
-        if self.transport == TransportKind::Ssh && !written && stage.node("servers").is_none_or(is_array) {
+        if self.transport == TransportKind::Ssh && stage.node("servers").is_none_or(is_empty) {
             self.problems.add(
                 Problem::new(format!("stage `{}` has no servers", self.names.stage))
                     .at(self.stage, "expected `[[stages.NAME.servers]]` below it")
@@ -224,36 +216,8 @@ impl ServerReader<'_> {
     }
 }
 
-impl Address {
-    fn parse(text: &str) -> Option<Address> {
-        let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
-        let (host, port) = split_port(rest)?;
-        let port = match port {
-            Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port != 0)?),
-            None => None,
-        };
-        let good = names::is_host(host) && user.is_none_or(names::is_user);
-        good.then(|| Address { user: user.map(str::to_owned), host: host.to_owned(), port })
-    }
-}
-
-/// A host and the port behind it: `host`, `host:22`, `[::1]:22`, `::1`.
-fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
-    if names::is_ipv6(text) {
-        return Some((text, None));
-    }
-    let Some(bracketed) = text.strip_prefix('[') else {
-        return Some(text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))));
-    };
-    let (host, rest) = bracketed.split_once(']')?;
-    match rest {
-        "" => names::is_ipv6(host).then_some((host, None)),
-        _ => Some((host, Some(rest.strip_prefix(':')?))).filter(|_| names::is_ipv6(host)),
-    }
-}
-
-fn is_array(node: &super::value::Node) -> bool {
-    matches!(node.value, super::value::Value::Array(_))
+fn is_empty(servers: &Node) -> bool {
+    matches!(&servers.value, Value::Array(items) if items.is_empty())
 }
 
 /// Two servers can't be one machine, whoever logs in.

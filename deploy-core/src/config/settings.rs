@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::address::Address;
 use super::diagnostics::{Problem, Problems};
 use super::expand::Names;
 use super::load::LoadRequest;
@@ -46,7 +47,9 @@ impl<'a> SettingsReader<'a> {
             git: self.git(),
             ssh: self.ssh(),
         };
+        // Each server reads these with its own layer; here they are checked in a layer that servers may hide.
         reader.table("properties");
+        reader.line("deploy_to");
         let whole = !settings.application.is_empty() && !settings.repo_url.is_empty();
         whole.then_some(settings)
     }
@@ -153,7 +156,7 @@ impl<'a> SettingsReader<'a> {
             config_file: self.ssh_config_file(&reader),
             known_hosts_files: self.local_files(&reader, "known_hosts_files"),
             host_key_policy: reader.choice("host_key_policy", &policies).unwrap_or_default(),
-            proxy_jump: reader.line("proxy_jump").map(|jump| jump.text),
+            proxy_jump: proxy_jump(&reader),
             forward_agent: reader.boolean("forward_agent"),
             connect_timeout: reader.duration("connect_timeout"),
             keepalive_interval: reader.duration("keepalive_interval"),
@@ -183,6 +186,18 @@ impl<'a> SettingsReader<'a> {
         }
         home.map(|home| Path::new(home).join(rest))
     }
+}
+
+/// Hosts with commas between them, or "none".
+fn proxy_jump(reader: &Reader<'_>) -> Option<String> {
+    let jump = reader.line("proxy_jump")?;
+    let is_hop = |hop: &str| Address::parse(hop.strip_prefix("ssh://").unwrap_or(hop)).is_some();
+    if &*jump != "none" && !jump.split(',').all(is_hop) {
+        let label = "expected `user@host:port`, several of them with commas between, or `none`";
+        reader.problems.add(Problem::new("`proxy_jump` is not a list of hosts").at(jump.span, label));
+        return None;
+    }
+    Some(jump.text)
 }
 
 /// A table of environment variables.

@@ -11,7 +11,7 @@ use super::task::{self, PlacedTask};
 use super::value::{Entry, Table};
 use super::{Stage, TransportKind, keys, names, recipe};
 
-/// The roles that a server has when it is alone and names none, besides those that tasks name.
+/// The roles that a server has when it is alone and names none, besides those that tasks and recipes name.
 const USUAL_ROLES: [&str; 3] = ["app", "web", "db"];
 
 /// What all stages are read from.
@@ -67,7 +67,7 @@ impl<'a> Stages<'a> {
             stage: entry.key_span,
             lower,
             upper: &upper,
-            all_roles: all_roles(&tasks),
+            all_roles: all_roles(&tasks, &recipe::named_roles(&merged)),
             problems: self.problems,
         };
         let servers = servers.read(own);
@@ -190,9 +190,10 @@ fn written_roles(stages: &[Reader<'_>]) -> Option<Vec<Text>> {
     Some(roles)
 }
 
-fn all_roles(tasks: &[PlacedTask]) -> Vec<String> {
+/// Every role that means something in a stage.
+fn all_roles(tasks: &[PlacedTask], of_recipes: &[String]) -> Vec<String> {
     let mut roles: Vec<String> = USUAL_ROLES.map(str::to_owned).into();
-    for role in tasks.iter().flat_map(|task| &task.task.roles) {
+    for role in tasks.iter().flat_map(|task| &task.task.roles).chain(of_recipes) {
         if !roles.contains(role) {
             roles.push(role.clone());
         }

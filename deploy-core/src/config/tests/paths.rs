@@ -26,7 +26,8 @@ fn deploy_to_is_an_absolute_folder_on_a_server() {
 
 #[test]
 fn a_bad_deploy_to_is_shown_once_for_all_servers() {
-    let text = with("[stages.other]\n[[stages.other.servers]]\nhost = \"a\"\n").replace("/var/www/shop", "var/www/shop");
+    let text =
+        with("[stages.other]\n[[stages.other.servers]]\nhost = \"a\"\n").replace("/var/www/shop", "var/www/shop");
     assert_snapshot!(errors(&text), @r#"
     1 error in `deploy.toml`
     error: `deploy_to` is relative
@@ -63,7 +64,8 @@ fn a_local_stage_is_deployed_below_the_target_directory_by_default() {
 
 #[test]
 fn a_relative_deploy_to_of_a_local_stage_starts_at_the_root() {
-    let text = "application = \"a\"\nrepo_url = \".\"\n[stages.dev]\ntransport = \"local\"\ndeploy_to = \"./out/{stage}\"\n";
+    let text =
+        "application = \"a\"\nrepo_url = \".\"\n[stages.dev]\ntransport = \"local\"\ndeploy_to = \"./out/{stage}\"\n";
     let project = Project::new(text);
     let config = Config::load(&project.request()).unwrap();
     assert_eq!(config.stages[0].servers[0].deploy_to, project.root().join("out/dev").to_str().unwrap());
@@ -166,7 +168,7 @@ fn linked_paths_stay_inside_of_the_release() {
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
       |                                        ^^^^^^^^^^^ it would lead out of the release
 
-    error: `linked_files` is empty
+    error: empty value of `linked_files`
      --> deploy.toml:4:53
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]

@@ -93,7 +93,8 @@ pair = [1, 2]
 
 #[test]
 fn a_stage_changes_a_recipe_or_turns_it_off() {
-    let text = "[recipes.migrations]\ncommand = \"a\"\njobs = 2\n[stages.production.recipes.migrations]\ncommand = \"b\"\n";
+    let text =
+        "[recipes.migrations]\ncommand = \"a\"\njobs = 2\n[stages.production.recipes.migrations]\ncommand = \"b\"\n";
     let migrations = read(text);
     assert_eq!((migrations.command.as_str(), migrations.jobs), ("b", 2));
     assert!(stage(&format!("{text}enabled = false")).recipe("migrations").is_none());
