@@ -52,7 +52,7 @@ impl Problem {
         match nearest(name, known.iter().copied()) {
             Some(near) => problem.at(span, format!("did you mean `{near}`?")),
             None if known.is_empty() => problem.at(span, "there are none"),
-            None => problem.at(span, "not known here").help(format!("known: {}", list(&known, "and"))),
+            None => problem.at(span, format!("no such {what}")).help(format!("known: {}", list(&known, "and"))),
         }
     }
 

@@ -57,8 +57,8 @@ pub(super) fn check_linked(files: &[Text], dirs: &[Text], problems: &Problems) {
         {
             problems.add(
                 Problem::new(format!("linked {kind} `{}` is inside of linked dir `{}`", path.text, outer.text))
-                    .at(path.span, "shared already, as a part of the other")
-                    .and(outer.span, "this one"),
+                    .at(path.span, "shared with it already")
+                    .and(outer.span, "linked as a whole"),
             );
         }
     }

@@ -127,14 +127,14 @@ fn mistakes_in_flags_are_shown_in_the_flag() {
     error: unknown key `x`
      |
      | --set x.y.z=1
-     |       ^ not known here
+     |       ^ no such key
      |
      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
 
     error: unknown key ``
      |
      | --set =1
-     |       ^ not known here
+     |       ^ no such key
      |
      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
     ");
@@ -159,7 +159,7 @@ fn mistakes_in_variables_are_shown_in_the_variable() {
     error: unknown key `servers`
      |
      | DEPLOY__SERVERS=[]
-     |         ^^^^^^^ not known here
+     |         ^^^^^^^ no such key
      |
      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
     ");
@@ -173,12 +173,12 @@ fn a_flag_that_contradicts_the_file_shows_both() {
     error: linked file `public/robots.txt` is inside of linked dir `public`
       |
       | --set linked_files=["public/robots.txt"]
-      |                     ^^^^^^^^^^^^^^^^^^^ shared already, as a part of the other
+      |                     ^^^^^^^^^^^^^^^^^^^ shared with it already
       |
      ::: deploy.toml:4:16
       |
     4 | linked_dirs = ["public"]
-      |                -------- this one
+      |                -------- linked as a whole
     "#);
 }
 

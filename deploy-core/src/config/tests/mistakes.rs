@@ -122,7 +122,7 @@ fn a_key_far_from_all_known_ones_lists_them() {
      --> deploy.toml:5:1
       |
     5 | xyz = 1
-      | ^^^ not known here
+      | ^^^ no such key
       |
       = help: known: `strategy`, `shallow`, `verify_commit`, `max_fetches`, `ignore_submodules` and `ignore_lfs`
 

@@ -208,9 +208,9 @@ linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
      --> deploy.toml:5:17
       |
     5 | linked_files = ["log/production.log", "a"]
-      |                 ^^^^^^^^^^^^^^^^^^^^ shared already, as a part of the other
+      |                 ^^^^^^^^^^^^^^^^^^^^ shared with it already
     6 | linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
-      |                ----- this one
+      |                ----- linked as a whole
 
     error: `a` is linked twice
      --> deploy.toml:5:39
@@ -224,9 +224,9 @@ linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
      --> deploy.toml:6:30
       |
     6 | linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
-      |                       -----  ^^^^^^^^^^ shared already, as a part of the other
+      |                       -----  ^^^^^^^^^^ shared with it already
       |                       |
-      |                       this one
+      |                       linked as a whole
 
     error: `log` is linked twice
      --> deploy.toml:6:42
@@ -245,10 +245,10 @@ fn linked_paths_of_different_layers_do_not_overlap() {
      --> deploy.toml:6:17
       |
     4 | linked_dirs = ["public"]
-      |                -------- this one
+      |                -------- linked as a whole
     5 | [stages.production]
     6 | linked_files = ["public/robots.txt"]
-      |                 ^^^^^^^^^^^^^^^^^^^ shared already, as a part of the other
+      |                 ^^^^^^^^^^^^^^^^^^^ shared with it already
     "#);
 }
 

@@ -130,7 +130,7 @@ fn a_wrong_type_in_a_recipe_is_shown() {
      --> deploy.toml:5:8
       |
     5 | role = ["db"]
-      |        ^^^^^^ expected a string, found sequence
+      |        ^^^^^^ expected a string, found an array
     "#);
     assert_snapshot!(refused("[recipes.migrations]\nenv = { A = 1 }\n"), @"
     1 error in `deploy.toml`
@@ -146,7 +146,7 @@ fn a_wrong_type_in_a_recipe_is_shown() {
      --> deploy.toml:5:8
       |
     5 | jobs = 256
-      |        ^^^ expected u8, found integer `256`
+      |        ^^^ expected a number from 0 to 255, found integer `256`
     ");
     assert_snapshot!(refused("[recipes.migrations]\npair = [1, 2, 3]\n"), @"
     1 error in `deploy.toml`
@@ -194,7 +194,7 @@ fn a_mistake_in_a_flag_for_a_recipe_is_shown_in_the_flag() {
     error: wrong type in recipe `migrations`
      |
      | --set recipes.migrations.jobs=many
-     |                               ^^^^ expected u8, found string "many"
+     |                               ^^^^ expected a number from 0 to 255, found string "many"
     "#);
 }
 
@@ -220,7 +220,7 @@ fn a_recipe_that_nobody_registered_is_shown() {
      --> deploy.toml:7:28
       |
     7 | [stages.production.recipes.zzz]
-      |                            ^^^ not known here
+      |                            ^^^ no such recipe
       |
       = help: recipes are registered in `xtask/src/main.rs`
     ");
