@@ -1,6 +1,7 @@
 //! Addresses as `ssh` takes them: `user@host:port`.
 
 use super::names;
+use super::source::Span;
 
 /// `user@host:port`, taken apart.
 #[derive(Debug, PartialEq)]
@@ -11,6 +12,11 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Stands for a host that could not be read. It is like no other: no two of them are the same machine.
+    pub(super) fn unknown(place: Span) -> Address {
+        Address { user: None, host: format!("{}:{}", place.source, place.start), port: None }
+    }
+
     pub(super) fn parse(text: &str) -> Option<Address> {
         let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
         let (host, port) = split_port(rest)?;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::source::{Sources, Span};
 use crate::error::{Error, nearest};
@@ -71,7 +71,7 @@ impl Problem {
             group = group.element(Origin::path(sources.file_name()));
         }
         if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+            group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
         }
         renderer.render(&[group])
     }

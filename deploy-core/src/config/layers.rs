@@ -43,8 +43,11 @@ impl Override {
         let mut path = segments(&name[VARIABLE_PREFIX.len()..], "__", VARIABLE_PREFIX.len());
         // Variables are upper case by custom and keys lower case. The names of a task's own variables stay as they are.
         let is_env = |(segment, _): &(String, _)| ["default_env", "env"].contains(&segment.to_lowercase().as_str());
-        let lower = path.iter().position(is_env).map_or(path.len(), |position| position + 1);
-        path[..lower].iter_mut().for_each(|(segment, _)| segment.make_ascii_lowercase());
+        let own = path.split_off(path.iter().position(is_env).map_or(path.len(), |position| position + 1));
+        path.iter_mut().for_each(|(segment, _)| segment.make_ascii_lowercase());
+        if let Some((_, range)) = own.first() {
+            path.push((name[range.start..].to_owned(), range.start..name.len()));
+        }
         Ok(Override { text: format!("{name}={value}"), path, value_at: name.len() + 1 })
     }
 

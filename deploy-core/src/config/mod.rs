@@ -85,9 +85,9 @@ pub enum TransportKind {
 pub struct Server {
     /// The host as it is written: a name, an address, or an alias of `~/.ssh/config`. `localhost` for a local stage.
     pub host: String,
-    /// The user to log in as, where `deploy.toml` says so; else SSH's own configuration decides.
+    /// The user to log in as, where `deploy.toml` says so, here or in `[ssh]`; else SSH's own configuration decides.
     pub user: Option<String>,
-    /// The port, where `deploy.toml` says so; else SSH's own configuration decides.
+    /// The port, where `deploy.toml` says so, here or in `[ssh]`; else SSH's own configuration decides.
     pub port: Option<u16>,
     /// What the server does: `app`, `web`, `db`, or names of the user's own.
     pub roles: Vec<String>,

@@ -24,12 +24,15 @@ pub(super) struct SettingsReader<'a> {
 }
 
 impl<'a> SettingsReader<'a> {
-    /// Everything, with defaults. `None` when a key that has no default is missing.
-    pub(super) fn read(&self) -> Option<Settings> {
+    /// Everything, with defaults. What is missing without a default, or wrong, is empty.
+    pub(super) fn read(&self) -> Settings {
         let reader = &self.reader;
         let (linked_files, linked_dirs) = (self.linked("linked_files"), self.linked("linked_dirs"));
         paths::check_linked(&linked_files, &linked_dirs, reader.problems);
-        let settings = Settings {
+        // Each server reads these with its own layer; here they are checked in a layer that servers may hide.
+        reader.table("properties");
+        reader.line("deploy_to");
+        Settings {
             application: self.application().unwrap_or_default(),
             repo_url: self.argument("repo_url").and_then(|url| self.expand(&url)).unwrap_or_default(),
             repo_tree: self.path("repo_tree").and_then(|path| self.relative("repo_tree", &path)),
@@ -46,12 +49,7 @@ impl<'a> SettingsReader<'a> {
             rolled_back_releases: reader.choice("rolled_back_releases", FATES).unwrap_or(Fate::Keep),
             git: self.git(),
             ssh: self.ssh(),
-        };
-        // Each server reads these with its own layer; here they are checked in a layer that servers may hide.
-        reader.table("properties");
-        reader.line("deploy_to");
-        let whole = !settings.application.is_empty() && !settings.repo_url.is_empty();
-        whole.then_some(settings)
+        }
     }
 
     /// The application's name, if it is a good one.

@@ -214,3 +214,35 @@ fn times_and_masks_are_read_in_every_form() {
     assert_eq!((ssh.umask, ssh.ssh.connect_timeout.unwrap().as_millis()), (Some(0o22), 500));
     assert_eq!(ssh.ssh.keepalive_interval.unwrap().as_secs(), 3600);
 }
+
+#[test]
+fn variables_keep_the_case_of_what_tasks_see() {
+    let values = [
+        ("DEPLOY__DEFAULT_ENV__Path", "/bin"),
+        ("DEPLOY__STAGES__PRODUCTION__DEFAULT_ENV__RAILS_ENV", "qa"),
+        ("DEPLOY__DEFAULT_ENV__WEB__CONCURRENCY", "4"),
+    ];
+    let config = load_with(&with(""), env(&values));
+    assert_snapshot!(format!("{:?}", config.stages[0].settings.default_env), @r#"{"Path": "/bin", "RAILS_ENV": "qa", "WEB__CONCURRENCY": "4"}"#);
+}
+
+#[test]
+fn a_wrong_value_that_every_server_hides_is_reported() {
+    let text = with("[stages.production]\ndeploy_to = 1\nproperties = 2") + "deploy_to = \"/srv/a\"\n";
+    assert_snapshot!(errors(&text), @r#"
+    2 errors in `deploy.toml`
+    error: wrong type of `deploy_to`
+     --> deploy.toml:5:13
+      |
+    5 | deploy_to = 1
+      |             ^ expected a string, found an integer
+      |
+      = help: write it in quotes: `"1"`
+
+    error: wrong type of `properties`
+     --> deploy.toml:6:14
+      |
+    6 | properties = 2
+      |              ^ expected a table, found an integer
+    "#);
+}

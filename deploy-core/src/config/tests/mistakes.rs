@@ -53,7 +53,7 @@ role = "app"
       --> deploy.toml:16:9
        |
     16 | [stages.production]
-       |         ^^^^^^^^^^ expected `[[stages.NAME.servers]]` below it
+       |         ^^^^^^^^^^ expected `[[stages.production.servers]]` below it
        |
        = help: write `transport = "local"` for a stage that is this machine
     "#);

@@ -233,3 +233,16 @@ fn a_recipe_reads_a_table_in_its_own_tests() {
     let table = RecipeTable::from_toml("migrations", "comand = \"x\"").unwrap();
     assert!(table.read::<Migrations>().unwrap_err().to_string().contains("did you mean `command`?"));
 }
+
+#[test]
+fn a_flag_turns_a_recipe_on_and_off_but_never_by_the_way() {
+    let on = |text: &str, value: &str| {
+        let config = load_with(&with(text), |request| request.set.push(value.to_owned()));
+        config.stages[0].recipe("migrations").is_some()
+    };
+    assert!(!on("", "recipes.migrations.jobs=2"));
+    assert!(on("", "recipes.migrations.enabled=true"));
+    assert!(on("[recipes.migrations]", "recipes.migrations.jobs=2"));
+    assert!(!on("[recipes.migrations]", "recipes.migrations.enabled=false"));
+    assert!(on("[recipes.migrations]\nenabled = false", "stages.production.recipes.migrations.enabled=true"));
+}
