@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::source::{Sources, Span};
 use crate::error::{Error, nearest};
@@ -77,21 +77,16 @@ impl Problem {
     }
 
     /// The annotated text: one snippet, or two when the related place is in another source.
-    fn snippets<'a>(&'a self, sources: &'a Sources) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    fn snippets<'a>(&'a self, sources: &'a Sources) -> Vec<Snippet<'a, Annotation<'a>>> {
         let Some((span, label)) = &self.label else { return Vec::new() };
-        let mut snippet = snippet(sources, *span)
-            .annotation(AnnotationKind::Primary.span(span.start..span.end).label(label.as_str()));
-        match &self.related {
-            None => vec![snippet],
-            Some((other, label)) => {
-                let related = AnnotationKind::Context.span(other.start..other.end).label(label.as_str());
-                if other.source == span.source {
-                    snippet = snippet.annotation(related);
-                    vec![snippet]
-                } else {
-                    vec![snippet, self::snippet(sources, *other).annotation(related)]
-                }
-            }
+        let primary = AnnotationKind::Primary.span(span.start..span.end).label(label.as_str());
+        let shown = snippet(sources, *span).annotation(primary);
+        let Some((other, label)) = &self.related else { return vec![shown] };
+        let related = AnnotationKind::Context.span(other.start..other.end).label(label.as_str());
+        if other.source == span.source {
+            vec![shown.annotation(related)]
+        } else {
+            vec![shown, snippet(sources, *other).annotation(related)]
         }
     }
 
@@ -148,7 +143,7 @@ fn count(found: &[Problem], sources: &Sources) -> String {
     format!("{} {noun} in {place}", found.len())
 }
 
-fn snippet<'a>(sources: &'a Sources, span: Span) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(sources: &'a Sources, span: Span) -> Snippet<'a, Annotation<'a>> {
     let source = sources.source(span);
     let snippet = Snippet::source(source.text.as_str());
     match &source.file {

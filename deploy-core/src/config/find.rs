@@ -1,7 +1,7 @@
 //! Finds `deploy.toml` and the folders that belong to it, without starting cargo where that can be avoided.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
@@ -55,7 +55,11 @@ fn named(request: &LoadRequest, file: &Path) -> Result<Project> {
     if !file.is_file() {
         return Err(Error::config(format!("no file `{}`", file.display())).hint("give `--config` the path of a file"));
     }
-    let root = file.parent().unwrap_or(&request.start).to_owned();
+    let mut root = file.parent().unwrap_or(&request.start).to_owned();
+    // Paths on this machine are made from the root, and are easier to read without `..`.
+    if root.components().any(|component| component == Component::ParentDir) {
+        root = root.canonicalize().unwrap_or(root);
+    }
     Ok(Project { work_dir: root.join("target/deploy"), root, file })
 }
 

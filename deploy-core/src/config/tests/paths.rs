@@ -154,19 +154,19 @@ fn linked_paths_stay_inside_of_the_release() {
      --> deploy.toml:4:17
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                 ^^^^^^^^^^^^^ expected a path that is relative to the release
+      |                 ^^^^^^^^^^^^^ expected a relative path
 
     error: `..` in `linked_files`
      --> deploy.toml:4:32
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                                ^^^^^^ it would lead out of the release
+      |                                ^^^^^^ expected a path without `..`
 
     error: `..` in `linked_files`
      --> deploy.toml:4:40
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                                        ^^^^^^^^^^^ it would lead out of the release
+      |                                        ^^^^^^^^^^^ expected a path without `..`
 
     error: empty value of `linked_files`
      --> deploy.toml:4:53
@@ -174,11 +174,11 @@ fn linked_paths_stay_inside_of_the_release() {
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
       |                                                     ^^ expected a text
 
-    error: `linked_files` names the release itself
+    error: `linked_files` can't be `.`
      --> deploy.toml:4:57
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                                                         ^^^ expected a path inside of it
+      |                                                         ^^^ expected a path below it
 
     error: control characters in `linked_files`
      --> deploy.toml:4:62
@@ -262,5 +262,25 @@ fn a_home_that_is_not_known_can_not_be_expanded() {
       |
     5 | identity_files = "~/.ssh/id"
       |                  ^^^^^^^^^^^ the variable `HOME` is not set
+    "#);
+}
+
+#[test]
+fn a_local_stage_is_not_deployed_over_the_project_or_out_of_it() {
+    let text = "application = \"a\"\nrepo_url = \".\"\n[stages.a]\ntransport = \"local\"\ndeploy_to = \".\"\n\
+                [stages.b]\ntransport = \"local\"\ndeploy_to = \"../b\"\n";
+    assert_snapshot!(errors(text), @r#"
+    2 errors in `deploy.toml`
+    error: `deploy_to` can't be `.`
+     --> deploy.toml:5:13
+      |
+    5 | deploy_to = "."
+      |             ^^^ expected a path below it
+
+    error: `..` in `deploy_to`
+     --> deploy.toml:8:13
+      |
+    8 | deploy_to = "../b"
+      |             ^^^^^^ expected a path without `..`
     "#);
 }

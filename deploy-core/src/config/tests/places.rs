@@ -56,6 +56,10 @@ fn a_named_file_needs_no_workspace() {
     let config = Config::load(&request).unwrap();
     assert_eq!(config.root, project.root().join("elsewhere"));
     assert_eq!(config.work_dir, project.root().join("elsewhere/target/deploy"));
+
+    request.start.push("elsewhere");
+    request.file = Some("../elsewhere/shop.toml".into());
+    assert_eq!(Config::load(&request).unwrap().root, project.root().join("elsewhere").canonicalize().unwrap());
 }
 
 #[test]
