@@ -156,6 +156,7 @@ impl Plan {
                 .hint(format!("configure a recipe that fills it, or in deploy.toml: [tasks.\"{root}\"] run = \"…\"")));
         }
         let mut planner = Planner::new(tasks, stage, filter);
+        planner.spans.extend(task.without.iter().map(|id| (id.clone(), 0..0)));
         planner.visit(root, &mut Vec::new())?;
         let legs = planner.legs(0);
         let failure_from = planner.steps.len();

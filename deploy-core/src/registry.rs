@@ -44,7 +44,7 @@ impl Tasks {
             }
             Entry::Occupied(mut entry) if !entry.get().is_filled() => {
                 let about = std::mem::take(&mut entry.get_mut().about);
-                entry.insert(Task { about, ..task });
+                *entry.get_mut() = Task { about, ..task };
             }
             Entry::Occupied(_) => self.problems.push(format!("the task `{id}` is registered twice")),
         }
@@ -64,6 +64,16 @@ impl Tasks {
         match self.tasks.get_mut(task) {
             Some(task) => task.needs.push(needed),
             None => self.problems.push(format!("`{needed}` is made a prerequisite of `{task}`, which doesn't exist")),
+        }
+    }
+
+    /// Replaces the task `id` by what `change` makes of it.
+    pub fn change(&mut self, id: &TaskId, change: impl FnOnce(Task) -> Task) {
+        match self.tasks.remove(id) {
+            Some(task) => {
+                let _ = self.tasks.insert(id.clone(), change(task));
+            }
+            None => self.problems.push(format!("`{id}` is changed, which doesn't exist")),
         }
     }
 

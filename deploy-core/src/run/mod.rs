@@ -2,15 +2,20 @@
 
 mod cx;
 mod execute;
+mod gates;
+mod hints;
 mod link;
+mod prepare;
+mod preview;
 mod program;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use cx::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
-pub use program::show;
+pub use preview::preview;
 
 use crate::error::{Error, ErrorKind};
 

@@ -63,7 +63,7 @@ impl Program {
 const PRELUDE: &str = include_str!("prelude.sh");
 
 /// How long a server waits for a beat of the controller before it ends the program.
-pub const SILENCE_SECONDS: u32 = 45;
+const SILENCE_SECONDS: u32 = 45;
 
 /// Fuses `tasks` into one program.
 ///

@@ -148,7 +148,9 @@ impl Decoder {
                 state.task = None;
                 state.ends.push_back(end);
                 if self.streams.iter().all(|state| state.ends.front() == Some(&end)) {
-                    self.streams.iter_mut().for_each(|state| drop(state.ends.pop_front()));
+                    for state in &mut self.streams {
+                        state.ends.pop_front();
+                    }
                     sink(Report::Ended(end.0, end.1));
                 }
             }

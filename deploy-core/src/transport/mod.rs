@@ -7,6 +7,7 @@
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
 pub mod local;
+pub mod ssh;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};

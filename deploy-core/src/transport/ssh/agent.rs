@@ -1,0 +1,116 @@
+//! A client of ssh-agent (draft-ietf-sshm-ssh-agent), with time limits.
+//!
+//! libssh2 has one of its own, but it can't sign with RSA certificates or FIDO keys, and waits for ever.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::wire_format::{Reader, put};
+
+const REQUEST_IDENTITIES: u8 = 11;
+const IDENTITIES_ANSWER: u8 = 12;
+const SIGN_REQUEST: u8 = 13;
+const SIGN_RESPONSE: u8 = 14;
+const RSA_SHA2_256: u32 = 2;
+const RSA_SHA2_512: u32 = 4;
+
+/// How long an agent may take to list its keys.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an agent may take to sign: its user may have to confirm, or to touch a token. A server ends an unfinished
+/// login after two minutes.
+const SIGN_TIMEOUT: Duration = Duration::from_secs(110);
+
+/// The largest message that OpenSSH's agent sends.
+const MAX_MESSAGE: u32 = 256 << 10;
+
+/// A running agent: where it listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Agent {
+    socket: PathBuf,
+}
+
+/// A key that an agent holds.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The public key or certificate, as SSH's protocol writes it.
+    pub(super) blob: Vec<u8>,
+    /// What the agent calls it: mostly the file it came from.
+    pub(super) comment: String,
+}
+
+impl Agent {
+    /// The agent that listens at `socket`.
+    pub(super) fn at(socket: &Path) -> Agent {
+        Agent { socket: socket.to_owned() }
+    }
+
+    /// Where it listens.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The keys that the agent holds, in its order.
+    pub(super) fn identities(&self) -> io::Result<Vec<Identity>> {
+        let answer = self.call(&[REQUEST_IDENTITIES], LIST_TIMEOUT)?;
+        let mut reader = Reader::new(&answer);
+        if reader.byte() != Some(IDENTITIES_ANSWER) {
+            return Err(io::Error::other("the agent doesn't list its keys"));
+        }
+        let count = reader.number().unwrap_or(0);
+        let identity = |_| {
+            let (blob, comment) = (reader.string()?.to_vec(), reader.string()?);
+            Some(Identity { blob, comment: String::from_utf8_lossy(comment).into_owned() })
+        };
+        (0..count).map(identity).collect::<Option<_>>().ok_or_else(|| io::Error::other("the agent's answer is cut off"))
+    }
+
+    /// Signs `data` with the key `blob` by `algorithm`, which says which hash to use with RSA.
+    ///
+    /// The signature comes as SSH's protocol writes it: its algorithm, then the rest.
+    pub(super) fn sign(&self, blob: &[u8], data: &[u8], algorithm: &[u8]) -> io::Result<Vec<u8>> {
+        let flags = match algorithm {
+            b"rsa-sha2-512" | b"rsa-sha2-512-cert-v01@openssh.com" => RSA_SHA2_512,
+            b"rsa-sha2-256" | b"rsa-sha2-256-cert-v01@openssh.com" => RSA_SHA2_256,
+            _ => 0,
+        };
+        let mut request = vec![SIGN_REQUEST];
+        put(&mut request, blob);
+        put(&mut request, data);
+        request.extend(flags.to_be_bytes());
+        let answer = self.call(&request, SIGN_TIMEOUT)?;
+        let mut reader = Reader::new(&answer);
+        match (reader.byte(), reader.string()) {
+            (Some(SIGN_RESPONSE), Some(signature)) => Ok(signature.to_vec()),
+            _ => Err(io::Error::other("the agent refuses to sign")),
+        }
+    }
+
+    fn call(&self, request: &[u8], timeout: Duration) -> io::Result<Vec<u8>> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.set_write_timeout(Some(LIST_TIMEOUT))?;
+        let mut message = Vec::with_capacity(request.len() + 4);
+        put(&mut message, request);
+        stream.write_all(&message)?;
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).map_err(no_answer)?;
+        let length = u32::from_be_bytes(length);
+        if length > MAX_MESSAGE {
+            return Err(io::Error::other("the agent's answer is too long"));
+        }
+        let mut answer = vec![0; length as usize];
+        stream.read_exact(&mut answer).map_err(no_answer)?;
+        Ok(answer)
+    }
+}
+
+fn no_answer(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => io::Error::other("the agent doesn't answer"),
+        io::ErrorKind::UnexpectedEof => io::Error::other("the agent hung up"),
+        _ => error,
+    }
+}

@@ -1,0 +1,104 @@
+//! What went wrong on the way to a server, in words that name the server, the step and the likely cause.
+
+use std::path::PathBuf;
+
+use libssh2_sys as raw;
+use ssh2::Error as Fault;
+
+use super::known_hosts::{HostKey, Place};
+use super::sys::code;
+use crate::error::Error;
+
+/// Whether `fault` ends the whole connection, and not just one channel or one attempt to log in.
+pub(super) fn ends_connection(fault: &Fault) -> bool {
+    !matches!(
+        code(fault),
+        raw::LIBSSH2_ERROR_CHANNEL_FAILURE
+            | raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED
+            | raw::LIBSSH2_ERROR_CHANNEL_UNKNOWN
+            | raw::LIBSSH2_ERROR_CHANNEL_CLOSED
+            | raw::LIBSSH2_ERROR_CHANNEL_EOF_SENT
+            | raw::LIBSSH2_ERROR_INVAL
+            | raw::LIBSSH2_ERROR_OUT_OF_BOUNDARY
+    )
+}
+
+/// Whether `fault` says that the other side hung up.
+pub(super) fn is_hang_up(fault: &Fault) -> bool {
+    matches!(
+        code(fault),
+        raw::LIBSSH2_ERROR_SOCKET_DISCONNECT
+            | raw::LIBSSH2_ERROR_SOCKET_RECV
+            | raw::LIBSSH2_ERROR_SOCKET_SEND
+            | raw::LIBSSH2_ERROR_BANNER_RECV
+            | raw::LIBSSH2_ERROR_BANNER_SEND
+    )
+}
+
+/// Why a connection ended, in a few words.
+pub(super) fn reason(fault: &Fault) -> String {
+    match code(fault) {
+        raw::LIBSSH2_ERROR_TIMEOUT | raw::LIBSSH2_ERROR_SOCKET_TIMEOUT => "no answer in time".into(),
+        _ if is_hang_up(fault) => "the server closed the connection".into(),
+        code => format!("{} (libssh2 error {code})", fault.message().to_lowercase()),
+    }
+}
+
+/// The connection to the server `label` ended for `reason`.
+pub(super) fn lost(label: &str, reason: &str) -> Error {
+    Error::connection(format!("lost the connection to `{label}`: {reason}"))
+}
+
+/// The server `label` doesn't run a command, although the connection is fine.
+pub(super) fn command_failed(label: &str, fault: &Fault) -> Error {
+    let error = Error::connection(format!("`{label}` doesn't run the command"));
+    match code(fault) {
+        raw::LIBSSH2_ERROR_CHANNEL_FAILURE => error
+            .because(anyhow::anyhow!("the server opens no session: {}", fault.message().to_lowercase()))
+            .hint("does `MaxSessions` or `ForceCommand` in the server's sshd_config forbid it?"),
+        raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED => {
+            error.because(anyhow::anyhow!("the server refuses to run commands for this user"))
+        }
+        raw::LIBSSH2_ERROR_INVAL | raw::LIBSSH2_ERROR_OUT_OF_BOUNDARY => {
+            error.because(anyhow::anyhow!("the command is too long for SSH (about 34 kB)"))
+        }
+        _ => error.because(anyhow::anyhow!(reason(fault))),
+    }
+}
+
+/// The server shows another key than the one that is known.
+pub(super) fn host_key_changed(label: &str, name: &str, key: &HostKey, place: &Place) -> Error {
+    let file = place.file.display();
+    Error::connection(format!("the host key of `{label}` has changed"))
+        .detail(format!(
+            "it shows {} {}\n{place} has another key of this type\nsomebody may be listening in, or the server was set up anew",
+            key.kind(),
+            key.fingerprint()
+        ))
+        .hint(format!("ask the server's administrator for its fingerprint; if it is the one above, forget the old key with\nssh-keygen -f '{file}' -R '{name}'"))
+}
+
+/// The server shows a key that somebody has marked as stolen.
+pub(super) fn host_key_revoked(label: &str, key: &HostKey, place: &Place) -> Error {
+    Error::connection(format!("the host key of `{label}` is revoked"))
+        .detail(format!("it shows {} {}\n{place} revokes this key", key.kind(), key.fingerprint()))
+        .hint("do not log in there before its administrator has given it a new host key")
+}
+
+/// The server shows a key that nobody has vouched for.
+pub(super) fn host_key_unknown(
+    label: &str,
+    name: &str,
+    key: &HostKey,
+    other: Option<&Place>,
+    file: Option<&PathBuf>,
+) -> Error {
+    let file = file.map_or_else(|| "~/.ssh/known_hosts".into(), |file| file.display().to_string());
+    let other = other.map(|place| format!("\nof this server only a key of another type is known, at {place}"));
+    Error::connection(format!("the host key of `{label}` is not known"))
+        .detail(format!("it shows {} {}{}", key.kind(), key.fingerprint(), other.unwrap_or_default()))
+        .hint(format!(
+            "if that is the server's fingerprint (`ssh-keygen -lf` of its key file says so), make it known with\necho '{}' >> {file}",
+            key.line(name)
+        ))
+}

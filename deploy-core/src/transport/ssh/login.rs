@@ -1,0 +1,96 @@
+//! How a login went, as plain data: for the log file, and for whoever wants to know why it is slow or fails.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::known_hosts::Place;
+
+/// The story of one login. What had not happened yet when it failed is empty.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    /// The host that was connected to, which a `HostName` line may have set.
+    pub host: String,
+    /// The port that was connected to.
+    pub port: u16,
+    /// The user to log in as.
+    pub user: String,
+    /// Where the settings came from: `ssh -G`, our own reading of a file, or none.
+    pub config: String,
+    /// The host key that the server showed.
+    pub host_key: Option<HostKeyRecord>,
+    /// The agent that was asked, if any, and what became of it.
+    pub agent: Option<String>,
+    /// What the server offered, as it writes it: `publickey,password`.
+    pub offered: Vec<String>,
+    /// What was tried, in order.
+    pub attempts: Vec<Attempt>,
+    /// The algorithms in use.
+    pub algorithms: Algorithms,
+    /// How the server calls itself: `SSH-2.0-OpenSSH_9.2p1`.
+    pub banner: String,
+    /// One round trip, as the login's first question took it.
+    pub round_trip: Duration,
+    /// How many TCP connections it took.
+    pub connections: u64,
+    /// How long it took in all.
+    pub elapsed: Duration,
+}
+
+/// The host key that a server showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostKeyRecord {
+    /// `ssh-ed25519`
+    pub kind: String,
+    /// `SHA256:…`
+    pub fingerprint: String,
+    /// Where it is known from, or `None` if it was accepted as new.
+    pub known_from: Option<Place>,
+}
+
+/// One way in that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was tried: ``key file `~/.ssh/id_ed25519` ``, ``agent key `me@laptop` ``, `password`.
+    pub what: String,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+}
+
+/// What came of an [`Attempt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The user is logged in.
+    Accepted,
+    /// The server accepts it, and wants something else besides.
+    Partial,
+    /// The server doesn't want it.
+    Refused,
+    /// It could not even be tried, for this reason.
+    Unusable(String),
+}
+
+/// What both sides agreed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Algorithms {
+    /// The key exchange.
+    pub key_exchange: String,
+    /// The host key's algorithm.
+    pub host_key: String,
+    /// The cipher of what we send.
+    pub cipher: String,
+    /// The MAC of what we send; empty where the cipher has its own.
+    pub mac: String,
+}
+
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.what)?;
+        match &self.outcome {
+            AttemptOutcome::Accepted => f.write_str("accepted"),
+            AttemptOutcome::Partial => f.write_str("accepted, but the server wants more"),
+            AttemptOutcome::Refused => f.write_str("refused"),
+            AttemptOutcome::Unusable(reason) => write!(f, "not tried: {reason}"),
+        }
+    }
+}

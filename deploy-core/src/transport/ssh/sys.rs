@@ -1,0 +1,304 @@
+//! The few calls to libssh2 that ssh2 doesn't offer, and the only unsafe code of the workspace.
+//!
+//! ssh2 owns the session. Its channels are not used: they free themselves without the session's lock, can't tell a
+//! missing exit status from a zero, and the server's own channels (a forwarded agent) don't come as one. [`Channel`]
+//! is all of these. It is neither `Send` nor `Sync`, so the compiler keeps it on the thread that owns the session.
+//!
+//! All calls are meant for a session in non-blocking mode; `Ok(None)` says that the call would block and must be
+//! repeated, with the same arguments, before anything else that sends.
+
+#![expect(unsafe_code, reason = "libssh2's C interface; every block says why it is sound")]
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ptr::{self, NonNull};
+
+use libssh2_sys as raw;
+use ssh2::{Error, ErrorCode, Session};
+
+/// The error of `call` on this session, or `None` while the call has to be repeated.
+pub(super) fn pending<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if code(&error) == raw::LIBSSH2_ERROR_EAGAIN => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// libssh2's number for `error`.
+pub(super) fn code(error: &Error) -> c_int {
+    match error.code() {
+        ErrorCode::Session(code) | ErrorCode::SFTP(code) => code,
+    }
+}
+
+/// An error with libssh2's number `code`, worded by ssh2.
+pub(super) fn fault(code: c_int) -> Error {
+    Error::from_errno(ErrorCode::Session(code))
+}
+
+/// The number of standard error among the extended streams (RFC 4254, section 5.2).
+const EXTENDED_DATA_STDERR: c_int = 1;
+
+mod ffi {
+    use super::{c_char, c_int, c_void, raw};
+
+    /// Signs `data`: leaves a malloc'ed signature behind `signature` and `length`, and returns zero.
+    pub(super) type Sign = unsafe extern "C" fn(
+        session: *mut raw::LIBSSH2_SESSION,
+        signature: *mut *mut u8,
+        length: *mut usize,
+        data: *const u8,
+        data_length: usize,
+        context: *mut *mut c_void,
+    ) -> c_int;
+
+    unsafe extern "C" {
+        pub(super) fn libssh2_channel_has_exit_status(channel: *mut raw::LIBSSH2_CHANNEL) -> c_int;
+        pub(super) fn libssh2_userauth_publickey(
+            session: *mut raw::LIBSSH2_SESSION,
+            user: *const c_char,
+            blob: *const u8,
+            blob_length: usize,
+            sign: Sign,
+            context: *mut *mut c_void,
+        ) -> c_int;
+    }
+}
+
+/// Signs the data that a server wants signed. Returns the signature without its algorithm's name, or `None`.
+pub(super) type Signer<'a> = &'a mut dyn FnMut(&[u8]) -> Option<Vec<u8>>;
+
+/// Logs in as `user` with the public key or certificate `blob`, for which `sign` signs.
+pub(super) fn log_in_with_key(
+    session: &Session,
+    user: &CStr,
+    blob: &[u8],
+    mut sign: Signer<'_>,
+) -> Result<Option<()>, Error> {
+    let mut guard = session.raw();
+    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+    let mut context: *mut c_void = (&raw mut sign).cast();
+    // SAFETY: the lock is held, pointers and lengths belong together, and `sign_callback` gets the `Signer` back that
+    // `context` points to, only during this call.
+    let result = unsafe {
+        ffi::libssh2_userauth_publickey(
+            handle,
+            user.as_ptr(),
+            blob.as_ptr(),
+            blob.len(),
+            sign_callback,
+            &raw mut context,
+        )
+    };
+    if result == 0 { Ok(Some(())) } else { pending(Err(Error::from_session_error_raw(handle, result))) }
+}
+
+unsafe extern "C" fn sign_callback(
+    _session: *mut raw::LIBSSH2_SESSION,
+    signature: *mut *mut u8,
+    length: *mut usize,
+    data: *const u8,
+    data_length: usize,
+    context: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: `log_in_with_key` put a pointer to its `Signer` there, and libssh2 calls back from inside that call.
+    let (sign, data) = unsafe { (&mut *(*context).cast::<Signer<'_>>(), std::slice::from_raw_parts(data, data_length)) };
+    let signed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sign(data)));
+    let Ok(Some(signed)) = signed else { return -1 };
+    // SAFETY: libssh2 frees the signature with free(3), as the session has no allocator of its own; the copy fits.
+    unsafe {
+        let copy = libc::malloc(signed.len().max(1)).cast::<u8>();
+        if copy.is_null() {
+            return -1;
+        }
+        ptr::copy_nonoverlapping(signed.as_ptr(), copy, signed.len());
+        *signature = copy;
+        *length = signed.len();
+    }
+    0
+}
+
+/// Asks the server which ways of logging in it offers to `user`, as it writes them. `None` inside: it wants none, and
+/// the user is logged in.
+pub(super) fn login_methods(session: &Session, user: &CStr) -> Result<Option<Option<String>>, Error> {
+    let mut guard = session.raw();
+    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+    // SAFETY: the lock is held; the list belongs to the session, ends in NUL, and is copied at once.
+    unsafe {
+        let list = raw::libssh2_userauth_list(handle, user.as_ptr(), length(user.to_bytes())?);
+        if !list.is_null() {
+            return Ok(Some(Some(CStr::from_ptr(list).to_string_lossy().into_owned())));
+        }
+        if raw::libssh2_userauth_authenticated(handle) == 1 {
+            return Ok(Some(None));
+        }
+        pending(Err(Error::last_session_error_raw(handle).unwrap_or_else(Error::unknown)))
+    }
+}
+
+/// A channel of a session. Dropping it frees it; see [`Channel::close`] for the polite way.
+pub(super) struct Channel {
+    raw: NonNull<raw::LIBSSH2_CHANNEL>,
+    session: Session,
+}
+
+/// Which of a channel's two streams to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Data: standard output.
+    Out,
+    /// Extended data: standard error.
+    Err,
+}
+
+impl Channel {
+    /// Opens a channel of type `kind`, whose open request carries `message`.
+    ///
+    /// A session can have one open in flight: it must be repeated until it is through before another one begins.
+    pub(super) fn open(
+        session: &Session,
+        kind: &str,
+        window: u32,
+        packet: u32,
+        message: &[u8],
+    ) -> Result<Option<Channel>, Error> {
+        let mut guard = session.raw();
+        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+        // SAFETY: the guard holds the session's lock, and pointers and lengths belong together. libssh2 copies the
+        // type; the message is sent along with its header, from the slice that the repeated call brings again.
+        let channel = unsafe {
+            raw::libssh2_channel_open_ex(
+                handle,
+                kind.as_ptr().cast(),
+                length(kind.as_bytes())?,
+                window,
+                packet,
+                message.as_ptr().cast(),
+                length(message)?,
+            )
+        };
+        match NonNull::new(channel) {
+            Some(raw) => Ok(Some(Channel { raw, session: session.clone() })),
+            None => pending(Err(Error::last_session_error_raw(handle).unwrap_or_else(Error::unknown))),
+        }
+    }
+
+    /// Asks for a program: `exec` with its command, once per channel.
+    pub(super) fn exec(&mut self, command: &str) -> Result<Option<()>, Error> {
+        let length = length(command.as_bytes())?;
+        self.call(|channel| {
+            // SAFETY: as for every call below: `channel` lives as long as `self`, the lock is held, and pointers and
+            // lengths belong together.
+            unsafe {
+                raw::libssh2_channel_process_startup(channel, c"exec".as_ptr(), 4, command.as_ptr().cast(), length)
+            }
+        })
+    }
+
+    /// Reads one of the streams. `Ok(None)` when nothing is there now, `Ok(Some(0))` at its end.
+    ///
+    /// Any read, also one into an empty buffer, takes in everything that the socket has, for all channels.
+    pub(super) fn read(&mut self, side: Side, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+        let stream = match side {
+            Side::Out => 0,
+            Side::Err => EXTENDED_DATA_STDERR,
+        };
+        self.transfer(|channel| {
+            // SAFETY: see `exec`.
+            unsafe { raw::libssh2_channel_read_ex(channel, stream, buffer.as_mut_ptr().cast(), buffer.len()) }
+        })
+    }
+
+    /// Sends the beginning of `data`; returns how much of it. After `Ok(None)`, repeat it with the same data.
+    pub(super) fn write(&mut self, data: &[u8]) -> Result<Option<usize>, Error> {
+        self.transfer(|channel| {
+            // SAFETY: see `exec`.
+            unsafe { raw::libssh2_channel_write_ex(channel, 0, data.as_ptr().cast(), data.len()) }
+        })
+    }
+
+    /// Says that no more data will be sent.
+    pub(super) fn send_eof(&mut self) -> Result<Option<()>, Error> {
+        // SAFETY: see `exec`.
+        self.call(|channel| unsafe { raw::libssh2_channel_send_eof(channel) })
+    }
+
+    /// Whether the server said that no more data will come, and all that came was read.
+    pub(super) fn eof(&self) -> bool {
+        let _guard = self.session.raw();
+        // SAFETY: see `exec`.
+        unsafe { raw::libssh2_channel_eof(self.raw.as_ptr()) == 1 }
+    }
+
+    /// Closes our side and waits for the server's close, which it holds back while the command runs.
+    pub(super) fn close(&mut self) -> Result<Option<()>, Error> {
+        // SAFETY: see `exec`.
+        self.call(|channel| unsafe { raw::libssh2_channel_close(channel) })
+    }
+
+    /// The exit status, if the server sent one.
+    pub(super) fn exit_status(&self) -> Option<i32> {
+        let _guard = self.session.raw();
+        // SAFETY: see `exec`.
+        unsafe {
+            (ffi::libssh2_channel_has_exit_status(self.raw.as_ptr()) == 1)
+                .then(|| raw::libssh2_channel_get_exit_status(self.raw.as_ptr()))
+        }
+    }
+
+    /// The signal that ended the command (`KILL`), if the server sent one.
+    pub(super) fn exit_signal(&self) -> Option<String> {
+        let mut guard = self.session.raw();
+        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+        let (mut name, mut length) = (ptr::null_mut::<c_char>(), 0);
+        // SAFETY: libssh2 accepts null for what isn't wanted; the name is a copy that ends in NUL and is ours to free.
+        unsafe {
+            raw::libssh2_channel_get_exit_signal(
+                self.raw.as_ptr(),
+                &raw mut name,
+                &raw mut length,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+            if name.is_null() {
+                return None;
+            }
+            let signal = CStr::from_ptr(name).to_string_lossy().into_owned();
+            raw::libssh2_free(handle, name.cast::<c_void>());
+            Some(signal)
+        }
+    }
+
+    fn call(&mut self, call: impl FnOnce(*mut raw::LIBSSH2_CHANNEL) -> c_int) -> Result<Option<()>, Error> {
+        Ok(self.transfer(|channel| call(channel) as libc::ssize_t)?.map(|_| ()))
+    }
+
+    /// Runs a call that returns a number of bytes or an error's number, under the session's lock.
+    fn transfer(
+        &mut self,
+        call: impl FnOnce(*mut raw::LIBSSH2_CHANNEL) -> libc::ssize_t,
+    ) -> Result<Option<usize>, Error> {
+        let mut guard = self.session.raw();
+        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+        let result = call(self.raw.as_ptr());
+        match usize::try_from(result) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(_) => pending(Err(Error::from_session_error_raw(handle, result as c_int))),
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let _guard = self.session.raw();
+        // SAFETY: nothing else has the pointer. If it would block, libssh2 keeps the channel and frees it with the
+        // session, which this channel keeps alive.
+        unsafe { raw::libssh2_channel_free(self.raw.as_ptr()) };
+    }
+}
+
+fn length(data: &[u8]) -> Result<c_uint, Error> {
+    c_uint::try_from(data.len()).map_err(|_| fault(raw::LIBSSH2_ERROR_INVAL))
+}
