@@ -272,7 +272,9 @@ impl Plain {
     }
 
     fn write_result(&mut self, line: Line) {
-        let Some(open) = self.open_line.take() else { return self.write_between(line) };
+        // A question may have ended the line meanwhile.
+        let open = self.open_line.take().filter(|_| self.screen.is_in_line());
+        let Some(open) = open else { return self.write_between(line) };
         let line = Line::new().with(Style::Normal, " ".repeat(open.gap)).then(line);
         let line = self.look.width.map_or(line.clone(), |width| line.cut(width.saturating_sub(open.width)));
         self.write(Target::Out, &format!("{}\n", line.render(self.look.colour_out)));
@@ -285,7 +287,7 @@ impl Plain {
     }
 
     fn end_line(&mut self) {
-        if self.open_line.take().is_some() {
+        if self.open_line.take().is_some() && self.screen.is_in_line() {
             self.write(Target::Out, "\n");
         }
     }

@@ -41,6 +41,13 @@ impl Screen {
         self.state().write(target, text);
     }
 
+    /// Whether what was written last did not end its line, and still stands at the end of it.
+    pub(super) fn is_in_line(&self) -> bool {
+        let state = self.state();
+        let held = state.held.as_ref().and_then(|held| held.last());
+        held.map_or(state.unended, |(_, text)| !text.ends_with('\n'))
+    }
+
     /// Waits for the question that is open, then makes everything that is written wait until the guard is dropped.
     /// The cursor then stands at a line's start.
     pub(super) fn hold(&self) -> Held<'_> {
@@ -137,11 +144,14 @@ mod tests {
         screen.write(Target::Out, "00:01 deploy:updating");
         {
             let _held = screen.hold();
-            assert_eq!(out.text(), "00:01 deploy:updating\n");
-            screen.write(Target::Out, "  done\n");
+            assert!(!screen.is_in_line());
+            screen.write(Target::Out, "      done\n");
+            screen.write(Target::Out, "00:02 deploy:updated");
+            assert!(screen.is_in_line());
             assert_eq!(out.text(), "00:01 deploy:updating\n");
         }
-        assert_eq!(out.text(), "00:01 deploy:updating\n  done\n");
+        assert!(screen.is_in_line());
+        assert_eq!(out.text(), "00:01 deploy:updating\n      done\n00:02 deploy:updated");
     }
 
     #[test]
