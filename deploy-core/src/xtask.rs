@@ -19,9 +19,9 @@ use crate::plan::Plan;
 use crate::registry::{Recipe, Tasks};
 use crate::run::{Facts, Run, Stop, preview};
 use crate::task::{Task, TaskId, When};
+use crate::transport::Connect;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::transport::Connect;
 use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Ui};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
@@ -236,7 +236,8 @@ fn list(tasks: &Tasks, commands: &[Command], request: &ListRequest) -> Result<Ex
         (Some(flow), _) => cli::flow_tree(tasks, tasks.find(flow)?, request.all),
         (None, true) => cli::as_json(tasks, request),
         (None, false) => {
-            let commands: Vec<_> = commands.iter().map(|command| (command.name.clone(), command.about.clone())).collect();
+            let commands: Vec<_> =
+                commands.iter().map(|command| (command.name.clone(), command.about.clone())).collect();
             cli::as_text(tasks, &commands, request)
         }
     };

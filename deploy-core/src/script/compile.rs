@@ -54,9 +54,7 @@ impl Program {
     /// standard input is left for the program: `dd` takes exactly the bytes that it is told, where `head` may take more.
     pub fn command(&self) -> String {
         let n = self.text.len();
-        format!(
-            "sh -c 'eval \"$(dd bs={n} count=1 iflag=fullblock 2>/dev/null || dd bs=1 count={n} 2>/dev/null)\"'"
-        )
+        format!("sh -c 'eval \"$(dd bs={n} count=1 iflag=fullblock 2>/dev/null || dd bs=1 count={n} 2>/dev/null)\"'")
     }
 }
 
@@ -235,7 +233,8 @@ struct Body<'a> {
 
 impl Body<'_> {
     fn of(task: &TaskScript, shell: &Shell) -> (Vec<u8>, Vec<String>) {
-        let mut body = Body { shell, text: b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0".to_vec(), steps: Vec::new() };
+        let mut body =
+            Body { shell, text: b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0".to_vec(), steps: Vec::new() };
         body.text.extend(exports(&task.env));
         if let Some(bytes) = task.payload {
             let (blocks, rest) = (bytes / 65536, bytes % 65536);

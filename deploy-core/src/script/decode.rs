@@ -105,7 +105,8 @@ impl Decoder {
     fn hand_out(&mut self, sink: &mut impl FnMut(Report)) {
         loop {
             for state in &mut self.streams {
-                while let Some(Item::Report(report)) = state.items.pop_front_if(|item| matches!(item, Item::Report(_))) {
+                while let Some(Item::Report(report)) = state.items.pop_front_if(|item| matches!(item, Item::Report(_)))
+                {
                     sink(report);
                 }
             }
