@@ -270,7 +270,7 @@ fn execute(
         steps: plan.outline(),
         log_file: Some(log.path().to_owned()),
     };
-    let settings = Settings { format: request.format, verbosity: request.common.verbosity, surroundings };
+    let settings = Settings { format: request.format, verbosity: request.verbosity, surroundings };
     let screen = Ui::start(settings, Some(log));
     let (stop, interrupted) = watch_signals()?;
     let ask: Arc<dyn Ask> = Arc::new(screen.terminal(interrupted));

@@ -16,7 +16,7 @@ use crate::run::Options;
 use crate::task::{Opt, Task, TaskId};
 use crate::ui::{Format, Verbosity};
 
-use super::{Common, ListRequest, Request, RunRequest, texts};
+use super::{ListRequest, Request, RunRequest, texts};
 
 /// What became of the command line.
 pub(crate) enum Parsed {
@@ -242,8 +242,6 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let config = matches.get_one::<String>("config").map(PathBuf::from);
-    let common = Common { config, verbosity };
     let mut path = Vec::new();
     let mut here = matches;
     while let Some((name, below)) = here.subcommand() {
@@ -252,7 +250,6 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
     }
     if path == ["tasks"] {
         return Ok(Request::Tasks(ListRequest {
-            common,
             pattern: texts(here, "PATTERN").pop(),
             all: here.get_flag("all"),
             json: here.get_flag("json"),
@@ -264,5 +261,5 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
     }
     let id = TaskId::parse(&path.join(":"))?;
     let task = tasks.find(id.as_str())?;
-    Ok(Request::Run(Box::new(RunRequest::new(task, common, tasks, here)?)))
+    Ok(Request::Run(Box::new(RunRequest::new(task, verbosity, tasks, here)?)))
 }

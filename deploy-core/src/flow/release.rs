@@ -24,9 +24,7 @@ pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     tasks.task(Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage));
     tasks.task(Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases).detail());
-    tasks.task(
-        Task::local(NEW_RELEASE, "Name the new release", |local| new_release(local)).needs([CHECK_RELEASES]).detail(),
-    );
+    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).detail());
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])
