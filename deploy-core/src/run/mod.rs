@@ -4,7 +4,9 @@ mod cx;
 mod execute;
 mod gates;
 mod hints;
+mod keep;
 mod link;
+mod locking;
 mod prepare;
 mod preview;
 mod program;
@@ -15,6 +17,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use cx::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
+pub(crate) use prepare::nonce;
 pub use preview::preview;
 
 use crate::error::{Error, ErrorKind};
