@@ -7,10 +7,14 @@
 mod actor;
 mod agent;
 mod auth;
+mod candidates;
 mod channels;
 mod config;
+mod config_file;
 mod connection;
 mod error;
+mod host_key;
+mod interactive;
 mod job;
 mod keepalive;
 mod keys;
@@ -34,10 +38,9 @@ pub use connection::Connection;
 pub use known_hosts::Place;
 pub use login::{Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
 
-use auth::Authentication;
+use auth::{Authentication, Secrets};
 use config::{HostConfig, Query};
-use keys::KeyRing;
-use known_hosts::{HostKey, KnownHosts, LookupName, Verdict, lookup_name};
+use host_key::Trust;
 use wire::Wire;
 
 use crate::config::{self as settings, Server, Stage};
@@ -56,14 +59,16 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 pub struct Ssh {
     ask: Arc<dyn Ask>,
     events: Events,
-    keys: KeyRing,
+    secrets: Secrets,
+    /// Held while a new host key is judged, so that nobody is asked twice about one.
+    host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
 }
 
 impl Ssh {
     /// Passphrases and passwords are asked for through `ask`; how logins went is told to `events`.
     pub fn new(ask: Arc<dyn Ask>, events: Events) -> Ssh {
-        Ssh { ask, events, keys: KeyRing::default(), configs: Mutex::default() }
+        Ssh { ask, events, secrets: Secrets::default(), host_keys: Mutex::default(), configs: Mutex::default() }
     }
 
     /// Logs in to `server`, and tells how it went also when it failed.
@@ -82,13 +87,13 @@ impl Ssh {
         let timeout = ssh.connect_timeout.or(config.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
         let deadline = started + timeout;
         let mut wire = self.reach(&label, &config, deadline, login)?;
-        let (known, name) = known_hosts(&label, &config)?;
-        shake_hands(&label, &mut wire, &known.algorithms(&name), deadline, login)?;
-        verify(&label, &wire, &known, &name, &config, login)?;
+        let trust = Trust::new(&label, &config, ssh.host_key_policy, &self.host_keys)?;
+        shake_hands(&label, &mut wire, &trust.algorithms(), deadline, login)?;
+        login.host_key = Some(trust.judge(wire.host_key(), &*self.ask, &self.events)?);
         Authentication {
             wire: &mut wire,
             config: &config,
-            keys: &self.keys,
+            secrets: &self.secrets,
             ask: &*self.ask,
             label: &label,
             deadline,
@@ -176,14 +181,6 @@ fn dial_address(address: &SocketAddr, deadline: Instant) -> io::Result<TcpStream
     TcpStream::connect_timeout(address, left)
 }
 
-fn known_hosts(label: &str, config: &HostConfig) -> Result<(KnownHosts, LookupName), Error> {
-    let known = KnownHosts::read(&config.known_hosts_files).map_err(|(file, error)| {
-        Error::connection(format!("failed to read `{}` to check the host key of `{label}`", file.display()))
-            .because(error)
-    })?;
-    Ok((known, lookup_name(&config.host, config.port, config.host_key_alias.as_deref())))
-}
-
 fn shake_hands(
     label: &str,
     wire: &mut Wire,
@@ -207,29 +204,4 @@ fn shake_hands(
         mac: method(MethodType::MacCs),
     };
     Ok(())
-}
-
-/// Refuses a server whose host key isn't the known one.
-fn verify(
-    label: &str,
-    wire: &Wire,
-    known: &KnownHosts,
-    name: &LookupName,
-    config: &HostConfig,
-    login: &mut Login,
-) -> Result<(), Error> {
-    let key = HostKey::new(wire.session.host_key().map(|(blob, _)| blob).unwrap_or_default());
-    let record = |known_from| HostKeyRecord { kind: key.kind().into(), fingerprint: key.fingerprint(), known_from };
-    login.host_key = Some(record(None));
-    match known.check(name, &key) {
-        Verdict::Known(place) => {
-            login.host_key = Some(record(Some(place)));
-            Ok(())
-        }
-        Verdict::Changed(place) => Err(error::host_key_changed(label, &name.full, &key, &place)),
-        Verdict::Revoked(place) => Err(error::host_key_revoked(label, &key, &place)),
-        Verdict::Unknown(other) => {
-            Err(error::host_key_unknown(label, &name.full, &key, other.as_ref(), config.known_hosts_files.first()))
-        }
-    }
 }
