@@ -57,6 +57,15 @@ pub(super) struct Query {
     pub(super) file: SshConfigFile,
 }
 
+impl Query {
+    /// How the host is called in output.
+    pub(super) fn label(&self) -> String {
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{user}{}{port}", self.host)
+    }
+}
+
 /// The names after `~/.ssh/id_` of the keys that `ssh` looks for where none is named, in its order.
 const DEFAULT_IDENTITIES: [&str; 7] = ["rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa"];
 
@@ -152,6 +161,11 @@ impl HostConfig {
             Some(jump) => self.proxy = Some(Proxy::Jump(jump.into())),
             None => {}
         }
+    }
+
+    /// What tells one sshd from another, as far as we can.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host.to_lowercase(), self.port)
     }
 
     fn set(&mut self, key: &str, value: &str) {

@@ -100,7 +100,9 @@ impl Wire {
     pub(super) fn has_room(&self) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::OUT)];
         wait_for(&mut fds, Some(Duration::ZERO));
-        !self.is_sending() && fds[0].revents().contains(PollFlags::OUT)
+        let has_room = !self.is_sending() && fds[0].revents().contains(PollFlags::OUT);
+        self.wants_room.set(self.wants_room.get() || !has_room);
+        has_room
     }
 
     /// Makes a call that may leave a packet half sent, and notes in `half_sent` whether it did.
