@@ -32,6 +32,8 @@ mod pump;
 mod road;
 mod stdio;
 mod sys;
+#[cfg(test)]
+mod testing;
 mod waker;
 mod wire;
 mod wire_format;
@@ -67,9 +69,6 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How many logins to one address may be under way at a time, where nothing else is set. sshd begins to drop them at ten.
 const MAX_CONNECTIONS: usize = 8;
 
-/// How many jump hosts may stand in a row.
-const MAX_JUMPS: usize = 8;
-
 /// Logs in to servers as `ssh` would: the same configuration, keys, agent and known hosts.
 ///
 /// What logins of one run share lives here: passphrases and passwords that were typed, jump hosts, and how many logins to
@@ -91,8 +90,6 @@ struct Hop<'a> {
     config: HostConfig,
     ssh: &'a settings::Ssh,
     purpose: Purpose,
-    /// How many jump hosts stand behind this one already.
-    depth: usize,
 }
 
 impl Ssh {
@@ -124,16 +121,29 @@ impl Ssh {
             file: ssh.config_file.clone(),
         })?;
         config.override_with(ssh);
-        Ok(Hop { label: server.label(), config, ssh, purpose: Purpose::Commands, depth: 0 })
+        let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands };
+        self.check_jumps(&hop)?;
+        Ok(hop)
+    }
+
+    /// Refuses jump hosts that lead in a circle, before anybody waits for one of them.
+    fn check_jumps(&self, hop: &Hop<'_>) -> Result<(), Error> {
+        let mut seen: Vec<String> = Vec::new();
+        let mut next = hop.jumps().map(str::to_owned);
+        while let Some(list) = next {
+            let jump = self.jump_to(&list, hop)?;
+            if seen.contains(&list) {
+                return Err(Error::config(format!("the jump hosts of `{}` lead in a circle, by `{list}`", hop.label))
+                    .hint("except the jump host from its own `ProxyJump` in ~/.ssh/config: `Host * !bastion`"));
+            }
+            next = jump.jumps().map(str::to_owned);
+            seen.push(list);
+        }
+        Ok(())
     }
 
     /// The jump host at the end of `list`. Of `deploy.toml`, what belongs to the server alone doesn't hold for it.
     fn jump_to<'a>(&self, list: &str, behind: &Hop<'a>) -> Result<Hop<'a>, Error> {
-        let depth = behind.depth + 1;
-        if depth > MAX_JUMPS {
-            return Err(Error::config(format!("the jump hosts of `{}` never end", behind.label))
-                .hint("does `ProxyJump` in ~/.ssh/config hold for the jump host itself? exclude it: `Host * !bastion`"));
-        }
         let Jump { query, before } = Jump::last_of(list, &behind.ssh.config_file);
         let label = query.label();
         let mut config = self.config(query)?;
@@ -141,7 +151,7 @@ impl Ssh {
         config.override_with(behind.ssh);
         config.proxy = before.map(Proxy::Jump).or(own_proxy);
         config.forward_agent = None;
-        Ok(Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump, depth })
+        Ok(Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump })
     }
 
     fn log_in_to(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
@@ -175,7 +185,7 @@ impl Ssh {
 
     /// The jump host of `hop`, logged in.
     fn bastion_of(&self, hop: &Hop<'_>) -> Result<Option<Arc<Connection>>, Error> {
-        let Some(Proxy::Jump(list)) = &hop.config.proxy else { return Ok(None) };
+        let Some(list) = hop.jumps() else { return Ok(None) };
         let log_in = || self.log_in_to(&self.jump_to(list, hop)?, &mut Login::default());
         let bastion = self.bastions.get(list, log_in);
         bastion.map(Some).map_err(|error| error::behind_jump_host(&hop.label, list, &error))
@@ -198,6 +208,16 @@ impl Ssh {
         }
         cache().push((query, config.clone()));
         Ok(config)
+    }
+}
+
+impl Hop<'_> {
+    /// The jump hosts that lead there.
+    fn jumps(&self) -> Option<&str> {
+        match &self.config.proxy {
+            Some(Proxy::Jump(list)) => Some(list),
+            _ => None,
+        }
     }
 }
 
