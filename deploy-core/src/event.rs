@@ -4,7 +4,7 @@
 //! Nothing else prints. Events of all servers go through one channel, so that output of parallel work never tears.
 
 use std::path::PathBuf;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use crate::transport::Traffic;
@@ -87,6 +87,15 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// Something that the user should know of and perhaps act on, although the run goes on.
+    Warning {
+        /// Which task, if it is one's.
+        step: Option<StepNo>,
+        /// Where, if it is a server's.
+        server: Option<ServerNo>,
+        /// The text.
+        text: String,
+    },
     /// A task ended.
     StepFinished {
         /// Which task.
@@ -116,6 +125,18 @@ pub enum Event {
         /// What went over the wire, per server.
         traffic: Vec<Traffic>,
     },
+}
+
+impl Outline {
+    /// How the task with this number is called.
+    pub fn task_id(&self, step: StepNo) -> &str {
+        self.steps.get(step).map_or("?", |step| &step.id)
+    }
+
+    /// How the server with this number is called.
+    pub fn server_label(&self, server: ServerNo) -> &str {
+        self.servers.get(server).map_or("?", String::as_str)
+    }
 }
 
 /// One of the two output streams of a command.
@@ -156,24 +177,40 @@ pub struct Failure {
 /// Where events go: a cheap handle that every thread of a run has.
 #[derive(Clone)]
 pub struct Events {
-    sender: Option<Sender<(Instant, Event)>>,
+    sink: Sink,
+}
+
+#[derive(Clone)]
+enum Sink {
+    Nowhere,
+    Unbounded(Sender<(Instant, Event)>),
+    Bounded(SyncSender<(Instant, Event)>),
 }
 
 impl Events {
     /// Events go to `sender`, with the time at which they happened.
     pub fn to(sender: Sender<(Instant, Event)>) -> Events {
-        Events { sender: Some(sender) }
+        Events { sink: Sink::Unbounded(sender) }
+    }
+
+    /// Events go to `sender`, with the time at which they happened. Whoever tells of one waits while `sender` is full:
+    /// a command that writes faster than a disk is slowed down, instead of filling our memory.
+    pub fn bounded(sender: SyncSender<(Instant, Event)>) -> Events {
+        Events { sink: Sink::Bounded(sender) }
     }
 
     /// Events go nowhere.
     pub fn nowhere() -> Events {
-        Events { sender: None }
+        Events { sink: Sink::Nowhere }
     }
 
     /// Tells of `event`. Never fails: a run goes on although its renderer is gone.
     pub fn emit(&self, event: Event) {
-        if let Some(sender) = &self.sender {
-            let _ = sender.send((Instant::now(), event));
+        let event = (Instant::now(), event);
+        match &self.sink {
+            Sink::Nowhere => {}
+            Sink::Unbounded(sender) => drop(sender.send(event)),
+            Sink::Bounded(sender) => drop(sender.send(event)),
         }
     }
 }

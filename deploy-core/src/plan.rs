@@ -100,8 +100,8 @@ pub struct Filter {
 impl Filter {
     /// Whether `server` takes part: it is one of the hosts and has one of the roles.
     pub fn keeps(&self, server: &Server) -> bool {
-        let host = self.hosts.is_empty()
-            || self.hosts.iter().any(|host| *host == server.host || *host == server.label());
+        let host =
+            self.hosts.is_empty() || self.hosts.iter().any(|host| *host == server.host || *host == server.label());
         host && (self.roles.is_empty() || self.roles.iter().any(|role| server.roles.contains(role)))
     }
 
@@ -156,6 +156,7 @@ impl Plan {
                 .hint(format!("configure a recipe that fills it, or in deploy.toml: [tasks.\"{root}\"] run = \"…\"")));
         }
         let mut planner = Planner::new(tasks, stage, filter);
+        planner.spans.extend(task.without.iter().map(|id| (id.clone(), 0..0)));
         planner.visit(root, &mut Vec::new())?;
         let legs = planner.legs(0);
         let failure_from = planner.steps.len();
@@ -241,6 +242,9 @@ impl<'a> Planner<'a> {
     }
 
     fn visit(&mut self, id: &TaskId, path: &mut Vec<TaskId>) -> Result<()> {
+        if self.tasks.is_inert(id) {
+            return Ok(());
+        }
         let task = self.tasks.get(id).ok_or_else(|| Error::config(format!("there is no task `{id}`")))?;
         if !task.is_filled() || self.spans.contains_key(id) {
             return Ok(());
@@ -342,6 +346,20 @@ fn phased(task: &Task) -> Vec<(Option<&'static str>, &TaskId)> {
         true => task.phases.iter().flat_map(|phase| phase.tasks.iter().map(|id| (Some(phase.name), id))).collect(),
         false => task.steps.iter().map(|id| (None, id)).collect(),
     }
+}
+
+/// The task `id` and every task that a run of it includes.
+pub(crate) fn members(tasks: &Tasks, id: &TaskId) -> BTreeSet<TaskId> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![id.clone()];
+    while let Some(id) = open.pop() {
+        let Some(task) = tasks.get(&id) else { continue };
+        if seen.insert(id.clone()) {
+            let next = tasks.before(&id).iter().chain(&task.needs).chain(&task.steps).chain(tasks.after(&id));
+            open.extend(next.cloned());
+        }
+    }
+    seen
 }
 
 /// The cycle that following hooks, prerequisites and steps from `id` leads into, as text.

@@ -1,12 +1,14 @@
 //! All tasks and hooks that a run could use.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
+use crate::config::TextTask;
 use crate::error::{Error, Result, nearest};
-use crate::task::{Body, Task, TaskId, When};
+use crate::script::Script;
+use crate::task::{Body, Dir, Servers, Task, TaskId, When};
 
 /// A crate's worth of tasks. The type is the recipe's configuration: `[recipes.NAME]`.
 ///
@@ -30,6 +32,8 @@ pub struct Tasks {
     linked_files: Vec<String>,
     env: BTreeMap<String, String>,
     prefixes: Vec<(String, String)>,
+    /// Tasks of recipes that the stage doesn't configure: hooks may name them, to no effect.
+    inert: BTreeSet<TaskId>,
     problems: Vec<String>,
 }
 
@@ -44,7 +48,7 @@ impl Tasks {
             }
             Entry::Occupied(mut entry) if !entry.get().is_filled() => {
                 let about = std::mem::take(&mut entry.get_mut().about);
-                entry.insert(Task { about, ..task });
+                *entry.get_mut() = Task { about, ..task };
             }
             Entry::Occupied(_) => self.problems.push(format!("the task `{id}` is registered twice")),
         }
@@ -64,6 +68,16 @@ impl Tasks {
         match self.tasks.get_mut(task) {
             Some(task) => task.needs.push(needed),
             None => self.problems.push(format!("`{needed}` is made a prerequisite of `{task}`, which doesn't exist")),
+        }
+    }
+
+    /// Replaces the task `id` by what `change` makes of it.
+    pub fn change(&mut self, id: &TaskId, change: impl FnOnce(Task) -> Task) {
+        match self.tasks.remove(id) {
+            Some(task) => {
+                let _ = self.tasks.insert(id.clone(), change(task));
+            }
+            None => self.problems.push(format!("`{id}` is changed, which doesn't exist")),
         }
     }
 
@@ -125,6 +139,46 @@ impl Tasks {
         })
     }
 
+    /// Notes the tasks that `register` would add, so that hooks on them are no mistake.
+    pub(crate) fn inert(&mut self, register: impl FnOnce(&mut Tasks)) {
+        let mut scratch = self.clone();
+        register(&mut scratch);
+        self.inert.extend(scratch.order.into_iter().filter(|id| !self.tasks.contains_key(id)));
+    }
+
+    pub(crate) fn is_inert(&self, id: &TaskId) -> bool {
+        self.inert.contains(id) && !self.tasks.contains_key(id)
+    }
+
+    /// Adds a task that is written in `deploy.toml`, with its hooks.
+    ///
+    /// # Errors
+    ///
+    /// When an id is malformed.
+    pub(crate) fn text_task(&mut self, text: &TextTask) -> Result<()> {
+        let id = TaskId::parse(&text.id)?;
+        let on = match (text.roles.first(), text.primary) {
+            (None, _) => Servers::releases(),
+            (Some(role), true) => Servers::primary(role).with_releases(),
+            (Some(_), false) => Servers::roles(text.roles.clone()).with_releases(),
+        };
+        let run = text.run.clone();
+        let task = Task::script(id.clone(), text.about.clone(), on, move |_| Script::new().opaque(run.clone()))
+            .dir(Dir::Release);
+        let task = text.env.iter().fold(task, |task, (name, value)| task.env(name, value));
+        self.task(match &text.as_user {
+            Some(user) => task.as_user(user),
+            None => task,
+        });
+        for point in &text.before {
+            self.hook(When::Before(TaskId::parse(point)?), id.clone());
+        }
+        for point in &text.after {
+            self.hook(When::After(TaskId::parse(point)?), id.clone());
+        }
+        Ok(())
+    }
+
     /// Adds to the settings of `stage` what recipes asked for.
     pub(crate) fn apply_settings(&self, settings: &mut crate::config::Settings) {
         for dir in &self.linked_dirs {
@@ -175,7 +229,7 @@ impl Tasks {
     }
 
     fn must_exist(&self, id: &TaskId, why: &str, problems: &mut Vec<String>) {
-        if self.tasks.contains_key(id) {
+        if self.tasks.contains_key(id) || self.inert.contains(id) {
             return;
         }
         let near = nearest(id.as_str(), self.order.iter().map(TaskId::as_str));

@@ -253,6 +253,7 @@ pub struct Task {
     pub(crate) needs: Vec<TaskId>,
     pub(crate) phases: Vec<Phase>,
     pub(crate) on_failure: Option<TaskId>,
+    pub(crate) without: Vec<TaskId>,
     pub(crate) undo: Option<ScriptBody>,
     pub(crate) feed: Option<FeedBody>,
     pub(crate) rolling: Option<Rolling>,
@@ -275,6 +276,7 @@ impl Task {
             needs: Vec::new(),
             phases: Vec::new(),
             on_failure: None,
+            without: Vec::new(),
             undo: None,
             feed: None,
             rolling: None,
@@ -343,6 +345,12 @@ impl Task {
     /// Tasks that must have run before this one, wherever it is called from.
     pub fn needs(mut self, tasks: impl IntoIterator<Item = TaskId>) -> Task {
         self.needs.extend(tasks);
+        self
+    }
+
+    /// Tasks that are left out when this one is run, though others include them.
+    pub fn without(mut self, tasks: impl IntoIterator<Item = TaskId>) -> Task {
+        self.without.extend(tasks);
         self
     }
 

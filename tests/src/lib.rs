@@ -1,1 +1,53 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: real repositories, real SSH servers, the real binary.
+//!
+//! A [`Project`] is a folder with a `deploy.toml`, a git [`Repo`] and as many servers as its test needs. Each server is an
+//! [`Sshd`] of its own on a loopback port, with fresh keys and a folder to deploy to, the [`Site`]. Everything lives in a
+//! [`Sandbox`]: a temporary folder and an environment in which nothing of the machine's own configuration shows.
+//! Dropping the project ends every process that it started and removes the folder.
+//!
+//! ```no_run
+//! use e2e::Project;
+//!
+//! let project = Project::over_ssh(&[("app1", "app web"), ("db1", "db")]);
+//! project.xtask("deploy staging").success();
+//! assert_eq!(project.server("app1").site.releases().len(), 1);
+//! ```
+//!
+//! The harness panics when it can't do its own work: in a test that is the answer that helps.
+
+mod binary;
+mod capistrano;
+mod key;
+mod output;
+mod process;
+mod project;
+mod proxy;
+mod redact;
+mod repo;
+mod sandbox;
+mod server;
+mod site;
+mod sshd;
+mod user;
+
+pub use binary::xtask;
+pub use capistrano::Capistrano;
+pub use key::Key;
+pub use output::Output;
+pub use process::Running;
+pub use project::Project;
+pub use proxy::Proxy;
+pub use repo::Repo;
+pub use sandbox::Sandbox;
+pub use server::Server;
+pub use site::Site;
+pub use sshd::Sshd;
+pub use user::{User, current as current_user, is_root};
+
+/// Whether the long trials run too (`cargo xtask test --full`).
+pub fn full() -> bool {
+    std::env::var_os(FULL).is_some()
+}
+
+/// The variable that asks for the long trials.
+pub const FULL: &str = "E2E_FULL";

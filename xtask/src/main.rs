@@ -1,3 +1,22 @@
 //! This repository's own deployment tool, and the example that users copy.
 
-fn main() {}
+use std::process::ExitCode;
+
+use deploy_core::Xtask;
+
+fn main() -> ExitCode {
+    xtask().run()
+}
+
+/// The tool: the flows of `deploy-core`, and every recipe that stages may configure.
+fn xtask() -> Xtask {
+    Xtask::new()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_wiring_is_sound() {
+        super::xtask().check().unwrap();
+    }
+}

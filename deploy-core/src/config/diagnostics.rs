@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::source::{Sources, Span};
 use crate::error::{Error, nearest};
@@ -52,13 +52,13 @@ impl Problem {
         match nearest(name, known.iter().copied()) {
             Some(near) => problem.at(span, format!("did you mean `{near}`?")),
             None if known.is_empty() => problem.at(span, "there are none"),
-            None => problem.at(span, "not known here").help(format!("known: {}", list(&known))),
+            None => problem.at(span, format!("no such {what}")).help(format!("known: {}", list(&known, "and"))),
         }
     }
 
     /// What is no TOML. The parser doesn't always know where it stopped.
     pub(super) fn syntax(message: &str, span: Option<Span>) -> Problem {
-        let problem = Problem::new("this is not TOML");
+        let problem = Problem::new("not valid TOML");
         match span {
             Some(span) => problem.at(span, message),
             None => problem.help(message),
@@ -71,27 +71,22 @@ impl Problem {
             group = group.element(Origin::path(sources.file_name()));
         }
         if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+            group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
         }
         renderer.render(&[group])
     }
 
     /// The annotated text: one snippet, or two when the related place is in another source.
-    fn snippets<'a>(&'a self, sources: &'a Sources) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    fn snippets<'a>(&'a self, sources: &'a Sources) -> Vec<Snippet<'a, Annotation<'a>>> {
         let Some((span, label)) = &self.label else { return Vec::new() };
-        let mut snippet = snippet(sources, *span)
-            .annotation(AnnotationKind::Primary.span(span.start..span.end).label(label.as_str()));
-        match &self.related {
-            None => vec![snippet],
-            Some((other, label)) => {
-                let related = AnnotationKind::Context.span(other.start..other.end).label(label.as_str());
-                if other.source == span.source {
-                    snippet = snippet.annotation(related);
-                    vec![snippet]
-                } else {
-                    vec![snippet, self::snippet(sources, *other).annotation(related)]
-                }
-            }
+        let primary = AnnotationKind::Primary.span(span.start..span.end).label(label.as_str());
+        let shown = snippet(sources, *span).annotation(primary);
+        let Some((other, label)) = &self.related else { return vec![shown] };
+        let related = AnnotationKind::Context.span(other.start..other.end).label(label.as_str());
+        if other.source == span.source {
+            vec![shown.annotation(related)]
+        } else {
+            vec![shown, snippet(sources, *other).annotation(related)]
         }
     }
 
@@ -132,11 +127,11 @@ impl Problems {
     }
 }
 
-/// "`a`, `b` and `c`"
-pub(super) fn list(names: &[&str]) -> String {
+/// "`a`, `b` and `c`", where `last` is "and".
+pub(super) fn list(names: &[&str], last: &str) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
         _ => quoted.concat(),
     }
 }
@@ -148,7 +143,7 @@ fn count(found: &[Problem], sources: &Sources) -> String {
     format!("{} {noun} in {place}", found.len())
 }
 
-fn snippet<'a>(sources: &'a Sources, span: Span) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(sources: &'a Sources, span: Span) -> Snippet<'a, Annotation<'a>> {
     let source = sources.source(span);
     let snippet = Snippet::source(source.text.as_str());
     match &source.file {

@@ -1,7 +1,7 @@
 //! Finds `deploy.toml` and the folders that belong to it, without starting cargo where that can be avoided.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
@@ -27,17 +27,20 @@ impl Project {
     ///
     /// A file that `--config` names is taken as it is. Else the folders from the start upwards are searched for a Cargo
     /// workspace with a `deploy.toml` beside its `Cargo.toml`, or with another place in `[workspace.metadata.deploy]`.
-    /// Cargo itself is asked only when that finds nothing although there is a `Cargo.toml`.
+    /// Cargo itself is asked only where there is a `Cargo.toml` but no workspace in sight.
     pub fn find(request: &LoadRequest) -> Result<Option<Project>> {
         if let Some(file) = &request.file {
             return named(request, file).map(Some);
         }
+        let mut is_workspace = false;
         for root in request.start.ancestors() {
-            if let Some(file) = workspace_file(root)? {
+            let Some(workspace) = workspace_table(root) else { continue };
+            is_workspace = true;
+            if let Some(file) = workspace_file(root, &workspace)? {
                 return Ok(Some(Project { root: root.to_owned(), work_dir: work_dir(root, request), file }));
             }
         }
-        Ok(ask_cargo(request, &request.start).and_then(from_metadata))
+        Ok(if is_workspace { None } else { ask_cargo(request, &request.start).and_then(from_metadata) })
     }
 
     /// The error for a project without a configuration file.
@@ -52,14 +55,24 @@ fn named(request: &LoadRequest, file: &Path) -> Result<Project> {
     if !file.is_file() {
         return Err(Error::config(format!("no file `{}`", file.display())).hint("give `--config` the path of a file"));
     }
-    let root = file.parent().unwrap_or(&request.start).to_owned();
+    let mut root = file.parent().unwrap_or(&request.start).to_owned();
+    // Paths on this machine are made from the root, and are easier to read without `..`.
+    if root.components().any(|component| component == Component::ParentDir) {
+        root = root.canonicalize().unwrap_or(root);
+    }
     Ok(Project { work_dir: root.join("target/deploy"), root, file })
 }
 
-/// The configuration file of the workspace whose root is `root`, if it is one and has one.
-fn workspace_file(root: &Path) -> Result<Option<PathBuf>> {
-    let Some(manifest) = read_toml(&root.join("Cargo.toml")) else { return Ok(None) };
-    let Some(workspace) = manifest.get("workspace").and_then(toml::Value::as_table) else { return Ok(None) };
+/// `[workspace]` of the `Cargo.toml` in `folder`, if it is the root of one.
+fn workspace_table(folder: &Path) -> Option<toml::Table> {
+    match read_toml(&folder.join("Cargo.toml"))?.remove("workspace")? {
+        toml::Value::Table(workspace) => Some(workspace),
+        _ => None,
+    }
+}
+
+/// The configuration file of the workspace whose root is `root`, if it has one.
+fn workspace_file(root: &Path, workspace: &toml::Table) -> Result<Option<PathBuf>> {
     let configured = workspace.get("metadata").and_then(|metadata| metadata.get("deploy")?.get("config")?.as_str());
     match configured {
         None => Ok(Some(root.join(FILE_NAME)).filter(|file| file.is_file())),

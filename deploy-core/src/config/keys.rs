@@ -62,3 +62,17 @@ pub(super) const TASK: &[&str] = &["about", "run", "roles", "primary", "before",
 
 /// `[commands.NAME]`
 pub(super) const COMMAND: &[&str] = &["about", "run"];
+
+/// Where `key` belongs, if it is known elsewhere but not in the table whose keys are `here`.
+pub(super) fn home(key: &str, here: &[&str]) -> Option<String> {
+    if here.contains(&"ssh") && SSH.contains(&key) {
+        return Some(format!("did you mean `ssh.{key}`?"));
+    }
+    if here.contains(&"ssh") && GIT.contains(&key) {
+        return Some(format!("did you mean `git.{key}`?"));
+    }
+    if here == SERVER && (SETTINGS.contains(&key) || STAGE.contains(&key)) {
+        return Some("it is the same for all servers of a stage".to_owned());
+    }
+    None
+}

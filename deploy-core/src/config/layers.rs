@@ -41,10 +41,13 @@ impl Override {
             return Err(Error::config(format!("the environment variable `{}` is not UTF-8", name.display())));
         };
         let mut path = segments(&name[VARIABLE_PREFIX.len()..], "__", VARIABLE_PREFIX.len());
-        // Variables are upper case by custom and keys lower case. What a task's own variables are called stays.
-        let own = path.first().is_some_and(|(first, _)| first.eq_ignore_ascii_case("default_env"));
-        let lower = if own { 1 } else { path.len() };
-        path[..lower].iter_mut().for_each(|(segment, _)| segment.make_ascii_lowercase());
+        // Variables are upper case by custom and keys lower case. The names of a task's own variables stay as they are.
+        let is_env = |(segment, _): &(String, _)| ["default_env", "env"].contains(&segment.to_lowercase().as_str());
+        let own = path.split_off(path.iter().position(is_env).map_or(path.len(), |position| position + 1));
+        path.iter_mut().for_each(|(segment, _)| segment.make_ascii_lowercase());
+        if let Some((_, range)) = own.first() {
+            path.push((name[range.start..].to_owned(), range.start..name.len()));
+        }
         Ok(Override { text: format!("{name}={value}"), path, value_at: name.len() + 1 })
     }
 

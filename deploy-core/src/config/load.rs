@@ -66,7 +66,7 @@ impl Config {
         Config::parse(request, project, text)
     }
 
-    fn parse(request: &LoadRequest, project: Project, text: String) -> Result<Config> {
+    pub(super) fn parse(request: &LoadRequest, project: Project, text: String) -> Result<Config> {
         let overrides = Override::collect(request)?;
         let file = Source { file: Some(shown_name(&request.start, &project.file)), text };
         let sources = std::iter::once(file).chain(overrides.iter().map(Override::source)).collect();

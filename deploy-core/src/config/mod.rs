@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::{Error, Result, nearest};
+
+mod address;
 mod diagnostics;
 mod expand;
 mod find;
@@ -44,6 +47,27 @@ pub struct Config {
     pub stages: Vec<Stage>,
     /// Commands of the project itself, which no stage knows of (`[commands.NAME]`).
     pub commands: Vec<Command>,
+}
+
+impl Config {
+    /// The stage `name`.
+    ///
+    /// # Errors
+    ///
+    /// A usage error that names the nearest stage, or all of them.
+    pub fn stage(&self, name: &str) -> Result<&Stage> {
+        self.stages.iter().find(|stage| stage.name == name).ok_or_else(|| self.unknown_stage(name))
+    }
+
+    fn unknown_stage(&self, name: &str) -> Error {
+        let known: Vec<&str> = self.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let error = Error::usage(format!("unknown stage `{name}`"));
+        match nearest(name, known.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None if known.is_empty() => error.hint(format!("add `[stages.{name}]` to `{}`", self.file.display())),
+            None => error.hint(format!("the stages are {}", diagnostics::list(&known, "and"))),
+        }
+    }
 }
 
 /// A named target of deployments.
@@ -84,9 +108,9 @@ pub enum TransportKind {
 pub struct Server {
     /// The host as it is written: a name, an address, or an alias of `~/.ssh/config`. `localhost` for a local stage.
     pub host: String,
-    /// The user to log in as, where `deploy.toml` says so; else SSH's own configuration decides.
+    /// The user to log in as, where `deploy.toml` says so, here or in `[ssh]`; else SSH's own configuration decides.
     pub user: Option<String>,
-    /// The port, where `deploy.toml` says so; else SSH's own configuration decides.
+    /// The port, where `deploy.toml` says so, here or in `[ssh]`; else SSH's own configuration decides.
     pub port: Option<u16>,
     /// What the server does: `app`, `web`, `db`, or names of the user's own.
     pub roles: Vec<String>,

@@ -24,15 +24,15 @@ pub(super) fn absolute(key: &str, text: &Text, problems: &Problems) -> Option<St
     None
 }
 
-/// A path inside a release, without `.` and superfluous slashes.
+/// A path below a folder, such as a release, without `.` and superfluous slashes.
 pub(super) fn relative(key: &str, text: &Text, problems: &Problems) -> Option<Text> {
     let path = normalize(text);
     let (title, label) = if text.starts_with('/') {
-        (format!("absolute path in `{key}`"), "expected a path that is relative to the release")
+        (format!("absolute path in `{key}`"), "expected a relative path")
     } else if has_parent(text) {
-        (format!("`..` in `{key}`"), "it would lead out of the release")
+        (format!("`..` in `{key}`"), "expected a path without `..`")
     } else if path.is_empty() {
-        (format!("`{key}` names the release itself"), "expected a path inside of it")
+        (format!("`{key}` can't be `{}`", text.text), "expected a path below it")
     } else {
         return Some(Text { text: path, span: text.span });
     };
@@ -57,8 +57,8 @@ pub(super) fn check_linked(files: &[Text], dirs: &[Text], problems: &Problems) {
         {
             problems.add(
                 Problem::new(format!("linked {kind} `{}` is inside of linked dir `{}`", path.text, outer.text))
-                    .at(path.span, "shared already, as a part of the other")
-                    .and(outer.span, "this one"),
+                    .at(path.span, "shared with it already")
+                    .and(outer.span, "linked as a whole"),
             );
         }
     }

@@ -4,8 +4,10 @@ use std::ops::{Deref, RangeInclusive};
 use std::time::Duration;
 
 use super::diagnostics::{Problem, Problems, list};
+use super::keys;
 use super::source::Span;
 use super::value::{Entry, Node, Table, Value};
+use crate::error::nearest;
 
 /// A table that is being read. What is missing or wrong reads as `None`; what is wrong is reported besides.
 #[derive(Clone, Copy)]
@@ -38,7 +40,12 @@ impl<'a> Reader<'a> {
     pub(super) fn check_keys(&self, known: &[&[&str]]) {
         let known = known.concat();
         for entry in self.table.0.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            self.problems.add(Problem::unknown("key", &entry.key, entry.key_span, known.iter().copied()));
+            self.problems.add(match keys::home(&entry.key, &known) {
+                Some(home) => {
+                    Problem::new(format!("`{}` stands in the wrong place", entry.key)).at(entry.key_span, home)
+                }
+                None => Problem::unknown("key", &entry.key, entry.key_span, known.iter().copied()),
+            });
         }
     }
 
@@ -94,8 +101,11 @@ impl<'a> Reader<'a> {
         let found = choices.iter().find(|(name, _)| *name == &*text);
         if found.is_none() {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            let problem = Problem::unknown(&format!("value of `{key}`"), &text, text.span, names.iter().copied());
-            self.problems.add(problem.help(format!("it is one of {}", list(&names))));
+            let label = match nearest(&text, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("expected {}", list(&names, "or")),
+            };
+            self.problems.add(Problem::new(format!("`{key}` can't be `{}`", text.text)).at(text.span, label));
         }
         found.map(|(_, value)| *value)
     }
@@ -180,14 +190,23 @@ impl<'a> Reader<'a> {
             Value::String(text) => text.clone(),
             Value::Array(_) | Value::Table(_) => return self.mismatch(key, node, "a string"),
             _ if self.problems.sources().is_override(node.span) => self.problems.sources().text(node.span).to_owned(),
-            _ => return self.mismatch(key, node, "a string"),
+            _ => return self.unquoted(key, node),
         };
         Some(Text { text, span: node.span })
     }
 
+    /// Reports a number, date or boolean where a string should be.
+    fn unquoted<T>(&self, key: &str, node: &Node) -> Option<T> {
+        let label = format!("expected a string, found {}", node.type_name());
+        let written = self.problems.sources().text(node.span);
+        let problem = Problem::new(format!("wrong type of `{key}`")).at(node.span, label);
+        self.problems.add(problem.help(format!("write it in quotes: `\"{written}\"`")));
+        None
+    }
+
     fn is_line(&self, key: &str, text: &Text) -> bool {
         let problem = if text.trim().is_empty() {
-            Problem::new(format!("`{key}` is empty")).at(text.span, "expected a text")
+            Problem::new(format!("empty value of `{key}`")).at(text.span, "expected a text")
         } else if text.chars().any(char::is_control) {
             Problem::new(format!("control characters in `{key}`")).at(text.span, "expected one line of plain text")
         } else {

@@ -82,11 +82,26 @@ pub(super) fn check_names(outer: &Reader<'_>, known: &[String]) {
     }
 }
 
-/// The recipes that are on. `merged` is merged from all layers of a stage.
-pub(super) fn read(merged: &Reader<'_>, color: bool) -> BTreeMap<String, RecipeTable> {
+/// The roles that tables of recipes name by the keys `role` and `roles`.
+pub(super) fn named_roles(merged: &Reader<'_>) -> Vec<String> {
+    let texts = |node: &Node| match &node.value {
+        Value::String(role) => vec![role.clone()],
+        Value::Array(items) => items.iter().filter_map(|item| item.to_toml().as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    };
+    let tables = merged.named_tables("recipes");
+    let nodes = tables.iter().flat_map(|(_, reader)| ["role", "roles"].map(|key| reader.node(key)));
+    nodes.flatten().flat_map(texts).collect()
+}
+
+/// The recipes that are on in a stage. `merged` is merged from all layers, `file` from those of the file.
+///
+/// Variables and flags change a recipe that the file has; they turn on another one by `enabled = true` only.
+pub(super) fn read(file: &Table, merged: &Reader<'_>, color: bool) -> BTreeMap<String, RecipeTable> {
+    let in_file = |name: &str| file.get("recipes").and_then(|recipes| recipes.as_table()?.get(name)).is_some();
     let mut recipes = BTreeMap::new();
     for (entry, reader) in merged.named_tables("recipes") {
-        if reader.boolean("enabled") == Some(false) {
+        if !reader.boolean("enabled").unwrap_or_else(|| in_file(&entry.key)) {
             continue;
         }
         let own = reader.table.0.iter().filter(|entry| entry.key != "enabled").cloned().collect();

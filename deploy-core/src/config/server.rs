@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
+use super::address::Address;
 use super::diagnostics::{Problem, Problems};
 use super::expand::Names;
-use super::reader::{Reader, Text};
+use super::reader::Reader;
 use super::source::Span;
-use super::value::Table;
+use super::value::{Node, Table, Value};
 use super::{Server, TransportKind, keys, names, paths};
 
-/// What servers are read with besides their own table.
+/// What servers are read with besides their own table. What is wrong is reported, and reads as a default.
 pub(super) struct ServerReader<'a> {
     pub(super) transport: TransportKind,
     /// The project root, where the relative `deploy_to` of a local stage starts.
@@ -20,7 +21,7 @@ pub(super) struct ServerReader<'a> {
     /// The place of the stage's name.
     pub(super) stage: Span,
     /// Top level and stage.
-    pub(super) lower: Table,
+    pub(super) lower: &'a Table,
     /// Variables and flags.
     pub(super) upper: &'a Table,
     /// The roles of a server that is alone in its stage and names none.
@@ -28,72 +29,56 @@ pub(super) struct ServerReader<'a> {
     pub(super) problems: &'a Problems,
 }
 
-/// A server and the places that its checks point to.
-pub(super) struct Placed {
-    pub(super) server: Server,
+/// A server and the place that checks of several servers point to.
+struct Placed {
+    server: Server,
     host: Span,
-}
-
-/// `user@host:port`, taken apart.
-#[derive(Debug, PartialEq)]
-struct Address {
-    user: Option<String>,
-    host: String,
-    port: Option<u16>,
 }
 
 impl ServerReader<'_> {
     /// The servers of the stage whose table is `stage`.
-    pub(super) fn read(&self, stage: &Reader<'_>) -> Vec<Placed> {
-        let tables = stage.array_of_tables("servers");
-        let written = tables.as_ref().is_some_and(|tables| !tables.is_empty());
+    pub(super) fn read(&self, stage: &Reader<'_>) -> Vec<Server> {
+        let tables = stage.array_of_tables("servers").unwrap_or_default();
         let servers: Vec<Placed> = match self.transport {
-            TransportKind::Local => self.read_local(&tables.unwrap_or_default()),
+            TransportKind::Local => vec![self.read_local(&tables)],
             TransportKind::Ssh => {
-                let tables = tables.unwrap_or_default();
-                tables.iter().filter_map(|(span, reader)| self.read_ssh(*span, reader, tables.len() == 1)).collect()
+                tables.iter().map(|(span, reader)| self.read_ssh(*span, reader, tables.len() == 1)).collect()
             }
         };
-        if self.transport == TransportKind::Ssh && !written && stage.node("servers").is_none_or(is_array) {
+        if self.transport == TransportKind::Ssh && stage.node("servers").is_none_or(is_empty) {
+            let name = self.names.stage;
             self.problems.add(
-                Problem::new(format!("stage `{}` has no servers", self.names.stage))
-                    .at(self.stage, "expected `[[stages.NAME.servers]]` below it")
+                Problem::new(format!("stage `{name}` has no servers"))
+                    .at(self.stage, format!("expected `[[stages.{name}.servers]]` below it"))
                     .help("write `transport = \"local\"` for a stage that is this machine"),
             );
         }
         check_unique(&servers, self.problems);
         check_primaries(&servers, self.problems);
-        servers
+        servers.into_iter().map(|placed| placed.server).collect()
     }
 
-    fn read_ssh(&self, span: Span, reader: &Reader<'_>, alone: bool) -> Option<Placed> {
+    fn read_ssh(&self, span: Span, reader: &Reader<'_>, alone: bool) -> Placed {
         reader.check_keys(&[keys::SERVER]);
-        let host = self.host(span, reader);
-        let roles = self.roles(span, reader, alone);
-        let primary = reader.boolean("primary").unwrap_or(false);
-        let no_release = reader.boolean("no_release").unwrap_or(false);
-        let properties = self.properties(reader);
-        let user = names::user(reader, "user");
-        let port = reader.port("port");
-        let (text, address) = host?;
-        let user = self.agree("user", reader, &text, user.map(|user| user.text), address.user);
-        let port = self.agree("port", reader, &text, port, address.port);
-        let deploy_to = self.deploy_to(reader, &address.host);
+        let (host, address) = self.host(span, reader);
+        let user = names::user(reader, "user").map(|user| user.text);
+        let user = self.agree("user", reader, host, user, address.user);
+        let port = self.agree("port", reader, host, reader.port("port"), address.port);
         let server = Server {
             user: self.layered_ssh(|ssh| names::user(ssh, "user").map(|user| user.text), user),
             port: self.layered_ssh(|ssh| ssh.port("port"), port),
+            roles: self.roles(span, reader, alone),
+            primary: reader.boolean("primary").unwrap_or(false),
+            no_release: reader.boolean("no_release").unwrap_or(false),
+            deploy_to: self.deploy_to(reader, &address.host),
+            properties: self.properties(reader),
             host: address.host,
-            roles: roles?,
-            primary,
-            no_release,
-            deploy_to: deploy_to?,
-            properties,
         };
-        Some(Placed { server, host: text.span })
+        Placed { server, host }
     }
 
     /// The one server of a local stage. Its table is optional, and for roles and properties.
-    fn read_local(&self, tables: &[(Span, Reader<'_>)]) -> Vec<Placed> {
+    fn read_local(&self, tables: &[(Span, Reader<'_>)]) -> Placed {
         if let Some((span, _)) = tables.get(1) {
             let title = format!("local stage `{}` has more than one server", self.names.stage);
             self.problems.add(Problem::new(title).at(*span, "a local stage is this machine alone"));
@@ -102,21 +87,17 @@ impl ServerReader<'_> {
         let (span, reader) = tables.first().copied().unwrap_or((self.stage, Reader::new(&empty, self.problems)));
         reader.check_keys(&[keys::SERVER]);
         self.refuse_remote_keys(&reader);
-        let roles = self.roles(span, &reader, true);
-        let Some((deploy_to, roles)) = self.deploy_to(&reader, "localhost").zip(roles) else {
-            return Vec::new();
-        };
         let server = Server {
             host: "localhost".to_owned(),
             user: None,
             port: None,
-            roles,
+            roles: self.roles(span, &reader, true),
             primary: reader.boolean("primary").unwrap_or(false),
             no_release: reader.boolean("no_release").unwrap_or(false),
-            deploy_to,
+            deploy_to: self.deploy_to(&reader, "localhost"),
             properties: self.properties(&reader),
         };
-        vec![Placed { server, host: span }]
+        Placed { server, host: span }
     }
 
     fn refuse_remote_keys(&self, reader: &Reader<'_>) {
@@ -134,25 +115,26 @@ impl ServerReader<'_> {
         }
     }
 
-    fn host(&self, span: Span, reader: &Reader<'_>) -> Option<(Text, Address)> {
+    /// The host's place and what it says. `span` is the place of the server's table.
+    fn host(&self, span: Span, reader: &Reader<'_>) -> (Span, Address) {
         if reader.node("host").is_none() {
             self.problems.add(Problem::new("a server without `host`").at(span, "expected `host = \"…\"` below it"));
         }
-        let text = reader.line("host")?;
-        let address = Address::parse(&text);
-        if address.is_none() {
+        let Some(text) = reader.line("host") else { return (span, Address::unknown(span)) };
+        let address = Address::parse(&text).unwrap_or_else(|| {
             self.problems.add(
                 Problem::new(format!("`{}` is not a host", text.text))
                     .at(text.span, "expected `host`, `user@host`, `host:port` or `user@host:port`")
                     .help("an IPv6 address with a port is written `[2001:db8::1]:22`"),
             );
-        }
-        address.map(|address| (text, address))
+            Address::unknown(span)
+        });
+        (text.span, address)
     }
 
-    fn roles(&self, span: Span, reader: &Reader<'_>, alone: bool) -> Option<Vec<String>> {
+    fn roles(&self, span: Span, reader: &Reader<'_>, alone: bool) -> Vec<String> {
         if let Some(roles) = names::roles(reader, "roles") {
-            return Some(roles.into_iter().map(|role| role.text).collect());
+            return roles.into_iter().map(|role| role.text).collect();
         }
         if reader.node("roles").is_none() && !alone {
             self.problems.add(
@@ -161,7 +143,7 @@ impl ServerReader<'_> {
                     .help("write what it does, such as `roles = [\"app\", \"web\"]`, or `roles = []`"),
             );
         }
-        alone.then(|| self.all_roles.clone())
+        if alone { self.all_roles.clone() } else { Vec::new() }
     }
 
     /// What a key and the host's text say of the same thing; they may not contradict each other.
@@ -169,7 +151,7 @@ impl ServerReader<'_> {
         &self,
         key: &str,
         reader: &Reader<'_>,
-        host: &Text,
+        host: Span,
         own: Option<T>,
         in_host: Option<T>,
     ) -> Option<T> {
@@ -177,7 +159,7 @@ impl ServerReader<'_> {
             self.problems.add(
                 Problem::new(format!("two different values for `{key}`"))
                     .at(entry.node.span, "one here")
-                    .and(host.span, "another one here"),
+                    .and(host, "another one here"),
             );
         }
         own.or(in_host)
@@ -186,22 +168,28 @@ impl ServerReader<'_> {
     /// A setting of `[ssh]` that a server may have too: a variable or flag, else the server's, else the stage's.
     fn layered_ssh<T>(&self, read: impl Fn(&Reader<'_>) -> Option<T>, own: Option<T>) -> Option<T> {
         let from = |table: &Table| read(&Reader::new(table, self.problems).table("ssh")?);
-        from(self.upper).or(own).or_else(|| from(&self.lower))
+        from(self.upper).or(own).or_else(|| from(self.lower))
     }
 
     fn properties(&self, reader: &Reader<'_>) -> toml::Table {
         reader.table("properties");
         let mut merged = Table::default();
-        for layer in [&self.lower, reader.table, self.upper] {
+        for layer in [self.lower, reader.table, self.upper] {
             merged.merge(&layer.only(&["properties"]));
         }
         merged.get("properties").and_then(|node| node.as_table()).map(Table::to_toml).unwrap_or_default()
     }
 
-    fn deploy_to(&self, reader: &Reader<'_>, host: &str) -> Option<String> {
+    fn deploy_to(&self, reader: &Reader<'_>, host: &str) -> String {
+        let layers = [Reader::new(self.upper, self.problems), *reader, Reader::new(self.lower, self.problems)];
+        match layers.iter().find(|layer| layer.node("deploy_to").is_some()) {
+            Some(layer) => self.written_deploy_to(layer, host).unwrap_or_default(),
+            None => self.default_deploy_to(),
+        }
+    }
+
+    fn written_deploy_to(&self, layer: &Reader<'_>, host: &str) -> Option<String> {
         const KEY: &str = "deploy_to";
-        let layers = [Reader::new(self.upper, self.problems), *reader, Reader::new(&self.lower, self.problems)];
-        let Some(layer) = layers.iter().find(|layer| layer.node(KEY).is_some()) else { return self.no_deploy_to() };
         let names = Names { host: Some(host), ..self.names };
         let mut path = names.expand(&layer.line(KEY)?, self.problems)?;
         if self.transport == TransportKind::Local && !path.starts_with(['/', '~']) {
@@ -211,49 +199,21 @@ impl ServerReader<'_> {
         paths::absolute(KEY, &path, self.problems)
     }
 
-    fn no_deploy_to(&self) -> Option<String> {
+    fn default_deploy_to(&self) -> String {
         if self.transport == TransportKind::Local {
-            return Some(self.default_deploy_to.to_string_lossy().into_owned());
+            return self.default_deploy_to.to_string_lossy().into_owned();
         }
         self.problems.add(
             Problem::new(format!("stage `{}` has no `deploy_to`", self.names.stage))
                 .at(self.stage, "its servers need a folder to deploy to")
                 .help("write `deploy_to = \"/var/www/{application}\"` here or at the top level"),
         );
-        None
+        String::new()
     }
 }
 
-impl Address {
-    fn parse(text: &str) -> Option<Address> {
-        let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
-        let (host, port) = split_port(rest)?;
-        let port = match port {
-            Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port != 0)?),
-            None => None,
-        };
-        let good = names::is_host(host) && user.is_none_or(names::is_user);
-        good.then(|| Address { user: user.map(str::to_owned), host: host.to_owned(), port })
-    }
-}
-
-/// A host and the port behind it: `host`, `host:22`, `[::1]:22`, `::1`.
-fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
-    if names::is_ipv6(text) {
-        return Some((text, None));
-    }
-    let Some(bracketed) = text.strip_prefix('[') else {
-        return Some(text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))));
-    };
-    let (host, rest) = bracketed.split_once(']')?;
-    match rest {
-        "" => names::is_ipv6(host).then_some((host, None)),
-        _ => Some((host, Some(rest.strip_prefix(':')?))).filter(|_| names::is_ipv6(host)),
-    }
-}
-
-fn is_array(node: &super::value::Node) -> bool {
-    matches!(node.value, super::value::Value::Array(_))
+fn is_empty(servers: &Node) -> bool {
+    matches!(&servers.value, Value::Array(items) if items.is_empty())
 }
 
 /// Two servers can't be one machine, whoever logs in.

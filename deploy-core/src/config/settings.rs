@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::address::Address;
 use super::diagnostics::{Problem, Problems};
 use super::expand::Names;
 use super::load::LoadRequest;
@@ -23,12 +24,15 @@ pub(super) struct SettingsReader<'a> {
 }
 
 impl<'a> SettingsReader<'a> {
-    /// Everything, with defaults. `None` when a key that has no default is missing.
-    pub(super) fn read(&self) -> Option<Settings> {
+    /// Everything, with defaults. What is missing without a default, or wrong, is empty.
+    pub(super) fn read(&self) -> Settings {
         let reader = &self.reader;
         let (linked_files, linked_dirs) = (self.linked("linked_files"), self.linked("linked_dirs"));
         paths::check_linked(&linked_files, &linked_dirs, reader.problems);
-        let settings = Settings {
+        // Each server reads these with its own layer; here they are checked in a layer that servers may hide.
+        reader.table("properties");
+        reader.line("deploy_to");
+        Settings {
             application: self.application().unwrap_or_default(),
             repo_url: self.argument("repo_url").and_then(|url| self.expand(&url)).unwrap_or_default(),
             repo_tree: self.path("repo_tree").and_then(|path| self.relative("repo_tree", &path)),
@@ -45,10 +49,7 @@ impl<'a> SettingsReader<'a> {
             rolled_back_releases: reader.choice("rolled_back_releases", FATES).unwrap_or(Fate::Keep),
             git: self.git(),
             ssh: self.ssh(),
-        };
-        reader.table("properties");
-        let whole = !settings.application.is_empty() && !settings.repo_url.is_empty();
-        whole.then_some(settings)
+        }
     }
 
     /// The application's name, if it is a good one.
@@ -153,7 +154,7 @@ impl<'a> SettingsReader<'a> {
             config_file: self.ssh_config_file(&reader),
             known_hosts_files: self.local_files(&reader, "known_hosts_files"),
             host_key_policy: reader.choice("host_key_policy", &policies).unwrap_or_default(),
-            proxy_jump: reader.line("proxy_jump").map(|jump| jump.text),
+            proxy_jump: proxy_jump(&reader),
             forward_agent: reader.boolean("forward_agent"),
             connect_timeout: reader.duration("connect_timeout"),
             keepalive_interval: reader.duration("keepalive_interval"),
@@ -183,6 +184,18 @@ impl<'a> SettingsReader<'a> {
         }
         home.map(|home| Path::new(home).join(rest))
     }
+}
+
+/// Hosts with commas between them, or "none".
+fn proxy_jump(reader: &Reader<'_>) -> Option<String> {
+    let jump = reader.line("proxy_jump")?;
+    let is_hop = |hop: &str| Address::parse(hop.strip_prefix("ssh://").unwrap_or(hop)).is_some();
+    if &*jump != "none" && !jump.split(',').all(is_hop) {
+        let label = "expected `user@host:port`, several of them with commas between, or `none`";
+        reader.problems.add(Problem::new("`proxy_jump` is not a list of hosts").at(jump.span, label));
+        return None;
+    }
+    Some(jump.text)
 }
 
 /// A table of environment variables.

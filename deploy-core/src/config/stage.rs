@@ -11,7 +11,7 @@ use super::task::{self, PlacedTask};
 use super::value::{Entry, Table};
 use super::{Stage, TransportKind, keys, names, recipe};
 
-/// The roles that a server has when it is alone and names none, besides those that tasks name.
+/// The roles that a server has when it is alone and names none, besides those that tasks and recipes name.
 const USUAL_ROLES: [&str; 3] = ["app", "web", "db"];
 
 /// What all stages are read from.
@@ -26,7 +26,7 @@ pub(super) struct Stages<'a> {
 }
 
 impl<'a> Stages<'a> {
-    /// The stages, in the order of the file. Those with problems may be missing.
+    /// The stages, in the order of the file. What is wrong is reported, and reads as a default.
     pub(super) fn read(&self) -> Vec<Stage> {
         let top = self.reader(self.top);
         top.check_keys(&[keys::SETTINGS, keys::TOP]);
@@ -35,16 +35,11 @@ impl<'a> Stages<'a> {
         let stages = top.named_tables("stages");
         self.check_overrides(&stages);
         self.check_roles(&top, &stages.iter().map(|(_, reader)| *reader).collect::<Vec<_>>());
-        stages.into_iter().filter_map(|(entry, reader)| self.stage(entry, &reader)).collect()
+        stages.into_iter().map(|(entry, reader)| self.stage(entry, &reader)).collect()
     }
 
-    fn stage(&self, entry: &Entry, own: &Reader<'_>) -> Option<Stage> {
-        own.check_keys(&[keys::SETTINGS, keys::STAGE]);
-        self.check_name(entry);
-        self.check_layer(own.table);
-        self.check_roles(own, &[*own]);
-        recipe::check_names(own, &self.request.recipes);
-
+    fn stage(&self, entry: &Entry, own: &Reader<'_>) -> Stage {
+        self.check_stage(entry, own);
         let transports = [("ssh", TransportKind::Ssh), ("local", TransportKind::Local)];
         let transport = own.choice("transport", &transports).unwrap_or(TransportKind::Ssh);
         let mut lower = layer(self.top);
@@ -65,20 +60,28 @@ impl<'a> Stages<'a> {
             default_deploy_to: &self.project.work_dir.join(&entry.key),
             names: settings.names,
             stage: entry.key_span,
-            lower,
+            lower: &lower,
             upper: &upper,
-            all_roles: all_roles(&tasks),
+            all_roles: all_roles(&tasks, &recipe::named_roles(&merged)),
             problems: self.problems,
         };
-        let servers = servers.read(own);
-        Some(Stage {
+        Stage {
             name: entry.key.clone(),
             transport,
-            servers: servers.into_iter().map(|placed| placed.server).collect(),
-            settings: settings.read()?,
+            servers: servers.read(own),
+            settings: settings.read(),
             tasks: tasks.into_iter().map(|placed| placed.task).collect(),
-            recipes: recipe::read(&merged, self.request.color),
-        })
+            recipes: recipe::read(&lower, &merged, self.request.color),
+        }
+    }
+
+    /// Checks what can be checked in the stage's own table.
+    fn check_stage(&self, entry: &Entry, own: &Reader<'_>) {
+        own.check_keys(&[keys::SETTINGS, keys::STAGE]);
+        self.check_name(entry);
+        self.check_layer(own.table);
+        self.check_roles(own, &[*own]);
+        recipe::check_names(own, &self.request.recipes);
     }
 
     fn reader<'t>(&self, table: &'t Table) -> Reader<'t>
@@ -88,18 +91,19 @@ impl<'a> Stages<'a> {
         Reader::new(table, self.problems)
     }
 
+    /// A reader of settings. The application's name stands for itself until it is known.
     fn settings<'t>(&self, reader: &Reader<'t>, stage: &'t str) -> SettingsReader<'t>
     where
         'a: 't,
     {
-        let names = Names { application: Some("application"), stage, host: None };
+        let names = Names { application: Some("{application}"), stage, host: None };
         SettingsReader { request: self.request, root: &self.project.root, names, reader: *reader }
     }
 
     /// Checks the settings of one layer, which others may hide in every stage.
     fn check_layer(&self, table: &Table) {
         let reader = self.reader(table);
-        self.settings(&reader, "stage").read();
+        self.settings(&reader, "{stage}").read();
         task::read_tasks(&reader);
     }
 
@@ -134,12 +138,7 @@ impl<'a> Stages<'a> {
         let problem = if !names::is_plain(name) {
             Problem::new(format!("`{name}` can't be the name of a stage"))
                 .at(entry.key_span, "expected letters, digits, `_`, `-` and `.`, beginning with a letter or digit")
-        } else if self
-            .request
-            .reserved_stages
-            .iter()
-            .any(|reserved| reserved.replace('-', "_") == name.replace('-', "_"))
-        {
+        } else if self.is_reserved(name) {
             Problem::new(format!("`{name}` can't be the name of a stage"))
                 .at(entry.key_span, "the name of a task")
                 .help(format!("`cargo xtask deploy {name}` would have two meanings; choose another name"))
@@ -147,6 +146,11 @@ impl<'a> Stages<'a> {
             return;
         };
         self.problems.add(problem);
+    }
+
+    /// Whether `name` is the name of a sub-task on the command line, where `-` and `_` are the same.
+    fn is_reserved(&self, name: &str) -> bool {
+        self.request.reserved_stages.iter().any(|reserved| reserved.replace('-', "_") == name.replace('-', "_"))
     }
 
     fn check_required(&self, merged: &Reader<'_>) {
@@ -190,9 +194,10 @@ fn written_roles(stages: &[Reader<'_>]) -> Option<Vec<Text>> {
     Some(roles)
 }
 
-fn all_roles(tasks: &[PlacedTask]) -> Vec<String> {
+/// Every role that means something in a stage.
+fn all_roles(tasks: &[PlacedTask], of_recipes: &[String]) -> Vec<String> {
     let mut roles: Vec<String> = USUAL_ROLES.map(str::to_owned).into();
-    for role in tasks.iter().flat_map(|task| &task.task.roles) {
+    for role in tasks.iter().flat_map(|task| &task.task.roles).chain(of_recipes) {
         if !roles.contains(role) {
             roles.push(role.clone());
         }

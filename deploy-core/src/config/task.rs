@@ -31,7 +31,7 @@ fn read_task(entry: &Entry, reader: &Reader<'_>) -> Option<PlacedTask> {
     if primary && roles.is_empty() {
         let span = reader.table.entry("primary").map_or(entry.key_span, |entry| entry.key_span);
         reader.problems.add(
-            Problem::new(format!("task `{}` is for the primary server of no role", entry.key))
+            Problem::new(format!("task `{}` has `primary` but no `roles`", entry.key))
                 .at(span, "of which role?")
                 .help("write the role, such as `roles = [\"db\"]`"),
         );

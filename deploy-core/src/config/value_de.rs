@@ -75,11 +75,11 @@ impl de::Error for Error {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Error {
-        Reason::Wrong { what: "wrong type", label: format!("expected {expected}, found {found}") }.into()
+        Reason::Wrong { what: "wrong type", label: mismatch(found, expected) }.into()
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Error {
-        Reason::Wrong { what: "wrong value", label: format!("expected {expected}, found {found}") }.into()
+        Reason::Wrong { what: "wrong value", label: mismatch(found, expected) }.into()
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Error {
@@ -92,6 +92,27 @@ impl de::Error for Error {
 
     fn missing_field(key: &'static str) -> Error {
         Reason::Missing(key).into()
+    }
+}
+
+/// What was expected and what was found, in the words of TOML instead of those of Rust.
+fn mismatch(found: Unexpected<'_>, expected: &dyn Expected) -> String {
+    let expected = expected.to_string();
+    let expected = match expected.as_str() {
+        "u8" => "a number from 0 to 255",
+        "u16" => "a number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer",
+        "f32" | "f64" => "a number",
+        "a sequence" => "an array",
+        "a map" => "a table",
+        name if name.starts_with("struct ") => "a table",
+        other => other,
+    };
+    match found {
+        Unexpected::Seq => format!("expected {expected}, found an array"),
+        Unexpected::Map => format!("expected {expected}, found a table"),
+        _ => format!("expected {expected}, found {found}"),
     }
 }
 

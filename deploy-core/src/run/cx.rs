@@ -39,6 +39,10 @@ pub struct ServerCx<'a> {
     pub(crate) number: ServerNo,
     pub(crate) facts: &'a Facts,
     pub(crate) options: &'a Options,
+    /// The project's root, on the controller.
+    pub root: &'a Path,
+    /// Where the controller keeps its caches.
+    pub work_dir: &'a Path,
     /// How many bytes `deploy_payload` yields; `None` when the task's feed had nothing to send.
     pub payload: Option<u64>,
     /// How many servers of the stage take part in the run.
@@ -107,8 +111,14 @@ impl Host<'_> {
         let bytes = std::fs::metadata(local).map_err(|error| unreadable(anyhow::Error::from(error)))?.len();
         let temporary = format!("{remote}.upload");
         let script = crate::sh!(
-            "( umask 077 && deploy_payload >{} )\n[ \"$(wc -c <{})\" -eq {} ]\nchmod {} -- {}\nmv -f -- {} {}",
-            &temporary, &temporary, bytes.to_string(), mode, &temporary, &temporary, remote
+            "( umask 077; deploy_payload >{} )\nsize=$(wc -c <{})\n[ \"$size\" -eq {} ]\nchmod {} -- {}\nmv -f -- {} {}",
+            &temporary,
+            &temporary,
+            bytes.to_string(),
+            mode,
+            &temporary,
+            &temporary,
+            remote
         );
         (self.run)(script, Some(Payload { file: local.to_owned(), bytes })).map(drop)
     }

@@ -1,25 +1,25 @@
 //! The executor: legs one after the other, servers side by side.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Stage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Events, Failure, Outcome, ServerNo, StepNo, Stream};
+use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
-use crate::script::{Program, Report, Script, Shell, TaskScript, compile};
-use crate::task::{Body, Dir, HostBody, LocalBody, Payload, Rolling, ScriptBody};
+use crate::script::{Report, Script, TaskScript};
+use crate::task::{Body, HostBody, LocalBody, Payload, Rolling, ScriptBody};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
+use super::Stop;
 use super::cx::{Facts, Host, Local, Options, ServerCx};
+use super::gates::{Gates, Visit};
 use super::link::Link;
+use super::prepare::{Prepared, task_script};
 use super::program::Running;
-use super::{Stop, hints};
-
-/// How many lines of output a failure shows.
-const TAIL: usize = 20;
+use super::watch::{Watch, failure_of};
 
 /// A plan on its way.
 pub struct Run<'a> {
@@ -53,10 +53,10 @@ pub struct Finished {
 }
 
 /// One failure: where, of what, and the error that says why.
-struct Failed {
-    server: Option<ServerNo>,
-    step: Option<StepNo>,
-    error: Error,
+pub(super) struct Failed {
+    pub(super) server: Option<ServerNo>,
+    pub(super) step: Option<StepNo>,
+    pub(super) error: Error,
 }
 
 impl Run<'_> {
@@ -72,6 +72,7 @@ impl Run<'_> {
             facts: Mutex::default(),
             began: Mutex::default(),
             gates: Gates::default(),
+            stop: Mutex::new(self.stop.clone()),
         };
         let error = std::thread::scope(|scope| {
             for link in &run.links {
@@ -88,21 +89,23 @@ impl Run<'_> {
     }
 }
 
-struct Executor<'a> {
-    run: &'a Run<'a>,
+pub(super) struct Executor<'a> {
+    pub(super) run: &'a Run<'a>,
     servers: Vec<ServerNo>,
     links: Vec<Link<'a>>,
     facts: Mutex<Facts>,
     /// Which steps began on which servers: what may have to be undone.
     began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
     gates: Gates,
+    /// Whether to go on; replaced when the failure path begins, which runs although the run was told to stop.
+    stop: Mutex<Stop>,
 }
 
 impl Executor<'_> {
     fn all(&self) -> Option<Error> {
         let plan = self.run.plan;
         for leg in &plan.legs {
-            if let Some(error) = self.run.stop.requested() {
+            if let Some(error) = self.stop().requested() {
                 return Some(self.failed(leg, vec![Failed { server: None, step: None, error }]));
             }
             let failures = self.leg(leg);
@@ -139,7 +142,7 @@ impl Executor<'_> {
     fn pause(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         while Instant::now() < until {
-            if self.run.stop.requested().is_some() {
+            if self.stop().requested().is_some() {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(50).min(until.saturating_duration_since(Instant::now())));
@@ -152,13 +155,17 @@ impl Executor<'_> {
         let links: Vec<_> = self.links.iter().filter(|link| servers.contains(&link.number)).collect();
         std::thread::scope(|scope| {
             let threads: Vec<_> = links.iter().map(|link| scope.spawn(|| work(link))).collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         })
     }
 
     /// Runs those of `steps` that are for this server, fused.
     fn scripts(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
-        let steps: Vec<_> = steps.iter().copied().filter(|step| self.step(*step).servers.contains(&link.number)).collect();
+        let steps: Vec<_> =
+            steps.iter().copied().filter(|step| self.step(*step).servers.contains(&link.number)).collect();
         if steps.is_empty() {
             return Vec::new();
         }
@@ -173,11 +180,11 @@ impl Executor<'_> {
         &self.run.plan.steps[step]
     }
 
-    fn facts(&self) -> MutexGuard<'_, Facts> {
+    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn began(&self) -> MutexGuard<'_, BTreeSet<(StepNo, ServerNo)>> {
+    pub(super) fn began(&self) -> MutexGuard<'_, BTreeSet<(StepNo, ServerNo)>> {
         self.began.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -188,6 +195,8 @@ impl Executor<'_> {
             number: link.number,
             facts,
             options: &self.run.options,
+            root: &self.run.config.root,
+            work_dir: &self.run.config.work_dir,
             payload: None,
             servers: self.servers.len(),
         }
@@ -218,18 +227,25 @@ impl Executor<'_> {
         let text = String::from_utf8_lossy(&prepared.program.text).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
+        let stop = self.stop();
         let running = Running {
             transport,
             program: &prepared.program,
             nonce: &prepared.shell.nonce,
             payloads: prepared.payloads.clone(),
-            stop: &self.run.stop,
+            stop: &stop,
         };
+        let visit = Visit::new(&self.gates);
         let permit = |task: usize| {
             let step = prepared.steps[task];
-            self.gates.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &self.run.stop);
+            visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop);
         };
-        let ended = running.run(&permit, &mut |report| watch.report(report));
+        let ended = running.run(&permit, &mut |report| {
+            if let Report::Ended(..) = report {
+                visit.leave();
+            }
+            watch.report(report);
+        });
         if let Err(error) = ended {
             if error.kind() == ErrorKind::Connection {
                 link.lost(&error);
@@ -263,17 +279,21 @@ impl Executor<'_> {
     ) -> Result<BTreeMap<String, String>> {
         let facts = self.facts().clone();
         let cx = self.cx(link, &facts);
-        let task = TaskScript { payload: payload.as_ref().map(|payload| payload.bytes), ..task_script(&self.step(step).task, script, &cx) };
+        let task = TaskScript {
+            payload: payload.as_ref().map(|payload| payload.bytes),
+            ..task_script(&self.step(step).task, script, &cx)
+        };
         let mut prepared = Prepared { steps: vec![step], scripts: vec![task], ..Prepared::new(self.run.stage)? };
         prepared.payloads.extend(payload);
         let prepared = prepared.compile()?;
-        let mut watch = Watch { quiet: true, ..Watch::new(self, link, &prepared) };
+        let mut watch = Watch::new(self, link, &prepared).quietly();
+        let stop = self.stop();
         let running = Running {
             transport,
             program: &prepared.program,
             nonce: &prepared.shell.nonce,
             payloads: prepared.payloads.clone(),
-            stop: &self.run.stop,
+            stop: &stop,
         };
         running.run(&|_| (), &mut |report| watch.report(report))?;
         match watch.failures.pop() {
@@ -314,18 +334,13 @@ impl Executor<'_> {
     fn failed(&self, leg: &Leg, failures: Vec<Failed>) -> Error {
         let reasons: Vec<_> = failures.iter().map(|failed| failed.error.message().to_owned()).collect();
         self.facts().run.insert("failure".to_owned(), reasons.join("; "));
-        let again = self.after_stop();
-        let undo = self.to_undo(leg);
-        let mut later = Vec::new();
-        if !undo.is_empty() || !again.run.plan.failure_legs.is_empty() {
-            later = again.failure_path(&undo);
-        }
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Stop::default();
+        let later = self.failure_path(&self.to_undo(leg));
         self.sum_up(failures, later)
     }
 
-    /// The failure path runs although the run was told to stop.
-    fn after_stop(&self) -> &Self {
-        self
+    fn stop(&self) -> Stop {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The steps that the failing leg's phase began and that know how to be taken back.
@@ -334,7 +349,14 @@ impl Executor<'_> {
         let failed_phase = |step: &Step| step.phase == phase && step.task.undo.is_some();
         let began = self.began();
         let began = |step: &Step| began.iter().any(|(number, _)| *number == step.number);
-        self.run.plan.steps.iter().filter(|step| failed_phase(step) && began(step)).map(|step| step.number).rev().collect()
+        self.run
+            .plan
+            .steps
+            .iter()
+            .filter(|step| failed_phase(step) && began(step))
+            .map(|step| step.number)
+            .rev()
+            .collect()
     }
 
     fn failure_path(&self, undo: &[StepNo]) -> Vec<Failed> {
@@ -345,9 +367,14 @@ impl Executor<'_> {
         });
         let mut failures = self.on_each(&self.servers, &|link| self.undo(link, undo));
         for leg in &self.run.plan.failure_legs {
-            failures.extend(self.leg(leg));
+            failures.extend(self.leg(leg).into_iter().filter(|failed| !self.was_down(failed)));
         }
         failures
+    }
+
+    /// Whether the failure only says again that a server can't be reached.
+    fn was_down(&self, failed: &Failed) -> bool {
+        failed.step.is_none() && self.links.iter().any(|link| Some(link.number) == failed.server && link.is_down())
     }
 
     fn undo(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
@@ -426,271 +453,4 @@ fn call_host(body: &HostBody, host: &Host<'_>) -> Result<()> {
 
 fn call_local(body: &LocalBody, local: &mut Local<'_>) -> Result<()> {
     body(local).map_err(Error::from)
-}
-
-/// How `task` runs `script` on the server of `cx`.
-pub(super) fn task_script(task: &crate::task::Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
-    let dir = match &task.dir {
-        Dir::Home => None,
-        Dir::Release => Some(cx.release_dir()),
-        Dir::Path(path) => Some(path.clone()),
-    };
-    TaskScript { script, dir, as_user: task.as_user.clone(), env: task.env.clone(), payload: cx.payload, gated: false }
-}
-
-fn failure_of(error: &Error) -> Failure {
-    let tail = error.detail_text().into_iter().flat_map(str::lines).map(str::to_owned).chain(error.causes()).collect();
-    Failure { reason: error.message().to_owned(), tail, hints: error.hint_texts().to_vec(), ..Failure::default() }
-}
-
-/// A program with everything that belongs to it.
-struct Prepared {
-    steps: Vec<StepNo>,
-    scripts: Vec<TaskScript>,
-    payloads: Vec<Payload>,
-    shell: Shell,
-    program: Program,
-}
-
-impl Prepared {
-    fn new(stage: &Stage) -> Result<Prepared> {
-        let shell = shell_of(stage, nonce()?);
-        let program = Program { text: Vec::new(), steps: Vec::new(), beats_after: None };
-        Ok(Prepared { steps: Vec::new(), scripts: Vec::new(), payloads: Vec::new(), shell, program })
-    }
-
-    fn compile(mut self) -> Result<Prepared> {
-        self.program = compile(&self.scripts, &self.shell)?;
-        Ok(self)
-    }
-}
-
-/// What all programs of a stage share.
-pub(super) fn shell_of(stage: &Stage, nonce: String) -> Shell {
-    let settings = &stage.settings;
-    Shell {
-        nonce,
-        env: settings.default_env.clone(),
-        umask: settings.umask,
-        command_prefix: settings.command_prefix.clone(),
-        lifeline: true,
-    }
-}
-
-fn nonce() -> Result<String> {
-    let mut bytes = [0u8; 12];
-    getrandom::fill(&mut bytes).map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Turns the reports of one program into events, facts and failures.
-struct Watch<'w> {
-    executor: &'w Executor<'w>,
-    server: ServerNo,
-    prepared: &'w Prepared,
-    current: Option<Current>,
-    failures: Vec<Failed>,
-    found: BTreeMap<String, String>,
-    /// Whether the task's beginning and end are told by somebody else.
-    quiet: bool,
-}
-
-/// The task that is running.
-struct Current {
-    task: usize,
-    start: Instant,
-    tail: VecDeque<String>,
-    skipped: Option<String>,
-    failure: Failure,
-    failed_at: Option<(usize, i32)>,
-    pipe_member: Option<usize>,
-}
-
-impl<'w> Watch<'w> {
-    fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
-        let (server, failures, found) = (link.number, Vec::new(), BTreeMap::new());
-        Watch { executor, server, prepared, current: None, failures, found, quiet: false }
-    }
-
-    fn step(&self, task: usize) -> StepNo {
-        self.prepared.steps[task]
-    }
-
-    fn emit(&self, event: Event) {
-        self.executor.run.events.emit(event);
-    }
-
-    fn report(&mut self, report: Report) {
-        match report {
-            Report::Began(task) => self.begin(task),
-            Report::Ended(task, status) => self.end(task, status),
-            Report::Line { task, stream, line } => self.line(task, stream, line),
-            Report::Fact(name, value) => {
-                self.found.insert(name.clone(), value.clone());
-                self.executor.facts().servers.entry(self.server).or_default().insert(name, value);
-            }
-            Report::Note(text) => {
-                let step = self.current.as_ref().map(|current| self.step(current.task));
-                self.emit(Event::Note { step, server: Some(self.server), text });
-            }
-            Report::Waiting(_) | Report::Finished => {}
-            about_the_end => self.note_end(about_the_end),
-        }
-    }
-
-    fn note_end(&mut self, report: Report) {
-        let Some(current) = &mut self.current else { return };
-        match report {
-            Report::Skip(reason) => current.skipped = Some(reason),
-            Report::Message(message) => current.failure.reason = message,
-            Report::Hint(hint) => current.failure.hints.push(hint),
-            Report::FailedAt(step, status) => current.failed_at = current.failed_at.or(Some((step, status))),
-            Report::PipeMember(member) => current.pipe_member = Some(member),
-            _ => {}
-        }
-    }
-
-    fn begin(&mut self, task: usize) {
-        let step = self.step(task);
-        self.executor.began().insert((step, self.server));
-        if !self.quiet {
-            self.emit(Event::StepStarted { step, server: Some(self.server) });
-        }
-        self.current = Some(Current {
-            task,
-            start: Instant::now(),
-            tail: VecDeque::new(),
-            skipped: None,
-            failure: Failure::default(),
-            failed_at: None,
-            pipe_member: None,
-        });
-    }
-
-    fn line(&mut self, task: Option<usize>, stream: Stream, line: Vec<u8>) {
-        let Some(task) = task else {
-            let text = String::from_utf8_lossy(&line).into_owned();
-            return self.emit(Event::Detail { server: Some(self.server), text });
-        };
-        if let Some(current) = &mut self.current {
-            let shown = &line[..line.len().min(2000)];
-            current.tail.push_back(String::from_utf8_lossy(shown).into_owned());
-            if current.tail.len() > TAIL {
-                current.tail.pop_front();
-            }
-        }
-        self.emit(Event::Output { step: self.step(task), server: Some(self.server), stream, line });
-    }
-
-    fn end(&mut self, task: usize, status: i32) {
-        let Some(current) = self.current.take() else { return };
-        let elapsed = current.start.elapsed();
-        let step = self.step(task);
-        let outcome = match (status, current.skipped.clone()) {
-            (0, None) => Outcome::Done,
-            (0, Some(reason)) => Outcome::Skipped(reason),
-            _ => {
-                let failure = current.into_failure(status, &self.prepared.program.steps[task]);
-                self.fail(step, &failure);
-                Outcome::Failed(failure)
-            }
-        };
-        if !self.quiet {
-            self.emit(Event::StepFinished { step, server: Some(self.server), elapsed, outcome });
-        }
-    }
-
-    fn fail(&mut self, step: StepNo, failure: &Failure) {
-        let message = match &failure.command {
-            Some(command) => format!("{}: {}", failure.reason, first_line(command)),
-            None => failure.reason.clone(),
-        };
-        let error = Error::task(message).hints(failure.hints.clone());
-        self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
-    }
-
-    /// The program ended in the middle: whatever was running has failed.
-    fn broken_off(&mut self, error: Error) {
-        if !self.failures.is_empty() && error.kind() == ErrorKind::Task {
-            return;
-        }
-        let step = self.current.as_ref().map(|current| self.step(current.task));
-        if let Some(current) = self.current.take() {
-            let failure = Failure { tail: current.tail.into_iter().collect(), ..failure_of(&error) };
-            let (step, server, elapsed) = (self.step(current.task), Some(self.server), current.start.elapsed());
-            self.emit(Event::StepFinished { step, server, elapsed, outcome: Outcome::Failed(failure) });
-        }
-        self.failures.push(Failed { server: Some(self.server), step, error });
-    }
-}
-
-fn first_line(command: &str) -> String {
-    match command.split_once('\n') {
-        Some((line, _)) => format!("`{line} …`"),
-        None => format!("`{command}`"),
-    }
-}
-
-impl Current {
-    /// Why the task failed. A task that gave its own reason needs no command to explain it.
-    fn into_failure(self, status: i32, steps: &[String]) -> Failure {
-        let (at, status) = self.failed_at.unwrap_or((0, status));
-        let command = steps.get(at.wrapping_sub(1)).cloned();
-        let tail: Vec<_> = self.tail.into_iter().collect();
-        if !self.failure.reason.is_empty() {
-            return Failure { tail, ..self.failure };
-        }
-        let member = self.pipe_member.map(|member| format!(" (command {member} of the pipe)")).unwrap_or_default();
-        let reason = match (self.failed_at, status) {
-            (None, _) => format!("the task's shell {}", describe_status(status)),
-            (Some(_), 0) => "the script exited with status 0 before its last step".to_owned(),
-            (Some(_), _) => format!("{}{member}", describe_status(status)),
-        };
-        let hints = hints::for_failure(status, command.as_deref(), &tail);
-        let position = (at > 0).then_some((at, steps.len()));
-        Failure { command, position, reason, tail, hints }
-    }
-}
-
-/// What a shell's exit status means. Above 128 it stands for a signal, by the shells' convention.
-fn describe_status(status: i32) -> String {
-    match status {
-        129.. => match signal_name(status - 128) {
-            Some(name) => format!("was killed by signal {name} (status {status})"),
-            None => format!("ended with status {status}"),
-        },
-        _ => format!("ended with status {status}"),
-    }
-}
-
-fn signal_name(number: i32) -> Option<&'static str> {
-    let names = [(1, "HUP"), (2, "INT"), (3, "QUIT"), (6, "ABRT"), (9, "KILL"), (11, "SEGV"), (13, "PIPE"), (14, "ALRM"), (15, "TERM")];
-    names.iter().find(|(signal, _)| *signal == number).map(|(_, name)| *name)
-}
-
-/// How many servers are inside of each limited task.
-#[derive(Default)]
-struct Gates {
-    inside: Mutex<BTreeMap<StepNo, usize>>,
-    left: Condvar,
-}
-
-impl Gates {
-    /// Returns when fewer than `limit` servers are inside of `step`, or the run is told to stop.
-    fn enter(&self, step: StepNo, limit: usize, stop: &Stop) {
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        while inside.get(&step).copied().unwrap_or(0) >= limit && stop.requested().is_none() {
-            let waited = self.left.wait_timeout(inside, Duration::from_millis(200));
-            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        *inside.entry(step).or_default() += 1;
-    }
-
-    fn leave(&self, step: StepNo) {
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = inside.get_mut(&step) {
-            *count = count.saturating_sub(1);
-        }
-        self.left.notify_all();
-    }
 }

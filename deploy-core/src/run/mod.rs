@@ -2,15 +2,20 @@
 
 mod cx;
 mod execute;
+mod gates;
+mod hints;
 mod link;
+mod prepare;
+mod preview;
 mod program;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use cx::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
-pub use program::show;
+pub use preview::preview;
 
 use crate::error::{Error, ErrorKind};
 
@@ -20,8 +25,8 @@ pub struct Stop(Arc<AtomicU8>);
 
 impl Stop {
     /// Tells the run to stop.
-    pub fn now(&self, terminated: bool) {
-        self.0.store(if terminated { 2 } else { 1 }, Ordering::SeqCst);
+    pub fn now(&self, kind: ErrorKind) {
+        self.0.store(if kind == ErrorKind::Interrupted { 1 } else { 2 }, Ordering::SeqCst);
     }
 
     /// The error that a run which was told to stop ends with.

@@ -46,7 +46,8 @@ const LONGEST_LINE: usize = 64 * 1024;
 
 /// Finds the markers in the two streams of a program.
 ///
-/// Markers may stand anywhere in a line. What looks like one but lacks the program's random nonce is output.
+/// Markers may stand anywhere in a line. What looks like one but lacks the program's random nonce is output. A stream that
+/// runs ahead waits at the end of each task for the other one, so that reports come task by task.
 pub struct Decoder {
     /// What a marker begins with: a record separator, the nonce, a blank.
     introducer: Vec<u8>,
@@ -61,9 +62,15 @@ struct StreamState {
     task: Option<usize>,
     /// A text that a marker opened: its kind and where its value is collected.
     open: Option<(String, Vec<u8>)>,
-    /// End markers that came on this stream and not yet on the other one.
-    ends: VecDeque<(usize, i32)>,
-    finished: bool,
+    /// What was read and not yet handed out, because the other stream is behind.
+    items: VecDeque<Item>,
+}
+
+/// What a stream holds: reports, and the ends at which it waits for the other stream.
+enum Item {
+    Report(Report),
+    /// [`Report::Ended`] or [`Report::Finished`], which are due when both streams have come to them.
+    Meeting(Report),
 }
 
 impl Decoder {
@@ -75,18 +82,64 @@ impl Decoder {
 
     /// Takes the next bytes of `stream`, and hands out what they complete.
     pub fn feed(&mut self, stream: Stream, bytes: &[u8], sink: &mut impl FnMut(Report)) {
+        self.read(stream, bytes);
+        self.hand_out(sink);
+    }
+
+    /// Hands out what is left when the streams have ended.
+    pub fn finish(&mut self, sink: &mut impl FnMut(Report)) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let state = self.state(stream);
+            state.open = None;
+            let pending = std::mem::take(&mut state.pending);
+            self.text(stream, &pending, true);
+        }
+        self.hand_out(sink);
+        for item in self.streams.iter_mut().flat_map(|state| state.items.drain(..)) {
+            if let Item::Report(report) = item {
+                sink(report);
+            }
+        }
+    }
+
+    fn hand_out(&mut self, sink: &mut impl FnMut(Report)) {
+        loop {
+            for state in &mut self.streams {
+                while let Some(item) = state.items.pop_front() {
+                    match item {
+                        Item::Report(report) => sink(report),
+                        meeting => {
+                            state.items.push_front(meeting);
+                            break;
+                        }
+                    }
+                }
+            }
+            let [out, err] = &mut self.streams;
+            match (out.items.front(), err.items.front()) {
+                (Some(Item::Meeting(one)), Some(Item::Meeting(other))) if one == other => {
+                    sink(one.clone());
+                    out.items.pop_front();
+                    err.items.pop_front();
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn read(&mut self, stream: Stream, bytes: &[u8]) {
         let mut pending = std::mem::take(&mut self.state(stream).pending);
         pending.extend_from_slice(bytes);
         let mut rest = pending.as_slice();
         loop {
             match find(rest, &self.introducer) {
                 Found::Whole { before, marker, after } => {
-                    self.text(stream, before, true, sink);
-                    self.marker(stream, marker, sink);
+                    self.text(stream, before, true);
+                    self.marker(stream, marker);
                     rest = after;
                 }
                 Found::Perhaps { before, tail } => {
-                    let kept = self.text(stream, before, false, sink);
+                    let kept = self.text(stream, before, false);
                     self.state(stream).pending = [kept, tail].concat();
                     return;
                 }
@@ -94,42 +147,37 @@ impl Decoder {
         }
     }
 
-    /// Hands out what is left when the streams have ended.
-    pub fn finish(&mut self, sink: &mut impl FnMut(Report)) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let pending = std::mem::take(&mut self.state(stream).pending);
-            self.state(stream).open = None;
-            self.text(stream, &pending, true, sink);
-        }
-    }
-
     fn state(&mut self, stream: Stream) -> &mut StreamState {
         &mut self.streams[(stream == Stream::Stderr) as usize]
     }
 
-    /// Hands out the lines of `text`; the beginning of a line is given back unless the line is `complete`.
-    fn text<'a>(&mut self, stream: Stream, text: &'a [u8], complete: bool, sink: &mut impl FnMut(Report)) -> &'a [u8] {
+    fn push(&mut self, stream: Stream, report: Report) {
+        self.state(stream).items.push_back(Item::Report(report));
+    }
+
+    /// Cuts `text` into lines; the beginning of a line is given back unless the line is `complete`.
+    fn text<'a>(&mut self, stream: Stream, text: &'a [u8], complete: bool) -> &'a [u8] {
         let state = self.state(stream);
         if let Some((_, value)) = &mut state.open {
             value.extend_from_slice(text);
             return &[];
         }
         let task = state.task;
+        let line = |line: &[u8]| Item::Report(Report::Line { task, stream, line: line.to_vec() });
         let mut rest = text;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
-            let line = rest[..end].to_vec();
-            sink(Report::Line { task, stream, line });
+            state.items.push_back(line(&rest[..end]));
             rest = &rest[end + 1..];
         }
         while rest.len() >= LONGEST_LINE || complete && !rest.is_empty() {
-            let (line, after) = rest.split_at(rest.len().min(LONGEST_LINE));
-            sink(Report::Line { task, stream, line: line.to_vec() });
+            let (piece, after) = rest.split_at(rest.len().min(LONGEST_LINE));
+            state.items.push_back(line(piece));
             rest = after;
         }
         rest
     }
 
-    fn marker(&mut self, stream: Stream, marker: &[u8], sink: &mut impl FnMut(Report)) {
+    fn marker(&mut self, stream: Stream, marker: &[u8]) {
         let marker = String::from_utf8_lossy(marker).into_owned();
         let (kind, rest) = marker.split_once(' ').unwrap_or((&marker, ""));
         let mut numbers = rest.split(' ').map(|number| number.parse::<i32>().unwrap_or(-1));
@@ -139,31 +187,21 @@ impl Decoder {
                 let task = number() as usize;
                 self.state(stream).task = Some(task);
                 if stream == Stream::Stdout {
-                    sink(Report::Began(task));
+                    self.push(stream, Report::Began(task));
                 }
             }
             "e" => {
-                let end = (number() as usize, number());
                 let state = self.state(stream);
                 state.task = None;
-                state.ends.push_back(end);
-                if self.streams.iter().all(|state| state.ends.front() == Some(&end)) {
-                    self.streams.iter_mut().for_each(|state| drop(state.ends.pop_front()));
-                    sink(Report::Ended(end.0, end.1));
-                }
+                state.items.push_back(Item::Meeting(Report::Ended(number() as usize, number())));
             }
-            "z" => {
-                self.state(stream).finished = true;
-                if self.streams.iter().all(|state| state.finished) {
-                    sink(Report::Finished);
-                }
-            }
-            "x" => sink(Report::FailedAt(number() as usize, number())),
-            "p" => sink(Report::PipeMember(number() as usize)),
-            "g" => sink(Report::Waiting(number() as usize)),
+            "z" => self.state(stream).items.push_back(Item::Meeting(Report::Finished)),
+            "x" => self.push(stream, Report::FailedAt(number() as usize, number())),
+            "p" => self.push(stream, Report::PipeMember(number() as usize)),
+            "g" => self.push(stream, Report::Waiting(number() as usize)),
             "." => {
                 if let Some((kind, value)) = self.state(stream).open.take() {
-                    sink(text_report(&kind, value));
+                    self.push(stream, text_report(&kind, value));
                 }
             }
             _ => self.state(stream).open = Some((marker, Vec::new())),

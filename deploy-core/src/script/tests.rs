@@ -45,10 +45,29 @@ fn tasks_report_their_output_and_end() {
     for shell in SHELLS {
         let ran = run(shell, &tasks, &settings(), b"");
         use Report::*;
-        assert_eq!(ran.skeleton(), [Began(0), Began(1), Ended(0, 0), Ended(1, 0), Finished]);
+        assert_eq!(ran.skeleton(), [Began(0), Ended(0, 0), Began(1), Ended(1, 0), Finished]);
         assert_eq!(ran.lines(Stream::Stdout), ["one", "three"]);
         assert_eq!(ran.lines(Stream::Stderr), ["two"]);
     }
+}
+
+#[test]
+fn a_stream_that_runs_ahead_waits_for_the_other_one() {
+    let mark = |text: &str| format!("\u{1e}n {text}\n");
+    let stdout = [mark("b 0"), mark("e 0 0"), mark("b 1"), "late\n".into(), mark("e 1 0"), mark("z")].concat();
+    let stderr = [mark("b 0"), "early\n".into(), mark("e 0 0"), mark("b 1"), mark("e 1 0"), mark("z")].concat();
+    let mut reports = Vec::new();
+    let mut decoder = Decoder::new("n");
+    decoder.feed(Stream::Stdout, stdout.as_bytes(), &mut |report| reports.push(report));
+    assert_eq!(reports, [Report::Began(0)]);
+    for byte in stderr.as_bytes() {
+        decoder.feed(Stream::Stderr, &[*byte], &mut |report| reports.push(report));
+    }
+    use Report::*;
+    let line = |task, stream, line: &str| Line { task: Some(task), stream, line: line.into() };
+    let early = line(0, Stream::Stderr, "early");
+    let late = line(1, Stream::Stdout, "late");
+    assert_eq!(reports, [Began(0), early, Ended(0, 0), Began(1), late, Ended(1, 0), Finished]);
 }
 
 #[test]
@@ -122,7 +141,9 @@ fn exit_0_in_the_middle_is_a_failure() {
 #[test]
 fn an_unset_variable_is_a_failure() {
     everywhere(sh!("echo \"$no_such_variable\""), |ran| {
-        assert!(matches!(ran.reports.iter().find(|r| matches!(r, Report::FailedAt(..))), Some(Report::FailedAt(1, s)) if *s != 0));
+        assert!(
+            matches!(ran.reports.iter().find(|r| matches!(r, Report::FailedAt(..))), Some(Report::FailedAt(1, s)) if *s != 0)
+        );
         assert_ne!(ran.status(), Some(0));
     });
 }
@@ -344,10 +365,21 @@ fn programs_pass_shellcheck() {
         .when(Cmd::new("true"), sh!("deploy_note hello"), sh!("deploy_fail no way"))
         .opaque("bin/rails cache:clear");
     let tasks = [
-        TaskScript { script: script.clone(), payload: Some(70000), gated: true, dir: Some("/srv".into()), ..TaskScript::default() },
+        TaskScript {
+            script: script.clone(),
+            payload: Some(70000),
+            gated: true,
+            dir: Some("/srv".into()),
+            ..TaskScript::default()
+        },
         TaskScript { script, as_user: Some("deploy".into()), ..TaskScript::default() },
     ];
-    let shell = Shell { lifeline: true, umask: Some(0o22), env: BTreeMap::from([("A".into(), "$PATH:x".into())]), ..settings() };
+    let shell = Shell {
+        lifeline: true,
+        umask: Some(0o22),
+        env: BTreeMap::from([("A".into(), "$PATH:x".into())]),
+        ..settings()
+    };
     shellcheck(&compile(&tasks, &shell).unwrap().text);
 }
 

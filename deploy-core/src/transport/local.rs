@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -48,6 +48,20 @@ impl Connect for Local {
     fn connect(&self, _: &Stage, _: &Server) -> Result<Arc<dyn Transport>, Error> {
         Ok(Arc::new(Machine { dir: self.dir.clone(), counters: Arc::default() }))
     }
+}
+
+/// Becomes `program`: it has the terminal, and its exit code is ours.
+///
+/// # Errors
+///
+/// When it can't be started.
+pub(crate) fn become_program<'a>(
+    dir: &Path,
+    program: &str,
+    args: impl Iterator<Item = &'a String>,
+) -> Result<std::convert::Infallible, Error> {
+    let error = Command::new(program).args(args).current_dir(dir).exec();
+    Err(Error::task(format!("failed to start `{program}` in `{}`", dir.display())).because(error))
 }
 
 /// This machine, "logged in" to.

@@ -1,13 +1,62 @@
 //! All talk with the user: renderers for [`Event`]s, prompts, and the one place that prints.
+//!
+//! A [`Ui`] lives as long as a run. Its thread takes the run's events from one channel and hands each to a renderer for
+//! the screen ([`Format`]) and to the log file ([`LogFile`]). What goes where:
+//!
+//! * Standard output has the progress of tasks, as with Capistrano, or with `--format json` one object per event and
+//!   nothing else. Data that a command is asked for, such as the task list, goes there too ([`print_data`]).
+//! * Standard error has warnings, failures in full, and the error that ends the run ([`report()`]).
+//! * `/dev/tty` has questions ([`Terminal`]). While one is open the two streams wait.
+//! * The log file has everything, byte for byte; on the screen what servers write can't do anything to the terminal.
+//!
+//! A stream that is closed early (`| head`) ends neither the run nor the log.
 
-use std::time::Duration;
+mod json;
+mod log;
+mod plain;
+mod report;
+mod screen;
+mod settings;
+mod summary;
+mod terminal;
+mod text;
+mod turns;
 
-use crate::event::Event;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use self::log::LogFile;
+pub use self::report::{print_data, report};
+pub use self::settings::{Format, Settings, Surroundings, Verbosity};
+pub use self::terminal::Terminal;
+
+use self::screen::Screen;
+use crate::event::{Event, Events};
+
+/// How often renderers may show that time has passed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How many events wait for the renderers at most. While a question is open they are shown all the same, out of sight:
+/// that the user is slow to answer keeps nobody waiting.
+const WAITING: usize = 4096;
 
 /// Turns events into output.
 pub trait Renderer: Send {
     /// Shows `event`, which happened `at` after the run's start.
     fn event(&mut self, at: Duration, event: &Event);
+
+    /// Called when no event is waiting, several times a second: `at` after the run's start nothing new has happened.
+    /// Here buffers are written, and here a live display would move.
+    fn tick(&mut self, at: Duration) {
+        let _ = at;
+    }
+
+    /// No event will follow. Shows what was held back.
+    fn end(&mut self) {}
 }
 
 /// Questions to the user, answered on the terminal. Without a terminal every answer is `None`.
@@ -23,3 +72,124 @@ pub trait Ask: Send + Sync {
     /// Asks a question whose answer is yes or no; an empty answer is no.
     fn confirm(&self, question: &str) -> Option<bool>;
 }
+
+/// Shows one run to the user, on a thread of its own.
+pub struct Ui {
+    events: Option<Events>,
+    screen: Arc<Screen>,
+    surroundings: Surroundings,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ui {
+    /// Starts to show a run on standard output and standard error, and in `log`.
+    pub fn start(settings: Settings, log: Option<LogFile>) -> Ui {
+        Ui::start_on(settings, log, Box::new(io::stdout()), Box::new(io::stderr()))
+    }
+
+    /// Starts to show a run on `out` and `err`, and in `log`.
+    pub fn start_on(
+        settings: Settings,
+        log: Option<LogFile>,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+    ) -> Ui {
+        let screen = Screen::new(out, err);
+        let mut renderers: Vec<Box<dyn Renderer>> = vec![match settings.format {
+            Format::Json => Box::new(json::Json::new(Arc::clone(&screen), settings.verbosity)),
+            Format::Pretty | Format::Plain => Box::new(plain::Plain::new(Arc::clone(&screen), settings.look())),
+        }];
+        if let Some(log) = log {
+            renderers.push(Box::new(log::Log::new(log, Arc::clone(&screen))));
+        }
+        let (sender, events) = sync_channel(WAITING);
+        let over = Arc::new(AtomicBool::new(false));
+        let show = Show { renderers, events, start: Instant::now(), over: Arc::clone(&over) };
+        Ui {
+            events: Some(Events::bounded(sender)),
+            screen,
+            surroundings: settings.surroundings,
+            over,
+            thread: Some(thread::spawn(move || show.run())),
+        }
+    }
+
+    /// Where the run's events go.
+    pub fn events(&self) -> Events {
+        self.events.clone().unwrap_or_else(Events::nowhere)
+    }
+
+    /// Where the run's questions go. When `interrupted` becomes true (by Ctrl-C, say), open questions end without an
+    /// answer.
+    pub fn terminal(&self, interrupted: Arc<AtomicBool>) -> Terminal {
+        Terminal::new(Arc::clone(&self.screen), self.surroundings, interrupted)
+    }
+
+    /// Waits until everything is shown that was told so far. What is told later is lost.
+    pub fn finish(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Ui {
+    fn drop(&mut self) {
+        self.events = None;
+        self.over.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread of a [`Ui`] does.
+struct Show {
+    renderers: Vec<Box<dyn Renderer>>,
+    events: Receiver<(Instant, Event)>,
+    start: Instant,
+    /// Nothing more need be waited for.
+    over: Arc<AtomicBool>,
+}
+
+impl Show {
+    /// Shows events until nobody is left to tell any, or until the run is over and all that it told is shown.
+    fn run(mut self) {
+        loop {
+            match self.next() {
+                Ok((at, event)) => self.event(at.saturating_duration_since(self.start), &event),
+                Err(RecvTimeoutError::Timeout) if self.over.load(Relaxed) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.renderers.iter_mut().for_each(|renderer| renderer.end());
+        self.tick();
+    }
+
+    /// The next event; before it waits for one, renderers may write out what they have.
+    fn next(&mut self) -> Result<(Instant, Event), RecvTimeoutError> {
+        match self.events.try_recv() {
+            Ok(event) => Ok(event),
+            Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
+            Err(TryRecvError::Empty) => {
+                self.tick();
+                self.events.recv_timeout(TICK)
+            }
+        }
+    }
+
+    fn event(&mut self, at: Duration, event: &Event) {
+        self.renderers.iter_mut().for_each(|renderer| renderer.event(at, event));
+        if matches!(event, Event::Finished { .. }) {
+            self.over.store(true, Relaxed);
+        }
+    }
+
+    fn tick(&mut self) {
+        let at = self.start.elapsed();
+        self.renderers.iter_mut().for_each(|renderer| renderer.tick(at));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,19 @@ fn the_example_of_the_documentation_is_good() {
     }
     "#);
 }
+
+#[test]
+fn a_stage_is_found_by_its_name_or_the_nearest_is_named() {
+    let config = load(EXAMPLE);
+    assert_eq!(config.stage("dev").unwrap().name, "dev");
+    let hint = |config: &Config, name: &str| config.stage(name).unwrap_err().to_string();
+    insta::assert_snapshot!(hint(&config, "prodution"), @"
+    unknown stage `prodution`
+      hint: did you mean `production`?
+    ");
+    insta::assert_snapshot!(hint(&config, "qa"), @"
+    unknown stage `qa`
+      hint: the stages are `staging`, `production` and `dev`
+    ");
+    assert!(hint(&load(""), "qa").contains("hint: add `[stages.qa]` to `"));
+}

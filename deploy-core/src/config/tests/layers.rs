@@ -50,7 +50,8 @@ command_prefix = { rails = ["rbenv exec", "bundle exec"] }
 
 #[test]
 fn a_server_wins_over_its_stage() {
-    let text = with("[stages.production]\ndeploy_to = \"/srv/a\"\nssh.port = 22\n") + "deploy_to = \"/srv/b\"\nport = 23\n";
+    let text =
+        with("[stages.production]\ndeploy_to = \"/srv/a\"\nssh.port = 22\n") + "deploy_to = \"/srv/b\"\nport = 23\n";
     let server = load(&text).stages.remove(0).servers.remove(0);
     assert_eq!((server.deploy_to.as_str(), server.port), ("/srv/b", Some(23)));
 }
@@ -59,7 +60,9 @@ fn a_server_wins_over_its_stage() {
 fn variables_win_over_the_file_and_flags_over_variables() {
     let project = Project::new(&(with("branch = \"main\"") + "deploy_to = \"/srv/b\"\nuser = \"x\"\n"));
     let mut request = project.request();
-    env(&[("DEPLOY__BRANCH", "a"), ("DEPLOY__GIT__SHALLOW", "true"), ("DEPLOY__DEFAULT_ENV__RAILS_ENV", "qa")])(&mut request);
+    env(&[("DEPLOY__BRANCH", "a"), ("DEPLOY__GIT__SHALLOW", "true"), ("DEPLOY__DEFAULT_ENV__RAILS_ENV", "qa")])(
+        &mut request,
+    );
     set(&["branch=topic/x", "deploy_to=/srv/c", "ssh.user=y"])(&mut request);
     let stage = Config::load(&request).unwrap().stages.remove(0);
     assert_eq!(stage.settings.branch, "topic/x");
@@ -97,7 +100,8 @@ fn what_is_written_in_a_flag_is_a_string_where_one_is_expected() {
 
 #[test]
 fn mistakes_in_flags_are_shown_in_the_flag() {
-    let values = ["keep_releases=many", "git.shalow=true", "linked_dirs=log", "stages.prodution.branch=x", "x.y.z=1", "=1"];
+    let values =
+        ["keep_releases=many", "git.shalow=true", "linked_dirs=log", "stages.prodution.branch=x", "x.y.z=1", "=1"];
     assert_snapshot!(errors_with(&with(""), set(&values)), @"
     6 errors in the configuration
     error: wrong type of `keep_releases`
@@ -123,14 +127,14 @@ fn mistakes_in_flags_are_shown_in_the_flag() {
     error: unknown key `x`
      |
      | --set x.y.z=1
-     |       ^ not known here
+     |       ^ no such key
      |
      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
 
     error: unknown key ``
      |
      | --set =1
-     |       ^ not known here
+     |       ^ no such key
      |
      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
     ");
@@ -138,7 +142,8 @@ fn mistakes_in_flags_are_shown_in_the_flag() {
 
 #[test]
 fn mistakes_in_variables_are_shown_in_the_variable() {
-    let values = [("DEPLOY__BRNCH", "x"), ("DEPLOY__GIT__STRATEGY", "pull"), ("DEPLOY__SERVERS", "[]"), ("DEPLOY_X", "1")];
+    let values =
+        [("DEPLOY__BRNCH", "x"), ("DEPLOY__GIT__STRATEGY", "pull"), ("DEPLOY__SERVERS", "[]"), ("DEPLOY_X", "1")];
     assert_snapshot!(errors_with(&with(""), env(&values)), @"
     3 errors in the configuration
     error: unknown key `brnch`
@@ -146,17 +151,15 @@ fn mistakes_in_variables_are_shown_in_the_variable() {
      | DEPLOY__BRNCH=x
      |         ^^^^^ did you mean `branch`?
 
-    error: unknown value of `strategy` `pull`
+    error: `strategy` can't be `pull`
      |
      | DEPLOY__GIT__STRATEGY=pull
-     |                       ^^^^ not known here
-     |
-     = help: it is one of `push` and `fetch`
+     |                       ^^^^ expected `push` or `fetch`
 
     error: unknown key `servers`
      |
      | DEPLOY__SERVERS=[]
-     |         ^^^^^^^ not known here
+     |         ^^^^^^^ no such key
      |
      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
     ");
@@ -170,12 +173,12 @@ fn a_flag_that_contradicts_the_file_shows_both() {
     error: linked file `public/robots.txt` is inside of linked dir `public`
       |
       | --set linked_files=["public/robots.txt"]
-      |                     ^^^^^^^^^^^^^^^^^^^ shared already, as a part of the other
+      |                     ^^^^^^^^^^^^^^^^^^^ shared with it already
       |
      ::: deploy.toml:4:16
       |
     4 | linked_dirs = ["public"]
-      |                -------- this one
+      |                -------- linked as a whole
     "#);
 }
 
@@ -195,7 +198,10 @@ fn a_flag_without_a_value_is_a_mistake_of_the_command_line() {
 #[test]
 fn defaults_are_those_of_the_documentation() {
     let settings = stage("").settings;
-    assert_eq!((settings.branch.as_str(), settings.local_user.as_str(), settings.tmp_dir.as_str()), ("HEAD", "ann", "/tmp"));
+    assert_eq!(
+        (settings.branch.as_str(), settings.local_user.as_str(), settings.tmp_dir.as_str()),
+        ("HEAD", "ann", "/tmp")
+    );
 }
 
 #[test]
@@ -207,4 +213,36 @@ fn times_and_masks_are_read_in_every_form() {
     let ssh = stage("umask = \"0022\"\n[ssh]\nconnect_timeout = \"500ms\"\nkeepalive_interval = \"1h\"\n").settings;
     assert_eq!((ssh.umask, ssh.ssh.connect_timeout.unwrap().as_millis()), (Some(0o22), 500));
     assert_eq!(ssh.ssh.keepalive_interval.unwrap().as_secs(), 3600);
+}
+
+#[test]
+fn variables_keep_the_case_of_what_tasks_see() {
+    let values = [
+        ("DEPLOY__DEFAULT_ENV__Path", "/bin"),
+        ("DEPLOY__STAGES__PRODUCTION__DEFAULT_ENV__RAILS_ENV", "qa"),
+        ("DEPLOY__DEFAULT_ENV__WEB__CONCURRENCY", "4"),
+    ];
+    let config = load_with(&with(""), env(&values));
+    assert_snapshot!(format!("{:?}", config.stages[0].settings.default_env), @r#"{"Path": "/bin", "RAILS_ENV": "qa", "WEB__CONCURRENCY": "4"}"#);
+}
+
+#[test]
+fn a_wrong_value_that_every_server_hides_is_reported() {
+    let text = with("[stages.production]\ndeploy_to = 1\nproperties = 2") + "deploy_to = \"/srv/a\"\n";
+    assert_snapshot!(errors(&text), @r#"
+    2 errors in `deploy.toml`
+    error: wrong type of `deploy_to`
+     --> deploy.toml:5:13
+      |
+    5 | deploy_to = 1
+      |             ^ expected a string, found an integer
+      |
+      = help: write it in quotes: `"1"`
+
+    error: wrong type of `properties`
+     --> deploy.toml:6:14
+      |
+    6 | properties = 2
+      |              ^ expected a table, found an integer
+    "#);
 }

@@ -37,13 +37,11 @@ role = "app"
     6 | keep_releases = "5"
       |                 ^^^ expected an integer, found a string
 
-    error: unknown value of `strategy` `pull`
+    error: `strategy` can't be `pull`
      --> deploy.toml:9:12
       |
     9 | strategy = "pull"
-      |            ^^^^^^ not known here
-      |
-      = help: it is one of `push` and `fetch`
+      |            ^^^^^^ expected `push` or `fetch`
 
     error: unknown key `role`
       --> deploy.toml:14:1
@@ -55,7 +53,7 @@ role = "app"
       --> deploy.toml:16:9
        |
     16 | [stages.production]
-       |         ^^^^^^^^^^ expected `[[stages.NAME.servers]]` below it
+       |         ^^^^^^^^^^ expected `[[stages.production.servers]]` below it
        |
        = help: write `transport = "local"` for a stage that is this machine
     "#);
@@ -65,19 +63,19 @@ role = "app"
 fn text_that_is_no_toml_is_shown() {
     assert_snapshot!(errors("application = shop\nkeep_releases = \n[stages.x\n"), @"
     3 errors in `deploy.toml`
-    error: this is not TOML
+    error: not valid TOML
      --> deploy.toml:1:15
       |
     1 | application = shop
       |               ^^^^ string values must be quoted, expected literal string
 
-    error: this is not TOML
+    error: not valid TOML
      --> deploy.toml:2:17
       |
     2 | keep_releases = 
       |                 ^ string values must be quoted, expected literal string
 
-    error: this is not TOML
+    error: not valid TOML
      --> deploy.toml:3:10
       |
     3 | [stages.x
@@ -89,7 +87,7 @@ fn text_that_is_no_toml_is_shown() {
 fn a_key_that_is_written_twice_is_shown() {
     assert_snapshot!(errors("branch = \"a\"\nbranch = \"b\"\n"), @r#"
     1 error in `deploy.toml`
-    error: this is not TOML
+    error: not valid TOML
      --> deploy.toml:2:1
       |
     2 | branch = "b"
@@ -124,7 +122,7 @@ fn a_key_far_from_all_known_ones_lists_them() {
      --> deploy.toml:5:1
       |
     5 | xyz = 1
-      | ^^^ not known here
+      | ^^^ no such key
       |
       = help: known: `strategy`, `shallow`, `verify_commit`, `max_fetches`, `ignore_submodules` and `ignore_lfs`
 
@@ -140,21 +138,17 @@ fn a_key_far_from_all_known_ones_lists_them() {
 fn a_setting_of_ssh_or_git_outside_of_its_table_is_pointed_there() {
     assert_snapshot!(errors(&with("user = \"deploy\"\nshallow = true\n")), @r#"
     2 errors in `deploy.toml`
-    error: unknown key `user`
+    error: `user` stands in the wrong place
      --> deploy.toml:4:1
       |
     4 | user = "deploy"
-      | ^^^^ not known here
-      |
-      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `stages`, `recipes`, `tasks` and `commands`
+      | ^^^^ did you mean `ssh.user`?
 
-    error: unknown key `shallow`
+    error: `shallow` stands in the wrong place
      --> deploy.toml:5:1
       |
     5 | shallow = true
-      | ^^^^^^^ not known here
-      |
-      = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `stages`, `recipes`, `tasks` and `commands`
+      | ^^^^^^^ did you mean `git.shallow`?
     "#);
 }
 
@@ -183,6 +177,8 @@ identity_files = false
       |
     5 | branch = 1
       |          ^ expected a string, found an integer
+      |
+      = help: write it in quotes: `"1"`
 
     error: wrong type of `linked_files`
      --> deploy.toml:6:16
@@ -195,12 +191,16 @@ identity_files = false
       |
     7 | linked_dirs = ["log", 3]
       |                       ^ expected a string, found an integer
+      |
+      = help: write it in quotes: `"3"`
 
     error: wrong type of `WEB_CONCURRENCY`
      --> deploy.toml:8:35
       |
     8 | default_env = { WEB_CONCURRENCY = 4 }
       |                                   ^ expected a string, found an integer
+      |
+      = help: write it in quotes: `"4"`
 
     error: wrong type of `rake`
      --> deploy.toml:9:27
@@ -305,21 +305,17 @@ fn words_that_are_none_of_a_few_are_answered_with_these() {
     let text = with("failed_releases = \"delete\"\n[ssh]\nhost_key_policy = \"accept_new\"\n");
     assert_snapshot!(errors(&text), @r#"
     2 errors in `deploy.toml`
-    error: unknown value of `failed_releases` `delete`
+    error: `failed_releases` can't be `delete`
      --> deploy.toml:4:19
       |
     4 | failed_releases = "delete"
-      |                   ^^^^^^^^ not known here
-      |
-      = help: it is one of `keep`, `archive` and `remove`
+      |                   ^^^^^^^^ expected `keep`, `archive` or `remove`
 
-    error: unknown value of `host_key_policy` `accept_new`
+    error: `host_key_policy` can't be `accept_new`
      --> deploy.toml:6:19
       |
     6 | host_key_policy = "accept_new"
       |                   ^^^^^^^^^^^^ did you mean `accept-new`?
-      |
-      = help: it is one of `strict`, `accept-new` and `ask`
     "#);
 }
 
@@ -415,7 +411,7 @@ fn empty_and_control_characters_are_refused() {
     let text = with("branch = \"\"\nlocal_user = \"a\\nb\"\ntmp_dir = \" \"\n");
     assert_snapshot!(errors(&text), @r#"
     3 errors in `deploy.toml`
-    error: `branch` is empty
+    error: empty value of `branch`
      --> deploy.toml:4:10
       |
     4 | branch = ""
@@ -427,7 +423,7 @@ fn empty_and_control_characters_are_refused() {
     5 | local_user = "a\nb"
       |              ^^^^^^ expected one line of plain text
 
-    error: `tmp_dir` is empty
+    error: empty value of `tmp_dir`
      --> deploy.toml:6:11
       |
     6 | tmp_dir = " "

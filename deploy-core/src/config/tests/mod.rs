@@ -1,11 +1,13 @@
 //! What a user writes, and what comes of it.
 
 mod good;
+mod hostile;
 mod layers;
 mod mistakes;
 mod paths;
 mod places;
 mod recipes;
+mod reference;
 mod servers;
 mod tasks;
 

@@ -26,7 +26,8 @@ fn deploy_to_is_an_absolute_folder_on_a_server() {
 
 #[test]
 fn a_bad_deploy_to_is_shown_once_for_all_servers() {
-    let text = with("[stages.other]\n[[stages.other.servers]]\nhost = \"a\"\n").replace("/var/www/shop", "var/www/shop");
+    let text =
+        with("[stages.other]\n[[stages.other.servers]]\nhost = \"a\"\n").replace("/var/www/shop", "var/www/shop");
     assert_snapshot!(errors(&text), @r#"
     1 error in `deploy.toml`
     error: `deploy_to` is relative
@@ -63,7 +64,8 @@ fn a_local_stage_is_deployed_below_the_target_directory_by_default() {
 
 #[test]
 fn a_relative_deploy_to_of_a_local_stage_starts_at_the_root() {
-    let text = "application = \"a\"\nrepo_url = \".\"\n[stages.dev]\ntransport = \"local\"\ndeploy_to = \"./out/{stage}\"\n";
+    let text =
+        "application = \"a\"\nrepo_url = \".\"\n[stages.dev]\ntransport = \"local\"\ndeploy_to = \"./out/{stage}\"\n";
     let project = Project::new(text);
     let config = Config::load(&project.request()).unwrap();
     assert_eq!(config.stages[0].servers[0].deploy_to, project.root().join("out/dev").to_str().unwrap());
@@ -152,31 +154,31 @@ fn linked_paths_stay_inside_of_the_release() {
      --> deploy.toml:4:17
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                 ^^^^^^^^^^^^^ expected a path that is relative to the release
+      |                 ^^^^^^^^^^^^^ expected a relative path
 
     error: `..` in `linked_files`
      --> deploy.toml:4:32
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                                ^^^^^^ it would lead out of the release
+      |                                ^^^^^^ expected a path without `..`
 
     error: `..` in `linked_files`
      --> deploy.toml:4:40
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                                        ^^^^^^^^^^^ it would lead out of the release
+      |                                        ^^^^^^^^^^^ expected a path without `..`
 
-    error: `linked_files` is empty
+    error: empty value of `linked_files`
      --> deploy.toml:4:53
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
       |                                                     ^^ expected a text
 
-    error: `linked_files` names the release itself
+    error: `linked_files` can't be `.`
      --> deploy.toml:4:57
       |
     4 | linked_files = ["/etc/passwd", "../x", "a/../../x", "", ".", "a\u0007b"]
-      |                                                         ^^^ expected a path inside of it
+      |                                                         ^^^ expected a path below it
 
     error: control characters in `linked_files`
      --> deploy.toml:4:62
@@ -206,9 +208,9 @@ linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
      --> deploy.toml:5:17
       |
     5 | linked_files = ["log/production.log", "a"]
-      |                 ^^^^^^^^^^^^^^^^^^^^ shared already, as a part of the other
+      |                 ^^^^^^^^^^^^^^^^^^^^ shared with it already
     6 | linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
-      |                ----- this one
+      |                ----- linked as a whole
 
     error: `a` is linked twice
      --> deploy.toml:5:39
@@ -222,9 +224,9 @@ linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
      --> deploy.toml:6:30
       |
     6 | linked_dirs = ["log", "tmp", "tmp/pids", "./log/", "a"]
-      |                       -----  ^^^^^^^^^^ shared already, as a part of the other
+      |                       -----  ^^^^^^^^^^ shared with it already
       |                       |
-      |                       this one
+      |                       linked as a whole
 
     error: `log` is linked twice
      --> deploy.toml:6:42
@@ -243,10 +245,10 @@ fn linked_paths_of_different_layers_do_not_overlap() {
      --> deploy.toml:6:17
       |
     4 | linked_dirs = ["public"]
-      |                -------- this one
+      |                -------- linked as a whole
     5 | [stages.production]
     6 | linked_files = ["public/robots.txt"]
-      |                 ^^^^^^^^^^^^^^^^^^^ shared already, as a part of the other
+      |                 ^^^^^^^^^^^^^^^^^^^ shared with it already
     "#);
 }
 
@@ -260,5 +262,25 @@ fn a_home_that_is_not_known_can_not_be_expanded() {
       |
     5 | identity_files = "~/.ssh/id"
       |                  ^^^^^^^^^^^ the variable `HOME` is not set
+    "#);
+}
+
+#[test]
+fn a_local_stage_is_not_deployed_over_the_project_or_out_of_it() {
+    let text = "application = \"a\"\nrepo_url = \".\"\n[stages.a]\ntransport = \"local\"\ndeploy_to = \".\"\n\
+                [stages.b]\ntransport = \"local\"\ndeploy_to = \"../b\"\n";
+    assert_snapshot!(errors(text), @r#"
+    2 errors in `deploy.toml`
+    error: `deploy_to` can't be `.`
+     --> deploy.toml:5:13
+      |
+    5 | deploy_to = "."
+      |             ^^^ expected a path below it
+
+    error: `..` in `deploy_to`
+     --> deploy.toml:8:13
+      |
+    8 | deploy_to = "../b"
+      |             ^^^^^^ expected a path without `..`
     "#);
 }

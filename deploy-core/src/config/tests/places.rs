@@ -56,6 +56,10 @@ fn a_named_file_needs_no_workspace() {
     let config = Config::load(&request).unwrap();
     assert_eq!(config.root, project.root().join("elsewhere"));
     assert_eq!(config.work_dir, project.root().join("elsewhere/target/deploy"));
+
+    request.start.push("elsewhere");
+    request.file = Some("../elsewhere/shop.toml".into());
+    assert_eq!(Config::load(&request).unwrap().root, project.root().join("elsewhere").canonicalize().unwrap());
 }
 
 #[test]
@@ -112,4 +116,21 @@ fn errors_name_the_file_as_seen_from_the_folder() {
     request.start.push("app");
     let text = shown(Config::load(&request).unwrap_err(), &project);
     assert!(text.contains("--> ROOT/deploy.toml:4:1"), "{text}");
+}
+
+#[test]
+fn a_workspace_without_a_file_leads_to_the_one_around_it() {
+    let project = Project::new("");
+    project.write("fixtures/inner/Cargo.toml", "[workspace]\n");
+    assert_eq!(find(&project, |request| request.start.push("fixtures/inner")).unwrap().root, project.root());
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_is_refused() {
+    let project = Project::new("");
+    std::fs::write(project.root().join("deploy.toml"), b"application = \"\xff\"\n").unwrap();
+    assert_snapshot!(shown(Config::load(&project.request()).unwrap_err(), &project), @"
+    failed to read `ROOT/deploy.toml`
+      cause: stream did not contain valid UTF-8
+    ");
 }

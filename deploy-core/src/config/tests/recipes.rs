@@ -93,7 +93,8 @@ pair = [1, 2]
 
 #[test]
 fn a_stage_changes_a_recipe_or_turns_it_off() {
-    let text = "[recipes.migrations]\ncommand = \"a\"\njobs = 2\n[stages.production.recipes.migrations]\ncommand = \"b\"\n";
+    let text =
+        "[recipes.migrations]\ncommand = \"a\"\njobs = 2\n[stages.production.recipes.migrations]\ncommand = \"b\"\n";
     let migrations = read(text);
     assert_eq!((migrations.command.as_str(), migrations.jobs), ("b", 2));
     assert!(stage(&format!("{text}enabled = false")).recipe("migrations").is_none());
@@ -129,7 +130,7 @@ fn a_wrong_type_in_a_recipe_is_shown() {
      --> deploy.toml:5:8
       |
     5 | role = ["db"]
-      |        ^^^^^^ expected a string, found sequence
+      |        ^^^^^^ expected a string, found an array
     "#);
     assert_snapshot!(refused("[recipes.migrations]\nenv = { A = 1 }\n"), @"
     1 error in `deploy.toml`
@@ -145,7 +146,7 @@ fn a_wrong_type_in_a_recipe_is_shown() {
      --> deploy.toml:5:8
       |
     5 | jobs = 256
-      |        ^^^ expected u8, found integer `256`
+      |        ^^^ expected a number from 0 to 255, found integer `256`
     ");
     assert_snapshot!(refused("[recipes.migrations]\npair = [1, 2, 3]\n"), @"
     1 error in `deploy.toml`
@@ -193,7 +194,7 @@ fn a_mistake_in_a_flag_for_a_recipe_is_shown_in_the_flag() {
     error: wrong type in recipe `migrations`
      |
      | --set recipes.migrations.jobs=many
-     |                               ^^^^ expected u8, found string "many"
+     |                               ^^^^ expected a number from 0 to 255, found string "many"
     "#);
 }
 
@@ -219,7 +220,7 @@ fn a_recipe_that_nobody_registered_is_shown() {
      --> deploy.toml:7:28
       |
     7 | [stages.production.recipes.zzz]
-      |                            ^^^ not known here
+      |                            ^^^ no such recipe
       |
       = help: recipes are registered in `xtask/src/main.rs`
     ");
@@ -231,4 +232,17 @@ fn a_recipe_reads_a_table_in_its_own_tests() {
     assert_eq!(table.read::<Migrations>().unwrap().command, "x");
     let table = RecipeTable::from_toml("migrations", "comand = \"x\"").unwrap();
     assert!(table.read::<Migrations>().unwrap_err().to_string().contains("did you mean `command`?"));
+}
+
+#[test]
+fn a_flag_turns_a_recipe_on_and_off_but_never_by_the_way() {
+    let on = |text: &str, value: &str| {
+        let config = load_with(&with(text), |request| request.set.push(value.to_owned()));
+        config.stages[0].recipe("migrations").is_some()
+    };
+    assert!(!on("", "recipes.migrations.jobs=2"));
+    assert!(on("", "recipes.migrations.enabled=true"));
+    assert!(on("[recipes.migrations]", "recipes.migrations.jobs=2"));
+    assert!(!on("[recipes.migrations]", "recipes.migrations.enabled=false"));
+    assert!(on("[recipes.migrations]\nenabled = false", "stages.production.recipes.migrations.enabled=true"));
 }

@@ -30,8 +30,22 @@ fn a_host_may_bear_user_and_port() {
 #[test]
 fn what_is_no_host_is_refused() {
     for host in [
-        ":@hello@:", "@app1", "app1:", "app1:0", "app1:65536", "app1:ssh", "-oProxyCommand=x", "a b", "a/b", "[app1]:22",
-        "[::1]22", "::1:99999", "$(id)", "a;b", "-l@app1", ":local",
+        ":@hello@:",
+        "@app1",
+        "app1:",
+        "app1:0",
+        "app1:65536",
+        "app1:ssh",
+        "-oProxyCommand=x",
+        "a b",
+        "a/b",
+        "[app1]:22",
+        "[::1]22",
+        "::1:99999",
+        "$(id)",
+        "a;b",
+        "-l@app1",
+        ":local",
     ] {
         let text = errors(&with("").replace("app1", host));
         assert!(text.contains(&format!("error: `{host}` is not a host")), "{host}: {text}");
@@ -122,7 +136,7 @@ fn a_stage_needs_servers() {
      --> deploy.toml:4:9
       |
     4 | [stages.staging]
-      |         ^^^^^^^ expected `[[stages.NAME.servers]]` below it
+      |         ^^^^^^^ expected `[[stages.staging.servers]]` below it
       |
       = help: write `transport = "local"` for a stage that is this machine
 
@@ -130,7 +144,7 @@ fn a_stage_needs_servers() {
      --> deploy.toml:6:9
       |
     6 | [stages.qa]
-      |         ^^ expected `[[stages.NAME.servers]]` below it
+      |         ^^ expected `[[stages.qa.servers]]` below it
       |
       = help: write `transport = "local"` for a stage that is this machine
     "#);
@@ -139,15 +153,7 @@ fn a_stage_needs_servers() {
 #[test]
 fn servers_are_tables() {
     assert_snapshot!(errors(&with("[stages.staging]\nservers = [\"app1\"]\n[stages.qa]\nservers = \"app1\"\n")), @r#"
-    3 errors in `deploy.toml`
-    error: stage `staging` has no servers
-     --> deploy.toml:4:9
-      |
-    4 | [stages.staging]
-      |         ^^^^^^^ expected `[[stages.NAME.servers]]` below it
-      |
-      = help: write `transport = "local"` for a stage that is this machine
-
+    2 errors in `deploy.toml`
     error: wrong type of `servers`
      --> deploy.toml:5:12
       |
@@ -164,7 +170,8 @@ fn servers_are_tables() {
 
 #[test]
 fn a_server_needs_a_host_and_one_of_several_needs_roles() {
-    let text = with("") + "[[stages.production.servers]]\nroles = [\"web\"]\n[[stages.production.servers]]\nhost = \"c\"\n";
+    let text =
+        with("") + "[[stages.production.servers]]\nroles = [\"web\"]\n[[stages.production.servers]]\nhost = \"c\"\n";
     assert_snapshot!(errors(&text), @r#"
     2 errors in `deploy.toml`
     error: a server without `host`
@@ -233,13 +240,11 @@ fn the_server_of_a_local_stage_may_have_roles_and_properties_but_no_address() {
 fn an_unknown_transport_is_refused() {
     assert_snapshot!(errors(&with("[stages.production]\ntransport = \"telnet\"\n")), @r#"
     1 error in `deploy.toml`
-    error: unknown value of `transport` `telnet`
+    error: `transport` can't be `telnet`
      --> deploy.toml:5:13
       |
     5 | transport = "telnet"
-      |             ^^^^^^^^ not known here
-      |
-      = help: it is one of `ssh` and `local`
+      |             ^^^^^^^^ expected `ssh` or `local`
     "#);
 }
 
@@ -250,4 +255,105 @@ fn properties_are_merged_and_free() {
     let server = load(&text).stages.remove(0).servers.remove(0);
     let expected = "a = 3\nb = 2\n\"any key\" = 2026-11-22\nc = { x = [1] }";
     assert_eq!(server.properties, expected.parse::<toml::Table>().unwrap());
+}
+
+#[test]
+fn a_setting_of_the_stage_is_not_one_of_a_server() {
+    assert_snapshot!(errors(&(with("") + "branch = \"main\"\nrole = \"web\"\n")), @r#"
+    2 errors in `deploy.toml`
+    error: `branch` stands in the wrong place
+     --> deploy.toml:8:1
+      |
+    8 | branch = "main"
+      | ^^^^^^ it is the same for all servers of a stage
+
+    error: unknown key `role`
+     --> deploy.toml:9:1
+      |
+    9 | role = "web"
+      | ^^^^ did you mean `roles`?
+    "#);
+}
+
+#[test]
+fn mistakes_of_one_server_hide_none_of_another() {
+    let text = with("").replace("\"app1\"", "\"a b\"")
+        + "[[stages.production.servers]]\nhost = \"c d\"\nroles = [\"db\"]\nprimary = true\n\
+           [[stages.production.servers]]\nhost = \"db1\"\nroles = [\"db\", \"-x\"]\nprimary = true\nport = 0\n\
+           [[stages.production.servers]]\nhost = \"db1\"\nroles = []\ndeploy_to = \"shop\"\n";
+    assert_snapshot!(errors(&text), @r#"
+    7 errors in `deploy.toml`
+    error: `a b` is not a host
+     --> deploy.toml:6:8
+      |
+    6 | host = "a b"
+      |        ^^^^^ expected `host`, `user@host`, `host:port` or `user@host:port`
+      |
+      = help: an IPv6 address with a port is written `[2001:db8::1]:22`
+
+    error: `c d` is not a host
+     --> deploy.toml:9:8
+      |
+    9 | host = "c d"
+      |        ^^^^^ expected `host`, `user@host`, `host:port` or `user@host:port`
+      |
+      = help: an IPv6 address with a port is written `[2001:db8::1]:22`
+
+    error: two primary servers of role `db`
+      --> deploy.toml:13:8
+       |
+     9 | host = "c d"
+       |        ----- the first one
+    ...
+    13 | host = "db1"
+       |        ^^^^^ the second one
+
+    error: `-x` can't be the name of a role
+      --> deploy.toml:14:16
+       |
+    14 | roles = ["db", "-x"]
+       |                ^^^^ expected letters, digits, `_`, `-` and `.`
+
+    error: `port` is out of range
+      --> deploy.toml:16:8
+       |
+    16 | port = 0
+       |        ^ expected 1 to 65535
+
+    error: two servers at `db1`, port 22
+      --> deploy.toml:18:8
+       |
+    13 | host = "db1"
+       |        ----- the first one
+    ...
+    18 | host = "db1"
+       |        ^^^^^ the second one
+       |
+       = help: name all roles of a machine in one place
+
+    error: `deploy_to` is relative
+      --> deploy.toml:20:13
+       |
+    20 | deploy_to = "shop"
+       |             ^^^^^^ expected an absolute path
+    "#);
+}
+
+#[test]
+fn a_jump_is_a_list_of_hosts() {
+    for jump in ["none", "bastion", "me@a:22,b", "ssh://me@a:22", "[::1]:22"] {
+        let text = with(&format!("[ssh]\nproxy_jump = \"{jump}\""));
+        assert_eq!(load(&text).stages[0].settings.ssh.proxy_jump.as_deref(), Some(jump));
+    }
+    for jump in ["a,,b", "-oProxyCommand=x", "a b", "$(id)"] {
+        let text = errors(&with(&format!("[ssh]\nproxy_jump = \"{jump}\"")));
+        assert!(text.contains("error: `proxy_jump` is not a list of hosts"), "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_is_alone_has_the_roles_of_recipes_too() {
+    let text = with("[recipes.migrations]\nrole = \"schema\"\n[recipes.bundler]\nroles = [\"app\", \"jobs\"]\n")
+        .replace("roles = [\"app\", \"db\"]", "");
+    assert_eq!(load(&text).stages[0].servers[0].roles, ["app", "web", "db", "schema", "jobs"]);
 }

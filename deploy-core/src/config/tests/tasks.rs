@@ -143,7 +143,7 @@ env = { "1A" = "x" }
     15 | run = ["x"]
        |       ^^^^^ expected a string, found an array
 
-    error: task `d` is for the primary server of no role
+    error: task `d` has `primary` but no `roles`
       --> deploy.toml:16:1
        |
     16 | primary = true
@@ -192,7 +192,7 @@ roles = ["web"]
       --> deploy.toml:10:9
        |
     10 | roles = "worker"
-       |         ^^^^^^^^ not known here
+       |         ^^^^^^^^ no such role
        |
        = help: known: `app`, `db` and `web`
 
@@ -200,7 +200,7 @@ roles = ["web"]
       --> deploy.toml:15:10
        |
     15 | roles = ["web"]
-       |          ^^^^^ not known here
+       |          ^^^^^ no such role
        |
        = help: known: `app` and `db`
     "#);
@@ -291,7 +291,7 @@ stage = "x"
       --> deploy.toml:10:1
        |
     10 | stage = "x"
-       | ^^^^^ not known here
+       | ^^^^^ no such key
        |
        = help: known: `about` and `run`
     "#);

@@ -180,7 +180,9 @@ mod tests {
 
     #[test]
     fn an_agent_that_refuses_or_talks_nonsense_is_an_error() {
-        for answer in [message(&[5]), message(&[]), message(&[IDENTITIES_ANSWER, 0, 0, 0, 9]), vec![0xff; 4], Vec::new()] {
+        for answer in
+            [message(&[5]), message(&[]), message(&[IDENTITIES_ANSWER, 0, 0, 0, 9]), vec![0xff; 4], Vec::new()]
+        {
             let (_folder, agent, server) = agent(answer.clone());
             assert!(agent.identities().is_err(), "{answer:?}");
             server.join().unwrap();

@@ -68,10 +68,9 @@ impl Authentication<'_> {
         match self.try_everything() {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.refused("")),
-            Err(Stop::TooManyRefusals) => {
-                Err(self.refused("\nother keys were not tried: servers hang up after too many refusals")
-                    .hint("name the right key as `identity_files` in deploy.toml, or as `IdentityFile` in ~/.ssh/config"))
-            }
+            Err(Stop::TooManyRefusals) => Err(self
+                .refused("\nother keys were not tried: servers hang up after too many refusals")
+                .hint("name the right key as `identity_files` in deploy.toml, or as `IdentityFile` in ~/.ssh/config")),
             Err(Stop::Broken(fault)) => Err(self.broken(&fault)),
         }
     }
@@ -259,9 +258,8 @@ impl Authentication<'_> {
         };
         // A person may take as long as the server lets them.
         let deadline = self.deadline + INTERACTIVE_TIME;
-        let result = self
-            .wire
-            .wait(deadline, |session| sys::pending(session.userauth_keyboard_interactive(user, &mut answers)));
+        let result =
+            self.wire.wait(deadline, |session| sys::pending(session.userauth_keyboard_interactive(user, &mut answers)));
         let (gave_up, password) = (answers.gave_up, answers.password);
         self.deadline += started.elapsed();
         if gave_up {
@@ -290,8 +288,7 @@ impl Authentication<'_> {
         };
         self.deadline += started.elapsed();
         let user = &self.config.user;
-        let result =
-            self.wire.wait(self.deadline, |session| sys::pending(session.userauth_password(user, &password)));
+        let result = self.wire.wait(self.deadline, |session| sys::pending(session.userauth_password(user, &password)));
         let outcome = self.judge(result)?;
         self.forget_if_refused(&outcome, Some(&password));
         Ok(outcome)

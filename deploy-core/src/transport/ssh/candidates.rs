@@ -32,7 +32,8 @@ pub(super) enum Signer {
 /// agent that ends in `Too many authentication failures`, so what the user named goes first here.
 pub(super) fn candidates(config: &HostConfig, keys: &KeyRing, agent: Option<(Agent, Vec<Identity>)>) -> Vec<Candidate> {
     let (agent, identities) = agent.map_or((None, Vec::new()), |(agent, identities)| (Some(agent), identities));
-    let own = |identity: &Identity| Signer::Agent(agent.clone().expect("identities come from an agent"), identity.clone());
+    let own =
+        |identity: &Identity| Signer::Agent(agent.clone().expect("identities come from an agent"), identity.clone());
     let read = |paths: &[std::path::PathBuf]| paths.iter().map(|path| keys.file(path)).collect::<Vec<_>>();
     let (named, usual) = (read(&config.identity_files), read(&config.default_identity_files));
     let twins = |file: &Arc<KeyFile>| {

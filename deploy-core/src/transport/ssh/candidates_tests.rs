@@ -41,11 +41,10 @@ impl Home {
 fn a_named_file_comes_after_its_twin_and_before_the_agents_other_keys() {
     let mut home = Home::new();
     home.config.identity_files = vec![home.key("two", KEY_TWO)];
-    assert_eq!(home.tried(&[KEY_ONE, KEY_TWO]), [
-        "agent key `two` (ssh-ed25519)",
-        "key file `two`",
-        "agent key `one` (ssh-ed25519)"
-    ]);
+    assert_eq!(
+        home.tried(&[KEY_ONE, KEY_TWO]),
+        ["agent key `two` (ssh-ed25519)", "key file `two`", "agent key `one` (ssh-ed25519)"]
+    );
 }
 
 #[test]
@@ -61,12 +60,15 @@ fn the_usual_files_come_last_and_their_twins_before_strangers() {
     let mut home = Home::new();
     home.config.default_identity_files =
         vec![home.key("id_ed25519", KEY_TWO), home.key("id_rsa", KEY_THREE), home.folder.path().join("id_none")];
-    assert_eq!(home.tried(&[KEY_ONE, KEY_TWO]), [
-        "agent key `two` (ssh-ed25519)",
-        "agent key `one` (ssh-ed25519)",
-        "key file `id_ed25519`",
-        "key file `id_rsa`"
-    ]);
+    assert_eq!(
+        home.tried(&[KEY_ONE, KEY_TWO]),
+        [
+            "agent key `two` (ssh-ed25519)",
+            "agent key `one` (ssh-ed25519)",
+            "key file `id_ed25519`",
+            "key file `id_rsa`"
+        ]
+    );
 }
 
 #[test]
@@ -81,13 +83,16 @@ fn a_certificate_beside_its_key_comes_first_signed_by_the_agent_and_then_by_the_
     let mut home = Home::new();
     home.config.identity_files = vec![home.key("two", KEY_TWO), home.key("one", KEY_ONE)];
     home.file("one-cert.pub", CERTIFICATE_OF_ONE);
-    assert_eq!(home.tried(&[KEY_ONE]), [
-        "certificate `one-cert.pub` with agent key `one` (ssh-ed25519)",
-        "certificate `one-cert.pub` with key file `one`",
-        "key file `two`",
-        "agent key `one` (ssh-ed25519)",
-        "key file `one`"
-    ]);
+    assert_eq!(
+        home.tried(&[KEY_ONE]),
+        [
+            "certificate `one-cert.pub` with agent key `one` (ssh-ed25519)",
+            "certificate `one-cert.pub` with key file `one`",
+            "key file `two`",
+            "agent key `one` (ssh-ed25519)",
+            "key file `one`"
+        ]
+    );
 }
 
 #[test]
@@ -103,8 +108,8 @@ fn a_certificate_in_the_agent_counts_as_its_keys_twin() {
     let mut home = Home::new();
     home.config.identities_only = true;
     home.config.identity_files = vec![home.key("one", KEY_ONE)];
-    assert_eq!(home.tried(&[KEY_TWO, CERTIFICATE_OF_ONE]), [
-        "agent key `one` (ssh-ed25519-cert-v01@openssh.com)",
-        "key file `one`"
-    ]);
+    assert_eq!(
+        home.tried(&[KEY_TWO, CERTIFICATE_OF_ONE]),
+        ["agent key `one` (ssh-ed25519-cert-v01@openssh.com)", "key file `one`"]
+    );
 }

@@ -401,9 +401,11 @@ mod tests {
     fn without_ssh_the_files_are_read_on_top_of_its_defaults() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("config");
-        let text = "Host alias\n  HostName %h.example.com\n  Port 2222\n  User me\n  ProxyJump a,b\nMatch user x\n  Port 1\n";
+        let text =
+            "Host alias\n  HostName %h.example.com\n  Port 2222\n  User me\n  ProxyJump a,b\nMatch user x\n  Port 1\n";
         std::fs::write(&file, text).unwrap();
-        let query = Query { host: "alias".into(), user: Some("deploy".into()), port: None, file: SshConfigFile::File(file) };
+        let query =
+            Query { host: "alias".into(), user: Some("deploy".into()), port: None, file: SshConfigFile::File(file) };
         let config = HostConfig::read_files(&query, home.path());
         assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("alias.example.com", 2222, "deploy"));
         assert_eq!(config.proxy, Some(Proxy::Jump("a,b".into())));

@@ -106,7 +106,9 @@ fn words(line: &str) -> Vec<String> {
     while !rest.is_empty() && !rest.starts_with('#') {
         let (word, tail) = match rest.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-            None => rest.split_at(rest.find(|c: char| c.is_whitespace() || (words.is_empty() && c == '=')).unwrap_or(rest.len())),
+            None => rest.split_at(
+                rest.find(|c: char| c.is_whitespace() || (words.is_empty() && c == '=')).unwrap_or(rest.len()),
+            ),
         };
         let is_key = words.is_empty();
         words.push(word.to_owned());
@@ -164,11 +166,10 @@ mod tests {
 
     #[test]
     fn words_may_be_quoted_joined_by_equals_or_followed_by_a_comment() {
-        assert_eq!(values("Port=9\nUser = me\nIdentityFile \"a b\" # mine\n# Port 3\n", "app"), [
-            "port 9",
-            "user me",
-            "identityfile a b"
-        ]);
+        assert_eq!(
+            values("Port=9\nUser = me\nIdentityFile \"a b\" # mine\n# Port 3\n", "app"),
+            ["port 9", "user me", "identityfile a b"]
+        );
         assert_eq!(values("ProxyCommand nc -x=1 %h %p\n", "app"), ["proxycommand nc -x=1 %h %p"]);
     }
 

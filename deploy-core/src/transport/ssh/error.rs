@@ -98,7 +98,8 @@ pub(super) fn handshake_failed(label: &str, session: &Session, fault: &Fault, pr
 pub(super) fn behind_jump_host(label: &str, jumps: &str, error: &Error) -> Error {
     let own = Error::new(error.kind(), format!("failed to reach `{label}` through the jump host `{jumps}`"));
     let causes = [vec![error.message().to_owned()], error.causes()].concat();
-    let cause = causes.into_iter().rev().map(anyhow::Error::msg).reduce(|inner, outer| inner.context(outer.to_string()));
+    let cause =
+        causes.into_iter().rev().map(anyhow::Error::msg).reduce(|inner, outer| inner.context(outer.to_string()));
     let own = match cause {
         Some(cause) => own.because(cause),
         None => own,

@@ -116,7 +116,6 @@ pub struct Algorithms {
     pub mac: String,
 }
 
-
 impl fmt::Display for Algorithms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Algorithms { key_exchange, host_key, cipher, mac } = self;

@@ -178,8 +178,7 @@ impl Ssh {
         self.events.emit(Event::Detail { server: None, text: format!("{label}: {login}") });
         let keepalive = ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL);
         let (label, forward_agent) = (label.clone(), config.forward_agent.clone());
-        let start =
-            Start { wire, label, login: login.clone(), purpose: hop.purpose, keepalive, forward_agent, road };
+        let start = Start { wire, label, login: login.clone(), purpose: hop.purpose, keepalive, forward_agent, road };
         Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
     }
 

@@ -1,0 +1,101 @@
+//! The command line, made from the task registry: task `a:b:c` is `cargo xtask a b c STAGE`.
+
+mod grammar;
+mod list;
+mod plan;
+mod tree;
+
+use clap::ArgMatches;
+
+use crate::error::{Error, Result};
+use crate::plan::Filter;
+use crate::registry::Tasks;
+use crate::run::Options;
+use crate::task::{Task, TaskId};
+use crate::ui::{Format, Verbosity};
+
+pub(crate) use grammar::{Parsed, config_file, parse};
+pub(crate) use list::{as_json, as_text};
+pub(crate) use plan::describe as describe_plan;
+pub(crate) use tree::flow_tree;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Run a task.
+    Run(Box<RunRequest>),
+    /// List tasks.
+    Tasks(ListRequest),
+    /// Run a command of the project itself.
+    Command(String, Vec<String>),
+}
+
+/// How a task is to be run.
+#[derive(Debug)]
+pub(crate) struct RunRequest {
+    pub(crate) verbosity: Verbosity,
+    pub(crate) task: TaskId,
+    pub(crate) stage: String,
+    pub(crate) set: Vec<String>,
+    pub(crate) filter: Filter,
+    pub(crate) mode: Mode,
+    pub(crate) format: Format,
+    pub(crate) options: Options,
+}
+
+/// Whether a task is run, or only shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Run,
+    Plan,
+    DryRun,
+}
+
+/// How tasks are to be listed.
+#[derive(Debug)]
+pub(crate) struct ListRequest {
+    pub(crate) pattern: Option<String>,
+    pub(crate) all: bool,
+    pub(crate) json: bool,
+    pub(crate) flow: Option<String>,
+}
+
+impl RunRequest {
+    fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
+        let words = texts(matches, "STAGE");
+        if let [_, _, ..] = words.as_slice() {
+            return Err(too_many_words(task, &words, tasks));
+        }
+        let mut set = texts(matches, "set");
+        set.extend(texts(matches, "branch").iter().map(|name| format!("branch={}", toml::Value::from(name.as_str()))));
+        let mode = match (matches.get_flag("plan"), matches.get_flag("dry-run")) {
+            (true, _) => Mode::Plan,
+            (_, true) => Mode::DryRun,
+            _ => Mode::Run,
+        };
+        Ok(RunRequest {
+            task: task.id().clone(),
+            stage: words[0].clone(),
+            set,
+            filter: Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") },
+            mode,
+            format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
+            options: grammar::options_of(task, tasks, matches),
+            verbosity,
+        })
+    }
+}
+
+/// `cargo xtask deploy rolback staging`: the first word was meant to be a task.
+fn too_many_words(task: &Task, words: &[String], tasks: &Tasks) -> Error {
+    let meant = format!("{}:{}", task.id(), words[0]);
+    match tasks.find(&meant) {
+        Err(error) => error,
+        Ok(_) => Error::usage(format!("`{}` takes one stage, and {} are named", task.id(), words.len()))
+            .hint("run it for one stage after the other"),
+    }
+}
+
+fn texts(matches: &ArgMatches, name: &str) -> Vec<String> {
+    matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
+}

@@ -1,0 +1,263 @@
+//! Making a release live, going back, and tidying up afterwards.
+
+use crate::config::Fate;
+use crate::error::Error;
+use crate::event::ServerNo;
+use crate::registry::Tasks;
+use crate::run::{Local, ServerCx};
+use crate::script::{Arg, Script};
+use crate::sh;
+use crate::task::{Opt, Servers, Task, TaskId};
+
+use super::{CLEANUP, CLEANUP_ROLLBACK, LOG_REVISION, RELEASES, REVERT_RELEASE, SYMLINK_RELEASE};
+
+pub(super) const CHOOSE_RELEASE: TaskId = TaskId::new("deploy:choose_release");
+pub(super) const MARK_PUBLISHED: TaskId = TaskId::new("deploy:mark_published");
+
+pub(super) fn register(tasks: &mut Tasks) {
+    let on = Servers::releases;
+    let release = Opt { name: "release", value: Some("STAMP"), about: "The release, such as 20261122101500" };
+    tasks.task(
+        Task::local(CHOOSE_RELEASE, "Choose the release to go back to", choose_release)
+            .needs([super::release::CHECK_RELEASES])
+            .detail(),
+    );
+    tasks.task(
+        Task::script(REVERT_RELEASE, "Check the release to go back to", on(), revert_release)
+            .needs([CHOOSE_RELEASE])
+            .option(release.clone()),
+    );
+    tasks.task(
+        Task::script(SYMLINK_RELEASE, "Make the release live", on(), symlink_release)
+            .undo(undo_symlink)
+            .option(release),
+    );
+    tasks.task(Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published).detail());
+    tasks.task(Task::script(CLEANUP, "Remove old releases", on(), cleanup));
+    tasks.task(Task::script(CLEANUP_ROLLBACK, "Deal with the release that the rollback left", on(), cleanup_rollback));
+    tasks.task(Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision));
+}
+
+/// The release that every server can go back to.
+fn choose_release(local: &mut Local<'_>) -> anyhow::Result<()> {
+    let servers: Vec<_> = local.servers.iter().copied().filter(|server| !local.server(*server).no_release).collect();
+    let facts = |name: &str| -> Vec<(ServerNo, String)> {
+        servers.iter().map(|server| (*server, local.fact(*server, name).unwrap_or_default())).collect()
+    };
+    let label = |server: ServerNo| local.server(server).label();
+    let target = match local.option("release") {
+        Some(wanted) => named_release(wanted, &facts("wanted"), label)?,
+        None => earlier_release(&facts("live"), &facts("good"), label)?,
+    };
+    let lives: Vec<_> = facts("live").into_iter().map(|(_, live)| live).collect();
+    if lives.iter().any(|live| *live != lives[0]) {
+        let each: Vec<_> =
+            servers.iter().zip(&lives).map(|(server, live)| format!("{}: {live}", label(*server))).collect();
+        local.note(format!("the servers don't have the same release live ({}); all go to {target}", each.join(", ")));
+    }
+    local.set("release", target);
+    Ok(())
+}
+
+/// The release that `--release` names, if every server has it whole.
+fn named_release(
+    wanted: &str,
+    classes: &[(ServerNo, String)],
+    label: impl Fn(ServerNo) -> String,
+) -> Result<String, Error> {
+    let problem = |(server, class): &(ServerNo, String)| match class.as_str() {
+        "" => Some(format!("{} doesn't have it", label(*server))),
+        "failed" | "building" => Some(format!("on {} it was never finished", label(*server))),
+        _ => None,
+    };
+    let problems: Vec<_> = classes.iter().filter_map(problem).collect();
+    match problems.is_empty() {
+        true => Ok(wanted.to_owned()),
+        false => Err(Error::task(format!("can't go back to release `{wanted}`: {}", problems.join(", ")))
+            .hint("nothing was changed; `ls` the `releases` folder for what there is")),
+    }
+}
+
+/// The newest release that is good on every server, and older than the one that is to be left.
+fn earlier_release(
+    lives: &[(ServerNo, String)],
+    goods: &[(ServerNo, String)],
+    label: impl Fn(ServerNo) -> String,
+) -> Result<String, Error> {
+    let left = lives.iter().map(|(_, live)| live.as_str()).max().unwrap_or_default();
+    let has = |good: &str, name: &str| good.lines().any(|line| line == name);
+    let candidates = goods.first().map(|(_, good)| good.lines().collect::<Vec<_>>()).unwrap_or_default();
+    let common = |name: &&str| goods.iter().all(|(_, good)| has(good, name));
+    if let Some(target) = candidates.into_iter().filter(|name| *name < left).find(common) {
+        return Ok(target.to_owned());
+    }
+    let each = goods.iter().map(|(server, good)| {
+        let older: Vec<_> = good.lines().filter(|name| *name < left).collect();
+        format!("{}: {}", label(*server), if older.is_empty() { "none".into() } else { older.join(" ") })
+    });
+    let each = each.collect::<Vec<_>>().join("\n");
+    let error = match left {
+        "" => Error::task("nothing is live, so there is nothing to go back from"),
+        _ => Error::task(format!("there is nothing to go back to: no good release before {left} is on every server")),
+    };
+    Err(error
+        .detail(format!("good releases before it\n{each}"))
+        .hint("deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA"))
+}
+
+fn script(cx: &ServerCx<'_>) -> Script {
+    Script::new().uses(RELEASES).then(sh!("root={}", cx.layout().root()))
+}
+
+fn revert_release(cx: &ServerCx<'_>) -> Script {
+    let release = cx.fact("release");
+    script(cx).then(sh!(
+        "release={}\n[ -d \"$root/releases/$release\" ] || deploy_fail \"release $release isn't on this server\"",
+        release
+    ))
+}
+
+fn symlink_release(cx: &ServerCx<'_>) -> Script {
+    let release = match cx.known("release").or(cx.option("release")) {
+        Some(release) => Arg::from(release),
+        None => cx.fact("release"),
+    };
+    script(cx).then(sh!(
+        r#"release={}
+[ -d "$root/releases/$release" ] || deploy_fail "release $release isn't on this server" "say which: --release STAMP"
+switch_link "$root/releases/$release" "$root/current""#,
+        release
+    ))
+}
+
+/// Puts back what was live before this run; where nothing was, nothing is.
+fn undo_symlink(cx: &ServerCx<'_>) -> Script {
+    let script = script(cx).then(sh!("release={}\nlive_release", cx.fact("release")));
+    let skip = sh!("if [ \"$live\" != \"$release\" ]; then deploy_skip 'the link was not switched'; fi");
+    match cx.known("live") {
+        None => script.then(sh!("deploy_note 'what was live before is not known; the link stays'")),
+        Some("") => script.then(skip).then(sh!("rm -f -- \"$root/current\"\ndeploy_note 'nothing is live, as before'")),
+        Some(live) => script.then(skip).then(sh!(
+            "before={}\nswitch_link \"$root/releases/$before\" \"$root/current\"\ndeploy_note \"switched back to $before\"",
+            live
+        )),
+    }
+}
+
+fn mark_published(cx: &ServerCx<'_>) -> Script {
+    let script = script(cx)
+        .then(sh!("live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published"));
+    let left = cx.known("live").filter(|left| !left.is_empty());
+    match (left, cx.known("release"), cx.known("new_release")) {
+        (Some(left), Some(release), None) if left != release => script.then(sh!("record {} rolled_back", left)),
+        _ => script,
+    }
+}
+
+/// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count: they go first.
+fn cleanup(cx: &ServerCx<'_>) -> Script {
+    let settings = &cx.stage.settings;
+    let failed = match settings.failed_releases {
+        Fate::Keep => "keep",
+        Fate::Archive | Fate::Remove => "remove",
+    };
+    script(cx).then(sh!(
+        r#"for stale in "$root"/current.deploy-*; do
+  if [ -L "$stale" ]; then rm -f -- "$stale"; fi
+done
+if [ -L "$root/releases/current" ]; then rm -f -- "$root/releases/current"; fi
+old=$(release_classes | awk -v keep={} -v failed={} '
+  $2 == "live" { kept++; next }
+  $2 == "failed" || $2 == "building" { if (failed == "remove") print $1; next }
+  kept + 0 < keep { kept++; next }
+  { print $1 }
+')
+[ -n "$old" ] || deploy_skip 'nothing to remove'
+set --
+for name in $old; do set -- "$@" "$root/releases/$name"; done
+put_away "$@"
+deploy_note "removed $# releases""#,
+        settings.keep_releases,
+        failed
+    ))
+}
+
+fn cleanup_rollback(cx: &ServerCx<'_>) -> Script {
+    let left = cx.known("live").filter(|left| !left.is_empty() && cx.known("release") != Some(*left));
+    let Some(left) = left else {
+        return sh!("deploy_skip 'no release was left'");
+    };
+    let start = script(cx).then(sh!("left={}", left));
+    let archive = sh!(
+        "tar -czf \"$root/rolled-back-release-$left.tar.gz.new\" -C \"$root/releases\" -- \"$left\"\nmv -f -- \"$root/rolled-back-release-$left.tar.gz.new\" \"$root/rolled-back-release-$left.tar.gz\""
+    );
+    match cx.stage.settings.rolled_back_releases {
+        Fate::Keep => start.then(sh!("deploy_skip 'the release that was left is kept'")),
+        Fate::Archive => start.then(archive).then(sh!("put_away \"$root/releases/$left\"")),
+        Fate::Remove => start.then(sh!("put_away \"$root/releases/$left\"")),
+    }
+}
+
+/// Capistrano's words, to the letter.
+fn log_revision(cx: &ServerCx<'_>) -> Script {
+    let user = &cx.stage.settings.local_user;
+    let [release, branch, revision] = ["release", "branch", "revision"].map(|name| cx.fact(name));
+    let log = cx.layout().revisions_log();
+    match cx.known("release").is_some() && cx.known("new_release").is_none() {
+        true => sh!("printf '%s rolled back to release %s\\n' {} {} >>{}", user, release, log),
+        false => sh!(
+            "printf 'Branch %s (at %s) deployed as release %s by %s\\n' {} {} {} {} >>{}",
+            branch,
+            revision,
+            release,
+            user,
+            log
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(values: &[&str]) -> Vec<(ServerNo, String)> {
+        values.iter().map(|value| value.replace(' ', "\n")).enumerate().collect()
+    }
+
+    fn label(server: ServerNo) -> String {
+        format!("app{server}")
+    }
+
+    #[test]
+    fn goes_to_the_newest_good_release_before_the_live_one() {
+        let target = earlier_release(&facts(&["3"]), &facts(&["4 3 2 1"]), label).unwrap();
+        assert_eq!(target, "2");
+    }
+
+    #[test]
+    fn goes_to_one_that_every_server_has() {
+        let target = earlier_release(&facts(&["4", "4"]), &facts(&["4 3 1", "4 2 1"]), label).unwrap();
+        assert_eq!(target, "1");
+    }
+
+    #[test]
+    fn servers_that_are_behind_meet_the_others() {
+        let target = earlier_release(&facts(&["3", "2"]), &facts(&["3 2 1", "2 1"]), label).unwrap();
+        assert_eq!(target, "2");
+    }
+
+    #[test]
+    fn refuses_when_there_is_nothing_to_go_back_to() {
+        let error = earlier_release(&facts(&["2", "2"]), &facts(&["2", "2 1"]), label).unwrap_err();
+        assert!(error.to_string().contains("app0: none\napp1: 1"), "{error}");
+        let error = earlier_release(&facts(&[""]), &facts(&[""]), label).unwrap_err();
+        assert!(error.message().contains("nothing is live"));
+    }
+
+    #[test]
+    fn a_named_release_must_be_whole_everywhere() {
+        assert_eq!(named_release("1", &facts(&["good", "rolled_back"]), label).unwrap(), "1");
+        let error = named_release("1", &facts(&["", "failed", "good"]), label).unwrap_err();
+        assert!(error.message().contains("app0 doesn't have it, on app1 it was never finished"), "{error}");
+    }
+}

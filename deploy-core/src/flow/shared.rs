@@ -1,0 +1,111 @@
+//! What all releases share: folders and files under `shared/`, and the links to them.
+
+use crate::registry::Tasks;
+use crate::run::ServerCx;
+use crate::script::{Cmd, Script};
+use crate::sh;
+use crate::task::{Servers, Task, TaskId};
+
+pub(super) const CHECK_DIRECTORIES: TaskId = TaskId::new("deploy:check:directories");
+pub(super) const CHECK_LINKED_DIRS: TaskId = TaskId::new("deploy:check:linked_dirs");
+pub(super) const CHECK_MAKE_LINKED_DIRS: TaskId = TaskId::new("deploy:check:make_linked_dirs");
+pub(super) const CHECK_LINKED_FILES: TaskId = TaskId::new("deploy:check:linked_files");
+pub(super) const LINKED_FILES: TaskId = TaskId::new("deploy:symlink:linked_files");
+pub(super) const LINKED_DIRS: TaskId = TaskId::new("deploy:symlink:linked_dirs");
+
+pub(super) fn register(tasks: &mut Tasks) {
+    let on = Servers::releases;
+    let add = [
+        Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories),
+        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs),
+        Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents),
+        Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files),
+        Task::script(LINKED_FILES, "Link shared files into the release", on(), |cx| {
+            link(cx, &cx.stage.settings.linked_files)
+        }),
+        Task::script(LINKED_DIRS, "Link shared folders into the release", on(), |cx| {
+            link(cx, &cx.stage.settings.linked_dirs)
+        }),
+    ];
+    add.into_iter().for_each(|task| tasks.task(task.detail()));
+}
+
+/// Makes the folders, and writes a byte: a file system that is full or read-only is found out before anything changes.
+fn check_directories(cx: &ServerCx<'_>) -> Script {
+    let layout = cx.layout();
+    let folders = [layout.releases(), layout.shared(), layout.records()];
+    let full = format!("nothing can be written to `{}`", layout.root());
+    mkdir(folders).then(sh!(
+        "probe={}/probe.$$\n{ echo probe >\"$probe\"; } 2>/dev/null || deploy_fail {} {}\nrm -f -- \"$probe\"",
+        layout.records(),
+        full,
+        "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
+    ))
+}
+
+fn mkdir(folders: impl IntoIterator<Item = String>) -> Script {
+    Script::new().run(Cmd::new("mkdir").args(["-p", "--"]).args(folders))
+}
+
+fn in_shared(cx: &ServerCx<'_>, path: &str) -> String {
+    format!("{}/{path}", cx.layout().shared())
+}
+
+fn check_linked_dirs(cx: &ServerCx<'_>) -> Script {
+    match cx.stage.settings.linked_dirs.as_slice() {
+        [] => Script::new(),
+        dirs => mkdir(dirs.iter().map(|dir| in_shared(cx, dir))),
+    }
+}
+
+/// The folders that `paths` stand in, each once; those at the top stand in no folder.
+fn parents(paths: &[String]) -> Vec<&str> {
+    let mut parents: Vec<_> = paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent).collect();
+    parents.sort_unstable();
+    parents.dedup();
+    parents
+}
+
+fn make_parents(cx: &ServerCx<'_>) -> Script {
+    let parents = parents(&cx.stage.settings.linked_files);
+    match parents.is_empty() {
+        true => Script::new(),
+        false => mkdir(parents.into_iter().map(|parent| in_shared(cx, parent))),
+    }
+}
+
+/// Reports every missing file at once, each with the command that would upload it.
+fn check_linked_files(cx: &ServerCx<'_>) -> Script {
+    let start = sh!("missing=''");
+    let each = cx.stage.settings.linked_files.iter().map(|file| {
+        let path = in_shared(cx, file);
+        let port = cx.server.port.map(|port| format!("-P {port} ")).unwrap_or_default();
+        let user = cx.server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let upload = match cx.stage.transport {
+            crate::config::TransportKind::Local => format!("cp {file} {path}"),
+            crate::config::TransportKind::Ssh => format!("scp {port}{file} {user}{}:{path}", cx.server.host),
+        };
+        let absent = format!("the linked file `{path}` doesn't exist");
+        let folder = format!("the linked file `{path}` is a folder");
+        sh!(
+            "if [ -d {} ]; then deploy_text m {}; missing=yes\nelif [ ! -e {} ]; then deploy_text m {}; deploy_text h {}; missing=yes; fi",
+            &path, folder, &path, absent, upload
+        )
+    });
+    each.fold(start, Script::then).then(sh!("[ -z \"$missing\" ]"))
+}
+
+/// Links each of `paths` in the release to what is shared, in place of what the repository ships there.
+fn link(cx: &ServerCx<'_>, paths: &[String]) -> Script {
+    if paths.is_empty() {
+        return Script::new();
+    }
+    let release = cx.release_dir();
+    let folders = parents(paths).into_iter().map(|parent| format!("{release}/{parent}")).collect::<Vec<_>>();
+    let start = match folders.is_empty() {
+        true => Script::new(),
+        false => mkdir(folders),
+    };
+    let each = paths.iter().map(|path| sh!("link_shared {} {}", in_shared(cx, path), format!("{release}/{path}")));
+    each.fold(start.uses(super::RELEASES), Script::then)
+}

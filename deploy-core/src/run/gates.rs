@@ -1,0 +1,66 @@
+//! How many servers may be inside of a limited task at a time.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::event::StepNo;
+
+use super::Stop;
+
+/// How many servers are inside of each limited task.
+#[derive(Default)]
+pub(super) struct Gates {
+    inside: Mutex<BTreeMap<StepNo, usize>>,
+    left: Condvar,
+}
+
+impl Gates {
+    /// Returns when fewer than `limit` servers are inside of `step`, or the run is told to stop.
+    fn enter(&self, step: StepNo, limit: usize, stop: &Stop) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        while inside.get(&step).copied().unwrap_or(0) >= limit && stop.requested().is_none() {
+            let waited = self.left.wait_timeout(inside, Duration::from_millis(200));
+            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *inside.entry(step).or_default() += 1;
+    }
+
+    fn leave(&self, step: StepNo) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = inside.get_mut(&step) {
+            *count = count.saturating_sub(1);
+        }
+        self.left.notify_all();
+    }
+}
+
+/// One program's way through the gates: what it entered it leaves, however it ends.
+pub(super) struct Visit<'g> {
+    gates: &'g Gates,
+    inside: Cell<Option<StepNo>>,
+}
+
+impl<'g> Visit<'g> {
+    pub(super) fn new(gates: &'g Gates) -> Visit<'g> {
+        Visit { gates, inside: Cell::new(None) }
+    }
+
+    pub(super) fn enter(&self, step: StepNo, limit: usize, stop: &Stop) {
+        self.gates.enter(step, limit, stop);
+        self.inside.set(Some(step));
+    }
+
+    pub(super) fn leave(&self) {
+        if let Some(step) = self.inside.take() {
+            self.gates.leave(step);
+        }
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,60 @@
+//! Composing the program of one leg for one server.
+
+use crate::config::Stage;
+use crate::error::{Error, Result};
+use crate::event::StepNo;
+use crate::script::{Program, Script, Shell, TaskScript, compile};
+use crate::task::{Dir, Payload, Task};
+
+use super::cx::ServerCx;
+
+/// A program with everything that belongs to it.
+pub(super) struct Prepared {
+    pub(super) steps: Vec<StepNo>,
+    pub(super) scripts: Vec<TaskScript>,
+    pub(super) payloads: Vec<Payload>,
+    pub(super) shell: Shell,
+    pub(super) program: Program,
+}
+
+impl Prepared {
+    pub(super) fn new(stage: &Stage) -> Result<Prepared> {
+        let shell = shell_of(stage, nonce()?);
+        let program = Program { text: Vec::new(), steps: Vec::new(), beats_after: None };
+        Ok(Prepared { steps: Vec::new(), scripts: Vec::new(), payloads: Vec::new(), shell, program })
+    }
+
+    pub(super) fn compile(mut self) -> Result<Prepared> {
+        self.program = compile(&self.scripts, &self.shell)?;
+        Ok(self)
+    }
+}
+
+/// What all programs of a stage share.
+pub(super) fn shell_of(stage: &Stage, nonce: String) -> Shell {
+    let settings = &stage.settings;
+    Shell {
+        nonce,
+        env: settings.default_env.clone(),
+        umask: settings.umask,
+        command_prefix: settings.command_prefix.clone(),
+        lifeline: true,
+    }
+}
+
+fn nonce() -> Result<String> {
+    let mut bytes = [0u8; 12];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// How `task` runs `script` on the server of `cx`.
+pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
+    let dir = match &task.dir {
+        Dir::Home => None,
+        Dir::Release => Some(cx.release_dir()),
+        Dir::Path(path) => Some(path.clone()),
+    };
+    TaskScript { script, dir, as_user: task.as_user.clone(), env: task.env.clone(), payload: cx.payload, gated: false }
+}

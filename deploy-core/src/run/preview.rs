@@ -1,0 +1,88 @@
+//! What would run: the very scripts, per server, without contacting any.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::config::Stage;
+use crate::error::Result;
+use crate::event::ServerNo;
+use crate::plan::{Leg, Plan, Step};
+use crate::script::compile;
+use crate::task::Body;
+
+use super::cx::{Facts, Options, ServerCx};
+use super::prepare::{shell_of, task_script};
+
+/// The scripts of `plan`, in order. Facts that only a run can find out stand as `<name>`.
+///
+/// # Errors
+///
+/// When a script can't be compiled.
+pub fn preview(plan: &Plan, stage: &Stage, options: &Options) -> Result<String> {
+    let mut text = String::new();
+    let legs = plan.legs.iter().map(|leg| ("", leg));
+    for (when, leg) in legs.chain(plan.failure_legs.iter().map(|leg| ("if anything fails: ", leg))) {
+        let steps: Vec<_> = leg.steps().iter().map(|step| &plan.steps[*step]).collect();
+        let names = steps.iter().map(|step| step.task.id().to_string()).collect::<Vec<_>>().join(", ");
+        match leg {
+            Leg::Local(_) => writeln!(text, "## {when}on this machine: {names}\n").unwrap_or(()),
+            Leg::OnHost(_) => {
+                let servers: Vec<_> = steps[0].servers.iter().map(|server| stage.servers[*server].label()).collect();
+                writeln!(text, "## {when}{}: {names} (talks to the server; no script to show)\n", servers.join(", "))
+                    .unwrap_or(());
+            }
+            Leg::Scripts { .. } | Leg::Rolling(..) => scripts(&mut text, when, &steps, plan, stage, options)?,
+        }
+    }
+    Ok(text)
+}
+
+/// The program of each server that runs any of `steps`; servers with the same program share one.
+fn scripts(
+    text: &mut String,
+    when: &str,
+    steps: &[&Step],
+    plan: &Plan,
+    stage: &Stage,
+    options: &Options,
+) -> Result<()> {
+    let mut programs: Vec<(Vec<ServerNo>, String, Vec<u8>)> = Vec::new();
+    for server in plan.servers() {
+        let own: Vec<_> = steps.iter().copied().filter(|step| step.servers.contains(&server)).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let names = own.iter().map(|step| step.task.id().to_string()).collect::<Vec<_>>().join(", ");
+        let program = program(&own, server, plan, stage, options)?;
+        match programs.iter_mut().find(|(_, _, known)| *known == program) {
+            Some((servers, ..)) => servers.push(server),
+            None => programs.push((vec![server], names, program)),
+        }
+    }
+    for (servers, names, program) in programs {
+        let labels: Vec<_> = servers.iter().map(|server| stage.servers[*server].label()).collect();
+        writeln!(text, "## {when}{}: {names}\n{}", labels.join(", "), String::from_utf8_lossy(&program)).unwrap_or(());
+    }
+    Ok(())
+}
+
+fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, options: &Options) -> Result<Vec<u8>> {
+    let facts = Facts::default();
+    let mut scripts = Vec::new();
+    for step in steps {
+        let Body::Script(body) = &step.task.body else { continue };
+        let cx = ServerCx {
+            stage,
+            server: &stage.servers[server],
+            number: server,
+            facts: &facts,
+            options,
+            root: Path::new(""),
+            work_dir: Path::new(""),
+            payload: step.task.feed.as_ref().map(|_| 0),
+            servers: plan.servers().len(),
+        };
+        scripts.push(task_script(&step.task, body(&cx), &cx));
+    }
+    Ok(compile(&scripts, &shell_of(stage, "NONCE".to_owned()))?.text)
+}

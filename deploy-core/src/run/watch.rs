@@ -1,0 +1,222 @@
+//! From the reports of a running program to events, facts and failures.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, Failure, Outcome, ServerNo, StepNo, Stream};
+use crate::script::Report;
+
+use super::execute::{Executor, Failed};
+use super::hints;
+use super::link::Link;
+use super::prepare::Prepared;
+
+/// How many lines of output a failure shows.
+const TAIL: usize = 20;
+
+/// Turns the reports of one program into events, facts and failures.
+pub(super) struct Watch<'w> {
+    executor: &'w Executor<'w>,
+    server: ServerNo,
+    prepared: &'w Prepared,
+    current: Option<Current>,
+    pub(super) failures: Vec<Failed>,
+    pub(super) found: BTreeMap<String, String>,
+    /// Whether the task's beginning and end are told by somebody else.
+    quiet: bool,
+}
+
+/// The task that is running.
+struct Current {
+    task: usize,
+    start: Instant,
+    tail: VecDeque<String>,
+    skipped: Option<String>,
+    failure: Failure,
+    failed_at: Option<(usize, i32)>,
+    pipe_member: Option<usize>,
+}
+
+impl<'w> Watch<'w> {
+    pub(super) fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
+        let (server, failures, found) = (link.number, Vec::new(), BTreeMap::new());
+        Watch { executor, server, prepared, current: None, failures, found, quiet: false }
+    }
+
+    /// For the scripts of an imperative task, whose beginning and end are told by somebody else.
+    pub(super) fn quietly(self) -> Watch<'w> {
+        Watch { quiet: true, ..self }
+    }
+
+    fn step(&self, task: usize) -> StepNo {
+        self.prepared.steps[task]
+    }
+
+    fn emit(&self, event: Event) {
+        self.executor.run.events.emit(event);
+    }
+
+    pub(super) fn report(&mut self, report: Report) {
+        match report {
+            Report::Began(task) => self.begin(task),
+            Report::Ended(task, status) => self.end(task, status),
+            Report::Line { task, stream, line } => self.line(task, stream, line),
+            Report::Fact(name, value) => {
+                self.found.insert(name.clone(), value.clone());
+                self.executor.facts().servers.entry(self.server).or_default().insert(name, value);
+            }
+            Report::Note(text) => {
+                let step = self.current.as_ref().map(|current| self.step(current.task));
+                self.emit(Event::Note { step, server: Some(self.server), text });
+            }
+            Report::Waiting(_) | Report::Finished => {}
+            about_the_end => self.note_end(about_the_end),
+        }
+    }
+
+    fn note_end(&mut self, report: Report) {
+        let Some(current) = &mut self.current else { return };
+        match report {
+            Report::Skip(reason) => current.skipped = Some(reason),
+            Report::Message(message) => current.failure.reason = message,
+            Report::Hint(hint) => current.failure.hints.push(hint),
+            Report::FailedAt(step, status) => current.failed_at = current.failed_at.or(Some((step, status))),
+            Report::PipeMember(member) => current.pipe_member = Some(member),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, task: usize) {
+        let step = self.step(task);
+        self.executor.began().insert((step, self.server));
+        if !self.quiet {
+            self.emit(Event::StepStarted { step, server: Some(self.server) });
+        }
+        self.current = Some(Current {
+            task,
+            start: Instant::now(),
+            tail: VecDeque::new(),
+            skipped: None,
+            failure: Failure::default(),
+            failed_at: None,
+            pipe_member: None,
+        });
+    }
+
+    fn line(&mut self, task: Option<usize>, stream: Stream, line: Vec<u8>) {
+        let Some(task) = task else {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            return self.emit(Event::Detail { server: Some(self.server), text });
+        };
+        if let Some(current) = &mut self.current {
+            let shown = &line[..line.len().min(2000)];
+            current.tail.push_back(String::from_utf8_lossy(shown).into_owned());
+            if current.tail.len() > TAIL {
+                current.tail.pop_front();
+            }
+        }
+        self.emit(Event::Output { step: self.step(task), server: Some(self.server), stream, line });
+    }
+
+    fn end(&mut self, task: usize, status: i32) {
+        let Some(current) = self.current.take() else { return };
+        let elapsed = current.start.elapsed();
+        let step = self.step(task);
+        let outcome = match (status, current.skipped.clone()) {
+            (0, None) => Outcome::Done,
+            (0, Some(reason)) => Outcome::Skipped(reason),
+            _ => {
+                let failure = current.into_failure(status, &self.prepared.program.steps[task]);
+                self.fail(step, &failure);
+                Outcome::Failed(failure)
+            }
+        };
+        if !self.quiet {
+            self.emit(Event::StepFinished { step, server: Some(self.server), elapsed, outcome });
+        }
+    }
+
+    fn fail(&mut self, step: StepNo, failure: &Failure) {
+        let message = match &failure.command {
+            Some(command) => format!("{}: {}", failure.reason, first_line(command)),
+            None => failure.reason.clone(),
+        };
+        let error = Error::task(message).hints(failure.hints.clone());
+        self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
+    }
+
+    /// The program ended in the middle: whatever was running has failed.
+    pub(super) fn broken_off(&mut self, error: Error) {
+        if !self.failures.is_empty() && error.kind() == ErrorKind::Task {
+            return;
+        }
+        let step = self.current.as_ref().map(|current| self.step(current.task));
+        if let Some(current) = self.current.take() {
+            let failure = Failure { tail: current.tail.into_iter().collect(), ..failure_of(&error) };
+            let (step, server, elapsed) = (self.step(current.task), Some(self.server), current.start.elapsed());
+            self.emit(Event::StepFinished { step, server, elapsed, outcome: Outcome::Failed(failure) });
+        }
+        self.failures.push(Failed { server: Some(self.server), step, error });
+    }
+}
+
+fn first_line(command: &str) -> String {
+    match command.split_once('\n') {
+        Some((line, _)) => format!("`{line} …`"),
+        None => format!("`{command}`"),
+    }
+}
+
+impl Current {
+    /// Why the task failed. A task that gave its own reason needs no command to explain it.
+    fn into_failure(self, status: i32, steps: &[String]) -> Failure {
+        let (at, status) = self.failed_at.unwrap_or((0, status));
+        let command = steps.get(at.wrapping_sub(1)).cloned();
+        let tail: Vec<_> = self.tail.into_iter().collect();
+        if !self.failure.reason.is_empty() {
+            return Failure { tail, ..self.failure };
+        }
+        let member = self.pipe_member.map(|member| format!(" (command {member} of the pipe)")).unwrap_or_default();
+        let reason = match (self.failed_at, status) {
+            (None, _) => format!("the task's shell {}", describe_status(status)),
+            (Some(_), 0) => "the script exited with status 0 before its last step".to_owned(),
+            (Some(_), _) => format!("{}{member}", describe_status(status)),
+        };
+        let hints = hints::for_failure(status, command.as_deref(), &tail);
+        let position = (at > 0).then_some((at, steps.len()));
+        Failure { command, position, reason, tail, hints }
+    }
+}
+
+/// What a shell's exit status means. Above 128 it stands for a signal, by the shells' convention.
+fn describe_status(status: i32) -> String {
+    match status {
+        129.. => match signal_name(status - 128) {
+            Some(name) => format!("was killed by signal {name} (status {status})"),
+            None => format!("ended with status {status}"),
+        },
+        _ => format!("ended with status {status}"),
+    }
+}
+
+fn signal_name(number: i32) -> Option<&'static str> {
+    let names = [
+        (1, "HUP"),
+        (2, "INT"),
+        (3, "QUIT"),
+        (6, "ABRT"),
+        (9, "KILL"),
+        (11, "SEGV"),
+        (13, "PIPE"),
+        (14, "ALRM"),
+        (15, "TERM"),
+    ];
+    names.iter().find(|(signal, _)| *signal == number).map(|(_, name)| *name)
+}
+
+/// A failure that a task of ours explains by an error.
+pub(super) fn failure_of(error: &Error) -> Failure {
+    let tail = error.detail_text().into_iter().flat_map(str::lines).map(str::to_owned).chain(error.causes()).collect();
+    Failure { reason: error.message().to_owned(), tail, hints: error.hint_texts().to_vec(), ..Failure::default() }
+}

@@ -1,0 +1,238 @@
+//! The log file: everything that happened in a run, unabridged.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Renderer;
+use super::screen::{Screen, Target};
+use super::text::took;
+use crate::error::{Error, Result};
+use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream};
+use crate::transport::Traffic;
+
+/// How many log files are kept.
+const KEPT: usize = 50;
+
+/// A new log file, and the folder that it stands in with the newest of the older ones.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    file: File,
+    started: Timestamp,
+}
+
+impl LogFile {
+    /// Creates `<work_dir>/log/<UTC stamp>-<stage>-<task>.log`, which only the user can read, and removes the oldest
+    /// log files there until 50 are left. A run that starts in the same second gets a name of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the folder or the file can't be created.
+    pub fn create(work_dir: &Path, stage: &str, task: &str) -> Result<LogFile> {
+        LogFile::create_at(Timestamp::now(), work_dir, stage, task)
+    }
+
+    fn create_at(started: Timestamp, work_dir: &Path, stage: &str, task: &str) -> Result<LogFile> {
+        let folder = work_dir.join("log");
+        let name = [started.strftime("%Y%m%d%H%M%S").to_string(), file_name(stage), file_name(task)].join("-");
+        let (path, file) = create_new(&folder, &name).map_err(|error| {
+            Error::config(format!("failed to create a log file in `{}`", folder.display()))
+                .because(error)
+                .hint("check that you may write there")
+        })?;
+        prune(&folder);
+        Ok(LogFile { path, file, started })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A name as a part of a file's name.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+    name.trim_matches(':').chars().map(plain).collect()
+}
+
+fn create_new(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut number = 1;
+    loop {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = folder.join(format!("{name}{suffix}.log"));
+        match OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+            result => return result.map(|file| (path, file)),
+        }
+    }
+}
+
+/// Removes all but the newest log files, which their names sort. That it fails is no reason not to deploy.
+fn prune(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut names = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| is_log(name))
+        .collect::<Vec<_>>();
+    names.sort();
+    for name in &names[..names.len().saturating_sub(KEPT)] {
+        let _ = fs::remove_file(folder.join(name));
+    }
+}
+
+/// Whether a file of this name is one of ours.
+fn is_log(name: &str) -> bool {
+    let is_stamp = |stamp: &str| stamp.len() == 14 && stamp.bytes().all(|byte| byte.is_ascii_digit());
+    name.ends_with(".log") && name.split_once('-').is_some_and(|(stamp, _)| is_stamp(stamp))
+}
+
+/// Writes a [`LogFile`]: every event, with the time in UTC, the server and the task. What commands wrote stands
+/// there byte for byte.
+pub(super) struct Log {
+    file: Option<BufWriter<File>>,
+    path: PathBuf,
+    started: Timestamp,
+    screen: Arc<Screen>,
+    outline: Outline,
+    /// What the last entry began with. A command that writes much does so within few milliseconds.
+    head: Option<(u128, Place, String)>,
+}
+
+/// What an entry is about: a task, a server, both, or the run.
+type Place = (Option<StepNo>, Option<ServerNo>);
+
+impl Log {
+    pub(super) fn new(file: LogFile, screen: Arc<Screen>) -> Log {
+        let LogFile { path, file, started } = file;
+        Log { file: Some(BufWriter::new(file)), path, started, screen, outline: Outline::default(), head: None }
+    }
+
+    /// Writes one entry per line of `text`, which is about a task, a server, both, or the run.
+    fn entry(&mut self, at: Duration, place: Place, text: impl AsRef<[u8]>) {
+        for line in text.as_ref().split(|byte| *byte == b'\n') {
+            self.write(at, place, &[line]);
+        }
+    }
+
+    /// Writes one entry, made of `parts`.
+    fn write(&mut self, at: Duration, place: Place, parts: &[&[u8]]) {
+        let millis = at.as_millis();
+        let head = match self.head.take() {
+            Some((last, same, head)) if (last, same) == (millis, place) => head,
+            _ => self.describe(at, place),
+        };
+        let Some(file) = &mut self.file else { return };
+        let parts = std::iter::once(head.as_bytes()).chain(parts.iter().copied()).chain([b"\n".as_slice()]);
+        let written = parts.into_iter().try_for_each(|part| file.write_all(part));
+        self.head = Some((millis, place, head));
+        self.check(written);
+    }
+
+    /// What an entry begins with.
+    fn describe(&self, at: Duration, (step, server): Place) -> String {
+        let server = server.map(|server| self.outline.server_label(server));
+        let step = step.map(|step| self.outline.task_id(step));
+        let place = [server, step].into_iter().flatten().map(|name| format!("{name} ")).collect::<String>();
+        format!("{:.3} {place}", self.started + at)
+    }
+
+    /// A log that can't be written is given up, and the user told once: the disk may be full.
+    fn check(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.file = None;
+            let text = format!("warning: failed to write the log file `{}`: {error}\n", self.path.display());
+            self.screen.write(Target::Err, &text);
+        }
+    }
+
+    fn started(&mut self, at: Duration, outline: &Outline) {
+        self.outline = outline.clone();
+        self.head = None;
+        let Outline { task, stage, servers, .. } = outline;
+        self.entry(at, (None, None), format!("started {task} {stage}: {}", servers.join(", ")));
+    }
+
+    fn finished(&mut self, at: Duration, elapsed: Duration, error: Option<&str>, summary: &str, traffic: &[Traffic]) {
+        for (server, traffic) in traffic.iter().enumerate() {
+            self.entry(at, (None, Some(server)), describe_traffic(traffic));
+        }
+        if let Some(error) = error {
+            self.entry(at, (None, None), format!("error: {error}"));
+        }
+        let result = if error.is_some() { "failed" } else { "finished" };
+        self.entry(at, (None, None), format!("{result} after {}: {summary}", took(elapsed)));
+    }
+}
+
+impl Renderer for Log {
+    fn event(&mut self, at: Duration, event: &Event) {
+        match event {
+            Event::Started(outline) => self.started(at, outline),
+            Event::Connected { server, elapsed } => {
+                self.entry(at, (None, Some(*server)), format!("connected after {}", took(*elapsed)));
+            }
+            Event::Disconnected { server, message } => {
+                self.entry(at, (None, Some(*server)), format!("disconnected: {message}"));
+            }
+            Event::StepStarted { step, server } => self.entry(at, (Some(*step), *server), "started"),
+            Event::Output { step, server, stream, line } => {
+                let stream: &[u8] = if *stream == Stream::Stdout { b"out| " } else { b"err| " };
+                self.write(at, (Some(*step), *server), &[stream, line]);
+            }
+            Event::Note { step, server, text } => self.entry(at, (*step, *server), format!("note: {text}")),
+            Event::Warning { step, server, text } => {
+                self.entry(at, (*step, *server), format!("warning: {text}"));
+            }
+            Event::StepFinished { step, server, elapsed, outcome } => {
+                self.entry(at, (Some(*step), *server), describe_outcome(*elapsed, outcome));
+            }
+            Event::Detail { server, text } => self.entry(at, (None, *server), text),
+            Event::Finished { elapsed, error, summary, traffic } => {
+                self.finished(at, *elapsed, error.as_deref(), summary, traffic);
+            }
+        }
+    }
+
+    fn tick(&mut self, _: Duration) {
+        if let Some(file) = &mut self.file {
+            let flushed = file.flush();
+            self.check(flushed);
+        }
+    }
+}
+
+fn describe_outcome(elapsed: Duration, outcome: &Outcome) -> String {
+    let elapsed = took(elapsed);
+    match outcome {
+        Outcome::Done => format!("done after {elapsed}"),
+        Outcome::Skipped(reason) => format!("skipped: {reason}"),
+        Outcome::Failed(failure) => format!("failed after {elapsed}: {}", describe_failure(failure)),
+    }
+}
+
+fn describe_failure(failure: &Failure) -> String {
+    let command = failure.command.as_ref().map(|command| format!("\ncommand: {command}"));
+    let position = failure.position.map(|(number, of)| format!("\nstep: {number} of {of}"));
+    let tail = failure.tail.iter().map(|line| format!("\ntail| {line}"));
+    let hints = failure.hints.iter().map(|hint| format!("\nhint: {hint}"));
+    let details = command.into_iter().chain(position).chain(tail).chain(hints).collect::<String>();
+    format!("{}{details}", failure.reason)
+}
+
+fn describe_traffic(traffic: &Traffic) -> String {
+    let Traffic { connections, execs, sent, received, login } = *traffic;
+    let login = took(login);
+    format!("connections: {connections}, execs: {execs}, bytes sent: {sent}, received: {received}, login: {login}")
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

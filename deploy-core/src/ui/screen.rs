@@ -1,0 +1,174 @@
+//! Standard output and standard error, shared by the renderer and the prompts.
+
+#[cfg(test)]
+use std::io;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One of the two streams that can be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Out,
+    Err,
+}
+
+/// The two streams. While a question is open, what is written waits, so that it does not tear the question.
+pub(super) struct Screen {
+    state: Mutex<State>,
+    /// Held by the question that is open.
+    turn: Mutex<()>,
+}
+
+struct State {
+    out: Option<Box<dyn Write + Send>>,
+    err: Option<Box<dyn Write + Send>>,
+    /// Whether what was written last did not end its line.
+    unended: bool,
+    /// What waits while a question is open.
+    held: Option<Vec<(Target, String)>>,
+}
+
+impl Screen {
+    pub(super) fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Arc<Screen> {
+        let state = State { out: Some(out), err: Some(err), unended: false, held: None };
+        Arc::new(Screen { state: Mutex::new(state), turn: Mutex::new(()) })
+    }
+
+    /// Writes `text` at once and whole.
+    ///
+    /// A stream that can't be written to (`| head` closes its pipe) is given up quietly: the run goes on.
+    pub(super) fn write(&self, target: Target, text: &str) {
+        self.state().write(target, text);
+    }
+
+    /// Whether what was written last did not end its line, and still stands at the end of it.
+    pub(super) fn is_in_line(&self) -> bool {
+        let state = self.state();
+        let held = state.held.as_ref().and_then(|held| held.last());
+        held.map_or(state.unended, |(_, text)| !text.ends_with('\n'))
+    }
+
+    /// Waits for the question that is open, then makes everything that is written wait until the guard is dropped.
+    /// The cursor then stands at a line's start.
+    pub(super) fn hold(&self) -> Held<'_> {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        if state.unended {
+            state.write(Target::Out, "\n");
+        }
+        state.held = Some(Vec::new());
+        Held { screen: self, _turn: turn }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, target: Target, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if let Some(held) = &mut self.held {
+            held.push((target, text.to_owned()));
+            return;
+        }
+        self.unended = !text.ends_with('\n');
+        let stream = match target {
+            Target::Out => &mut self.out,
+            Target::Err => &mut self.err,
+        };
+        let written = stream.as_mut().map(|stream| stream.write_all(text.as_bytes()).and_then(|()| stream.flush()));
+        if let Some(Err(_)) = written {
+            *stream = None;
+        }
+    }
+}
+
+/// Holds a [`Screen`] back until it is dropped.
+pub(super) struct Held<'a> {
+    screen: &'a Screen,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut state = self.screen.state();
+        for (target, text) in state.held.take().unwrap_or_default() {
+            state.write(target, &text);
+        }
+    }
+}
+
+/// A writer whose text a test can look at.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(super) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+#[cfg(test)]
+impl Captured {
+    pub(super) fn writer(&self) -> Box<dyn Write + Send> {
+        Box::new(self.clone())
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.bytes()).unwrap()
+    }
+}
+
+#[cfg(test)]
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_starts_on_a_line_of_its_own_and_is_not_torn() {
+        let out = Captured::default();
+        let screen = Screen::new(out.writer(), Box::new(io::sink()));
+        screen.write(Target::Out, "00:01 deploy:updating");
+        {
+            let _held = screen.hold();
+            assert!(!screen.is_in_line());
+            screen.write(Target::Out, "      done\n");
+            screen.write(Target::Out, "00:02 deploy:updated");
+            assert!(screen.is_in_line());
+            assert_eq!(out.text(), "00:01 deploy:updating\n");
+        }
+        assert!(screen.is_in_line());
+        assert_eq!(out.text(), "00:01 deploy:updating\n      done\n00:02 deploy:updated");
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_that_stream_alone() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let err = Captured::default();
+        let screen = Screen::new(Box::new(Closed), err.writer());
+        screen.write(Target::Out, "progress\n");
+        screen.write(Target::Err, "error\n");
+        assert_eq!(err.text(), "error\n");
+    }
+}

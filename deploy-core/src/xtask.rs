@@ -1,0 +1,340 @@
+//! From the command line to the exit code: the builder that a workspace's `main.rs` fills.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cli::{self, ListRequest, Mode, Parsed, Request, RunRequest};
+use crate::config::{Command, Config, LoadRequest, Stage, TransportKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Outline};
+use crate::flow;
+use crate::plan::Plan;
+use crate::registry::{Recipe, Tasks};
+use crate::run::{Facts, Run, Stop, preview};
+use crate::task::{Task, TaskId, When};
+use crate::transport::Connect;
+use crate::transport::local::{Local, become_program};
+use crate::transport::ssh::Ssh;
+use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Ui};
+
+type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
+
+/// A workspace's deployment tool: the flows of this crate, and what `main.rs` adds to them.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use deploy_core::prelude::*;
+///
+/// const WARM: TaskId = TaskId::new("cache:warm");
+///
+/// fn main() -> ExitCode {
+///     Xtask::new()
+///         .task(Task::script(WARM, "Warm the page cache", Servers::role("web"), |cx| {
+///             sh!("curl -fsS -o /dev/null {}", format!("http://{}/", cx.server.host))
+///         }))
+///         .hook(When::After(flow::PUBLISHED), WARM)
+///         .run()
+/// }
+/// ```
+#[must_use]
+pub struct Xtask {
+    registrations: Vec<Registration>,
+    recipes: Vec<&'static str>,
+}
+
+impl Default for Xtask {
+    fn default() -> Xtask {
+        Xtask::new()
+    }
+}
+
+impl Xtask {
+    /// The flows `deploy` and `deploy:rollback`, and nothing else.
+    pub fn new() -> Xtask {
+        Xtask { registrations: Vec::new(), recipes: Vec::new() }
+    }
+
+    /// Adds a recipe. It takes part in the stages whose configuration has `[recipes.NAME]`.
+    pub fn recipe<R: Recipe>(mut self) -> Xtask {
+        self.recipes.push(R::NAME);
+        self.add(|tasks, stage| {
+            match stage.map(|stage| stage.recipe(R::NAME)) {
+                None => R::default().register(tasks),
+                Some(Some(table)) => table.read::<R>()?.register(tasks),
+                Some(None) => tasks.inert(|tasks| R::default().register(tasks)),
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a task.
+    pub fn task(self, task: Task) -> Xtask {
+        self.add(move |tasks, _| {
+            tasks.task(task.clone());
+            Ok(())
+        })
+    }
+
+    /// Runs `task` before or after another one.
+    pub fn hook(self, when: When, task: TaskId) -> Xtask {
+        self.add(move |tasks, _| {
+            tasks.hook(when.clone(), task.clone());
+            Ok(())
+        })
+    }
+
+    fn add(mut self, registration: impl Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync + 'static) -> Xtask {
+        self.registrations.push(Box::new(registration));
+        self
+    }
+
+    /// Reports every problem of the registration: for the test that each workspace should have.
+    ///
+    /// # Errors
+    ///
+    /// Lists the problems: two tasks of one id, hooks on tasks that don't exist, tasks that run in a circle.
+    pub fn check(&self) -> Result<()> {
+        problems_as_error(&self.tasks(None)?)
+    }
+
+    /// Does what the process's command line asks for, and returns the process's exit code.
+    pub fn run(self) -> ExitCode {
+        let surroundings = Surroundings::detect();
+        let args: Vec<_> = env::args_os().skip(1).collect();
+        match self.dispatch(&args, surroundings) {
+            Ok(code) => code,
+            Err(error) => {
+                ui::report(&error, surroundings);
+                error.exit_code()
+            }
+        }
+    }
+
+    fn dispatch(&self, args: &[OsString], surroundings: Surroundings) -> Result<ExitCode> {
+        let mut load = self.load_request(surroundings)?;
+        load.file = cli::config_file(args);
+        // Tasks of deploy.toml have a place in the command line, but a broken file must not keep anybody from reading help.
+        let config = Config::load(&load);
+        let known = config.as_ref().ok();
+        let tasks = self.listed_tasks(known)?;
+        let commands = known.map_or(&[][..], |config| &config.commands);
+        match cli::parse(args, &tasks, commands)? {
+            Parsed::Clap(error) => clap_exit(&error, config.err()),
+            Parsed::Request(Request::Tasks(request)) => list(&tasks, commands, &request),
+            Parsed::Request(Request::Command(name, args)) => run_command(&config?, &name, &args),
+            Parsed::Request(Request::Run(request)) => {
+                load.set = request.set.clone();
+                self.run_task(&Config::load(&load)?, &request, surroundings)
+            }
+        }
+    }
+
+    fn load_request(&self, surroundings: Surroundings) -> Result<LoadRequest> {
+        let start = env::current_dir().map_err(|error| Error::usage("the current folder is gone").because(error))?;
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let core = core_tasks();
+        let words = |below: Option<&str>| -> Vec<String> {
+            let words = core.iter().map(|task| task.id().words().collect::<Vec<_>>());
+            let chosen = words.filter_map(|words| match below {
+                None => words.first().cloned(),
+                Some(first) => (words.first()? == first).then(|| words.get(1).cloned()).flatten(),
+            });
+            let mut chosen: Vec<_> = chosen.flat_map(|word| [word.replace('-', "_"), word]).collect();
+            chosen.sort();
+            chosen.dedup();
+            chosen
+        };
+        Ok(LoadRequest {
+            start,
+            file: None,
+            set: Vec::new(),
+            env: env::vars_os().collect(),
+            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned()),
+            reserved_stages: words(Some("deploy")),
+            reserved_commands: words(None).into_iter().chain(["tasks".to_owned()]).collect(),
+            recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
+            color: surroundings.colour && surroundings.stderr_is_terminal,
+        })
+    }
+
+    /// All tasks, for a stage: recipes that it doesn't configure take no part.
+    fn tasks(&self, stage: Option<&Stage>) -> Result<Tasks> {
+        let mut tasks = core_tasks();
+        for registration in &self.registrations {
+            registration(&mut tasks, stage)?;
+        }
+        if let Some(stage) = stage {
+            flow::git::tune(&mut tasks, &stage.settings);
+            stage.tasks.iter().try_for_each(|task| tasks.text_task(task))?;
+        }
+        Ok(tasks)
+    }
+
+    /// Everything that is registered, and the tasks that any stage of deploy.toml has.
+    fn listed_tasks(&self, config: Option<&Config>) -> Result<Tasks> {
+        let mut tasks = self.tasks(None)?;
+        for task in config.into_iter().flat_map(|config| &config.stages).flat_map(|stage| &stage.tasks) {
+            if !tasks.iter().any(|known| known.id().as_str() == task.id && known.is_filled()) {
+                tasks.text_task(task)?;
+            }
+        }
+        Ok(tasks)
+    }
+
+    fn run_task(&self, config: &Config, request: &RunRequest, surroundings: Surroundings) -> Result<ExitCode> {
+        let mut stage = config.stage(&request.stage)?.clone();
+        let tasks = self.tasks(Some(&stage))?;
+        problems_as_error(&tasks)?;
+        tasks.apply_settings(&mut stage.settings);
+        request.filter.check(&stage)?;
+        let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
+        match request.mode {
+            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &stage))?,
+            Mode::DryRun => ui::print_data(&preview(&plan, &stage, &request.options)?)?,
+            Mode::Run => return execute(config, &stage, &plan, request, surroundings),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn core_tasks() -> Tasks {
+    let mut tasks = Tasks::default();
+    flow::register(&mut tasks);
+    tasks
+}
+
+fn problems_as_error(tasks: &Tasks) -> Result<()> {
+    let problems = tasks.check();
+    match problems.as_slice() {
+        [] => Ok(()),
+        [problem] => Err(Error::config(problem.clone())),
+        _ => Err(Error::config(format!("{} problems in the tasks", problems.len())).detail(problems.join("\n"))),
+    }
+}
+
+/// What clap has to say. A broken configuration may be why a word isn't known, so it is told instead.
+fn clap_exit(error: &clap::Error, broken: Option<Error>) -> Result<ExitCode> {
+    match broken {
+        Some(broken) if error.kind() == clap::error::ErrorKind::InvalidSubcommand => Err(broken),
+        _ => {
+            let _ = error.print();
+            Ok(if error.use_stderr() { ExitCode::from(ErrorKind::Usage.exit_code()) } else { ExitCode::SUCCESS })
+        }
+    }
+}
+
+fn list(tasks: &Tasks, commands: &[Command], request: &ListRequest) -> Result<ExitCode> {
+    let text = match (&request.flow, request.json) {
+        (Some(flow), _) => cli::flow_tree(tasks, tasks.find(flow)?, request.all),
+        (None, true) => cli::as_json(tasks, request),
+        (None, false) => {
+            let commands: Vec<_> =
+                commands.iter().map(|command| (command.name.clone(), command.about.clone())).collect();
+            cli::as_text(tasks, &commands, request)
+        }
+    };
+    ui::print_data(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command of the project with the terminal, and ends as it ends.
+fn run_command(config: &Config, name: &str, args: &[String]) -> Result<ExitCode> {
+    let command = config.commands.iter().find(|command| command.name == name);
+    let run = command.map_or(&[][..], |command| command.run.as_slice());
+    let [program, own @ ..] = run else {
+        return Err(Error::config(format!("the command `{name}` runs nothing")));
+    };
+    match become_program(&config.root, program, own.iter().chain(args))? {}
+}
+
+fn execute(
+    config: &Config,
+    stage: &Stage,
+    plan: &Plan,
+    request: &RunRequest,
+    surroundings: Surroundings,
+) -> Result<ExitCode> {
+    let log = LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?;
+    let outline = Outline {
+        task: plan.root.to_string(),
+        stage: stage.name.clone(),
+        servers: stage.servers.iter().map(|server| server.label()).collect(),
+        steps: plan.outline(),
+        log_file: Some(log.path().to_owned()),
+    };
+    let settings = Settings { format: request.format, verbosity: request.verbosity, surroundings };
+    let screen = Ui::start(settings, Some(log));
+    let (stop, interrupted) = watch_signals()?;
+    let ask: Arc<dyn Ask> = Arc::new(screen.terminal(interrupted));
+    let events = screen.events();
+    let start = Instant::now();
+    events.emit(Event::Started(outline));
+    let connect: Box<dyn Connect> = match stage.transport {
+        TransportKind::Ssh => Box::new(Ssh::new(Arc::clone(&ask), events.clone())),
+        TransportKind::Local => Box::new(Local::new(&config.root)),
+    };
+    let run = Run {
+        config,
+        stage,
+        plan,
+        options: request.options.clone(),
+        connect: &*connect,
+        events: events.clone(),
+        ask: &*ask,
+        stop,
+    };
+    let finished = run.execute();
+    events.emit(Event::Finished {
+        elapsed: start.elapsed(),
+        error: finished.error.as_ref().map(ToString::to_string),
+        summary: summary(plan, &finished.facts),
+        traffic: finished.traffic,
+    });
+    drop(events);
+    screen.finish();
+    match finished.error {
+        None => Ok(ExitCode::SUCCESS),
+        Some(error) => Err(error),
+    }
+}
+
+/// What the run did, in one line.
+fn summary(plan: &Plan, facts: &Facts) -> String {
+    let servers = plan.servers().len();
+    let on = if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") };
+    let about = |name: &str| facts.run.get(name).cloned().unwrap_or_default();
+    if plan.root == flow::ROLLBACK {
+        format!("rolled back to {} on {on}", about("release"))
+    } else if plan.root == flow::DEPLOY {
+        let revision = about("revision");
+        format!("deployed {} ({} at {}) to {on}", about("release"), about("branch"), &revision[..revision.len().min(7)])
+    } else {
+        format!("`{}` ran on {on}", plan.root)
+    }
+}
+
+/// Ctrl-C, SIGTERM and a closed terminal ask the run to stop; a second time they end the process at once.
+fn watch_signals() -> Result<(Stop, Arc<AtomicBool>)> {
+    let (stop, interrupted) = (Stop::default(), Arc::new(AtomicBool::new(false)));
+    let failed = |error| Error::task("can't watch for signals").because(anyhow::Error::from(error));
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let (own_stop, own_flag) = (stop.clone(), Arc::clone(&interrupted));
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let kind = if signal == SIGINT { ErrorKind::Interrupted } else { ErrorKind::Terminated };
+            if own_flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(kind.exit_code().into());
+            }
+            own_stop.now(kind);
+        }
+    });
+    Ok((stop, interrupted))
+}

@@ -1,0 +1,124 @@
+//! The programs that the tests need, and how to get them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A program, and Debian's package of it.
+struct Need {
+    program: &'static str,
+    package: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    // The servers that the tests deploy to, and the client that the harness is proven with.
+    Need { program: "sshd", package: "openssh-server" },
+    Need { program: "ssh", package: "openssh-client" },
+    Need { program: "ssh-keygen", package: "openssh-client" },
+    Need { program: "git", package: "git" },
+    // The shells that generated scripts run in, and what checks them.
+    Need { program: "dash", package: "dash" },
+    Need { program: "bash", package: "bash" },
+    Need { program: "busybox", package: "busybox" },
+    Need { program: "shellcheck", package: "shellcheck" },
+    // Tasks that run as another user.
+    Need { program: "sudo", package: "sudo" },
+    Need { program: "useradd", package: "passwd" },
+    Need { program: "setpriv", package: "util-linux" },
+    // What directories are taken over from and handed back to.
+    Need { program: "cap", package: "capistrano" },
+];
+
+/// Installs what is missing, where this user may; else says what to type.
+pub(crate) fn meet() -> Result<(), String> {
+    components()?;
+    let packages = missing();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("sudo apt-get install {}", packages.join(" "));
+    let Some(mut installer) = installer() else {
+        return Err(format!("the tests need programs that are not installed\n  hint: {by_hand}"));
+    };
+    println!("==> installing {}", packages.join(" "));
+    let installed = installer.args(&packages).stdin(Stdio::null()).status().is_ok_and(|status| status.success());
+    match missing() {
+        left if installed && left.is_empty() => Ok(()),
+        left => Err(format!("failed to install {}\n  hint: {by_hand}", left.join(" "))),
+    }
+}
+
+/// rustfmt and clippy come with the toolchain, not with Debian.
+fn components() -> Result<(), String> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let mut cargo = Command::new(env!("CARGO"));
+        if !succeeds(cargo.args([subcommand, "--version"])) {
+            return Err(format!("`cargo {subcommand}` is not installed\n  hint: rustup component add {component}"));
+        }
+    }
+    Ok(())
+}
+
+/// The packages of all missing programs, each once.
+fn missing() -> Vec<&'static str> {
+    let missing = NEEDS.iter().filter(|need| find(need.program).is_none());
+    let mut packages: Vec<_> = missing.map(|need| need.package).collect();
+    packages.dedup();
+    packages
+}
+
+/// Servers' and administrators' programs are not on everybody's PATH.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|file| Path::is_file(file))
+}
+
+/// What installs the packages that are appended to it: apt-get as root, or through sudo if that asks for nothing.
+fn installer() -> Option<Command> {
+    find("apt-get")?;
+    let mut command = if e2e::is_root() {
+        Command::new("sh")
+    } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "sh"]);
+        sudo
+    } else {
+        return None;
+    };
+    command.args(["-c", INSTALL, "sh"]);
+    Some(command)
+}
+
+/// The tests start servers of their own: installing one must not start it, which Debian asks `policy-rc.d` about.
+const INSTALL: &str = r#"
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+apt-get -o DPkg::Lock::Timeout=300 update --quiet
+apt-get -o DPkg::Lock::Timeout=300 install --quiet --yes --no-install-recommends "$@"
+"#;
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_outside_the_path_are_found_and_unknown_ones_are_not() {
+        assert!(find("sh").is_some());
+        assert!(find("no-such-program").is_none());
+    }
+}

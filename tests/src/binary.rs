@@ -1,0 +1,39 @@
+//! The binary under test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The real `xtask`, built from this workspace in the profile of the tests.
+///
+/// Cargo builds no other package's binary for a test, so the harness has it brought up to date, once a process: a test
+/// never runs against yesterday's tool.
+pub fn xtask() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    let folder = profile_folder();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--package", "xtask"]);
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    cargo.arg("--target-dir").arg(folder.parent().expect("a profile's folder stands in the target directory"));
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success(), "`cargo build --package xtask` failed");
+    let binary = folder.join("xtask");
+    assert!(binary.is_file(), "cargo built no `{}`", binary.display());
+    binary
+}
+
+/// `target/debug`: test binaries stand in its `deps`, others in it.
+fn profile_folder() -> PathBuf {
+    let own = std::env::current_exe().expect("a process knows its program");
+    let folder = own.parent().expect("a program stands in a folder");
+    match folder.ends_with("deps") {
+        true => folder.parent().expect("deps stands in the profile's folder").to_owned(),
+        false => folder.to_owned(),
+    }
+}

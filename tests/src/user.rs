@@ -1,0 +1,73 @@
+//! The users that servers run as.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::sandbox::run_quietly;
+
+/// A freshly made user without any rights of its own, removed when it is dropped. Only root can make one.
+pub struct User {
+    name: String,
+}
+
+impl User {
+    /// Makes a user with a POSIX login shell. Where its home would be, the sandbox's environment says.
+    pub fn fresh() -> User {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("e2e-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut useradd = Command::new("useradd");
+        useradd.args(["--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", &name]);
+        run_quietly(useradd);
+        User { name }
+    }
+
+    /// The user's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives a file or a folder and all that is in it to the user.
+    pub fn own(&self, path: &Path) {
+        let mut chown = Command::new("chown");
+        chown.args(["--recursive", "--no-dereference", &format!("{0}:{0}", self.name)]).arg(path);
+        run_quietly(chown);
+    }
+
+    /// The same command, run as the user. Environment and working directory stay as they were set.
+    pub fn command(&self, command: &Command) -> Command {
+        let mut own = Command::new("setpriv");
+        own.args(["--reuid", &self.name, "--regid", &self.name, "--init-groups", "--"]);
+        own.arg(command.get_program()).args(command.get_args());
+        own.env_clear();
+        own.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        own.env("USER", &self.name).env("LOGNAME", &self.name);
+        if let Some(folder) = command.get_current_dir() {
+            own.current_dir(folder);
+        }
+        own
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // It may be logged in for a moment longer than its servers run.
+        let _ = Command::new("userdel").args(["--force", &self.name]).output();
+    }
+}
+
+/// The name of the user that runs the tests.
+pub fn current() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let mut id = Command::new("id");
+        id.arg("-un");
+        run_quietly(id)
+    })
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

@@ -1,0 +1,89 @@
+//! The harness itself: a test that can't fail proves nothing.
+
+use std::time::Duration;
+
+use e2e::{Output, Project, Proxy, Server};
+use rustix::process::Signal;
+
+/// What OpenSSH's own client gets from `server`.
+fn ssh(project: &Project, server: &Server, command: &str) -> Output {
+    project.sandbox.run(ssh_command(project, server, command))
+}
+
+fn ssh_command(project: &Project, server: &Server, command: &str) -> std::process::Command {
+    project.write_config();
+    let mut ssh = project.sandbox.command("ssh");
+    ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
+    ssh.arg("-o").arg(format!("UserKnownHostsFile={}", project.known_hosts().display()));
+    ssh.arg("-i").arg(project.key().path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
+    ssh.args(["127.0.0.1", command]);
+    ssh
+}
+
+#[test]
+fn a_server_runs_commands_and_counts_them() {
+    let project = Project::over_ssh(&[("app1", "app")]);
+    let app1 = project.server("app1");
+    let output = ssh(&project, app1, "echo $HOME; exit 7").fails_with(7);
+    assert_eq!(output.to_string(), "$SANDBOX/servers/app1/sshd/home\n[exit status: 7]");
+    assert_eq!((app1.sshd.connections(), app1.sshd.execs()), (1, 1));
+}
+
+#[test]
+fn a_server_runs_as_an_ordinary_user() {
+    let project = Project::as_ordinary_user(&[("app1", "app")]);
+    let output = ssh(&project, project.server("app1"), "id -u").success();
+    assert_ne!(output.stdout(), "0\n");
+    assert_eq!(output.stderr(), "");
+}
+
+#[test]
+fn a_stranger_is_not_let_in() {
+    let project = Project::over_ssh(&[("app1", "app")]);
+    std::fs::write(project.sandbox.join("authorized_keys"), "").unwrap();
+    ssh(&project, project.server("app1"), "true").fails_with(255).says("Permission denied (publickey)");
+}
+
+#[test]
+fn a_killed_server_drops_its_sessions_and_comes_back() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    let command = ssh_command(&project, project.server("app1"), "echo started; exec sleep 600");
+    let session = e2e::Running::start(command, &project.sandbox);
+    session.wait_for("started");
+    project.server_mut("app1").sshd.kill();
+    session.wait().fails_with(255);
+    project.server_mut("app1").sshd.restart();
+    ssh(&project, project.server("app1"), "true").success();
+}
+
+#[test]
+fn what_a_test_leaves_running_is_seen_and_ended() {
+    let project = Project::over_ssh(&[("app1", "app")]);
+    ssh(&project, project.server("app1"), "setsid sleep 601 >/dev/null 2>&1 </dev/null &").success();
+    assert!(project.sandbox.processes().contains(&"sleep 601".to_owned()));
+    let folder = project.sandbox.path().to_owned();
+    drop(project);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_proxy_delays_and_swallows() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    let proxy = Proxy::to(project.server("app1").port);
+    project.server_mut("app1").behind(&proxy);
+    proxy.delay(Duration::from_millis(20));
+    ssh(&project, project.server("app1"), "true").success();
+    assert_eq!(proxy.connections(), 1);
+    proxy.black_hole();
+    let stuck = e2e::Running::start(ssh_command(&project, project.server("app1"), "true"), &project.sandbox);
+    std::thread::sleep(Duration::from_millis(300));
+    stuck.signal(Signal::TERM);
+    let output = stuck.wait();
+    assert_eq!(output.ending(), "signal: 15");
+}
+
+#[test]
+fn commits_have_the_same_ids_in_every_run() {
+    let project = Project::local();
+    assert_eq!(project.repo.head(), Project::local().repo.head());
+}

@@ -1,0 +1,17 @@
+//! Scenarios with the real binary, real repositories and real SSH servers.
+
+mod capistrano;
+mod cleanup;
+mod command_line;
+mod connections;
+mod deploy;
+mod failures;
+mod harness;
+mod linked;
+mod names;
+mod plan;
+mod repair;
+mod revisions;
+mod rollback;
+mod tasks;
+mod traffic;

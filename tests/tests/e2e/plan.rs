@@ -1,0 +1,110 @@
+//! Looking before leaping: plans, dry runs, the list of tasks.
+
+use e2e::Project;
+use insta::assert_snapshot;
+
+fn fleet() -> Project {
+    Project::over_ssh(&[("app1", "app web"), ("web1", "web"), ("db1", "db primary no_release")])
+}
+
+fn assert_no_server_was_asked(project: &Project) {
+    for server in &project.servers {
+        assert_eq!(server.sshd.connections(), 0, "{}:\n{}", server.name, server.sshd.log());
+    }
+}
+
+#[test]
+fn a_plan_names_the_servers_of_each_task_and_asks_none() {
+    let project = fleet();
+    let output = project.xtask("deploy staging --plan").success();
+    assert_no_server_was_asked(&project);
+    assert_snapshot!(output, @"");
+}
+
+#[test]
+fn a_plan_of_a_rollback_asks_no_server() {
+    let project = fleet();
+    let output = project.xtask("deploy rollback staging --plan").success();
+    assert_no_server_was_asked(&project);
+    assert_snapshot!(output, @"");
+}
+
+#[test]
+fn a_dry_run_asks_no_server() {
+    let project = fleet();
+    let output = project.xtask("deploy staging --dry-run").success();
+    assert_no_server_was_asked(&project);
+    output.says("deploy:symlink:release").says("git:create_release");
+    project.xtask("deploy rollback staging --dry-run").success();
+    assert_no_server_was_asked(&project);
+}
+
+#[test]
+fn the_scripts_of_a_dry_run_are_ones_that_shellcheck_likes() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.top("linked_files = [\"config/database.yml\"]\nlinked_dirs = [\"log\", \"it's $HOME\"]");
+    project.tables("[default_env]\nA = \"b c\"\n[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"");
+    let output = project.xtask("deploy staging --dry-run").success();
+    let script = project.sandbox.join("script.sh");
+    std::fs::write(&script, output.stdout()).unwrap();
+    let mut check = project.sandbox.command("sh");
+    check.arg("-n").arg(&script);
+    // What is printed may frame the scripts with comments, so that the whole of it still is a script.
+    project.sandbox.run(check).success();
+}
+
+#[test]
+fn the_flow_of_a_deploy_prints_as_documented() {
+    let project = Project::local();
+    let output = project.xtask("tasks --flow deploy").success();
+    assert_snapshot!(output, @"");
+}
+
+#[test]
+fn the_flow_of_a_rollback_prints_as_documented() {
+    let project = Project::local();
+    let output = project.xtask("tasks --flow deploy:rollback").success();
+    assert_snapshot!(output, @"");
+}
+
+#[test]
+fn hooks_from_deploy_toml_show_in_the_flow() {
+    let mut project = Project::local();
+    project.tables("[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"");
+    project.xtask("tasks --flow deploy").success().says("  deploy:published\n    [after]\n      cache:clear\n");
+}
+
+#[test]
+fn tasks_are_listed_with_how_to_call_them() {
+    let mut project = Project::local();
+    project.tables("[tasks.\"cache:clear\"]\nabout = \"Clear the page cache\"\nrun = \"true\"");
+    let output = project.xtask("tasks").success();
+    assert!(["deploy", "deploy rollback", "cache clear"].iter().all(|task| output.stdout().contains(task)), "{output}");
+    output.says("Clear the page cache");
+}
+
+#[test]
+fn tasks_can_be_searched_and_read_by_programs() {
+    let project = Project::local();
+    project.xtask("tasks rollback").success().says("rollback").says_not("git check");
+    let output = project.xtask("tasks --json").success();
+    let tasks: serde_json::Value = serde_json::from_str(output.stdout()).expect("one JSON document");
+    assert!(tasks.to_string().contains("deploy:rollback"), "{tasks}");
+}
+
+#[test]
+fn tasks_are_listed_without_any_configuration() {
+    let project = Project::local();
+    let nowhere = project.sandbox.join("nowhere");
+    std::fs::create_dir(&nowhere).unwrap();
+    let mut list = project.sandbox.command(e2e::xtask());
+    list.current_dir(nowhere).arg("tasks");
+    project.sandbox.run(list).success().says("deploy rollback");
+}
+
+#[test]
+fn tasks_are_listed_though_the_configuration_is_broken() {
+    let mut project = Project::local();
+    project.top("no_such_key = 1");
+    project.xtask("tasks").success().says("deploy rollback");
+}
