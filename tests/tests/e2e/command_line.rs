@@ -102,9 +102,10 @@ fn settings_can_be_set_for_one_run() {
 }
 
 #[test]
-fn without_a_command_it_shows_its_help() {
+fn help_names_what_there_is() {
     let project = Project::local();
-    project.xtask("--help").success().says("deploy").says("rollback").says("tasks");
+    project.xtask("--help").success().says("deploy").says("tasks");
+    project.xtask("deploy --help").success().says("rollback").says("--dry-run");
 }
 
 #[test]

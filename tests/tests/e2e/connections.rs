@@ -90,7 +90,7 @@ fn a_server_that_dies_in_a_task_is_named_and_the_others_are_not_left_running() {
     let before = project.server("app1").site.current();
     let long = "[tasks.\"take:long\"]\nrun = \"echo sleeping; case $PWD in *app2*) sleep 604;; esac\"\nafter = \"deploy:updated\"";
     project.tables(long);
-    let run = project.start("deploy staging");
+    let run = project.start("deploy staging --verbose");
     run.wait_for("sleeping");
     project.server_mut("app2").sshd.kill();
     let output = run.wait().fails_with(4).says("deploy@app2");
@@ -102,7 +102,7 @@ fn a_frozen_server_is_noticed() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
     project.ssh("keepalive_interval = 1");
     project.tables("[tasks.\"take:long\"]\nrun = \"echo sleeping; sleep 605\"\nafter = \"deploy:updated\"");
-    let run = project.start("deploy staging");
+    let run = project.start("deploy staging --verbose");
     run.wait_for("sleeping");
     project.server("app1").sshd.freeze();
     let start = Instant::now();

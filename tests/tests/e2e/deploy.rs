@@ -187,9 +187,9 @@ fn servers_need_no_access_to_the_repository_when_the_controller_pushes() {
 #[test]
 fn the_environment_of_tasks_is_what_deploy_toml_says() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
-    project.tables("[default_env]\nGREETING = \"it's \\\"100%\\\" $HOME\"");
+    project.tables("[default_env]\nGREETING = \"it's \\\"100%\\\" in $LOGNAME's $$HOME\"");
     project.tables("[tasks.\"say:it\"]\nrun = 'printf \"%s\" \"$GREETING\" > said'\nafter = \"deploy:updated\"");
     project.xtask("deploy staging").success();
     let said = project.server("app1").site.read("current/said");
-    assert_eq!(said, "it's \"100%\" $HOME");
+    assert_eq!(said, format!("it's \"100%\" in {}'s $HOME", e2e::current_user()));
 }

@@ -143,7 +143,7 @@ fn a_branch_and_a_tag_of_one_name_are_not_confused() {
 fn a_branch_like_an_option_name_or_with_odd_letters_is_deployed() {
     for strategy in STRATEGIES {
         let project = project_with(strategy);
-        let name = "fix/it's-$(touch x)-%s-ünïcode";
+        let name = "fix/it's-$(id)-%s;`id`&-ünïcode";
         project.repo.git(&["branch", name, "feature/next"]);
         project.xtask_with(&["deploy", "staging", "--branch", name]).success();
         assert_live(&project, "two\n", &project.repo.git(&["rev-parse", "feature/next"]));
@@ -173,6 +173,7 @@ fn a_shallow_mirror_holds_one_commit() {
 #[test]
 fn one_commit_is_deployed_everywhere_though_the_branch_moves() {
     let mut project = project_with("push");
+    project.xtask("deploy staging").success();
     let repo = project.repo.path().display().to_string();
     // While the first phase runs, somebody pushes.
     project.tables(&format!(
@@ -182,6 +183,7 @@ fn one_commit_is_deployed_everywhere_though_the_branch_moves() {
     project.repo.git(&["switch", "--quiet", "--detach"]);
     let before = project.repo.git(&["rev-parse", "main"]);
     project.xtask("deploy staging").success();
+    assert_ne!(project.repo.git(&["rev-parse", "main"]), before, "the branch did move");
     assert_live(&project, "three\n", &before);
 }
 
