@@ -63,6 +63,12 @@ impl Output {
         self
     }
 
+    /// What standard error shows in a snapshot, with the exit status: the end of a run that failed, without its progress,
+    /// where chance decides what comes first.
+    pub fn errors(&self) -> String {
+        format!("{}[{}]", ordered(&self.sandbox.redact(&self.stderr)), ending(self.status))
+    }
+
     /// How the command ended: `exit status: 1`, `signal: 9`.
     pub fn ending(&self) -> String {
         ending(self.status)

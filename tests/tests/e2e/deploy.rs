@@ -24,7 +24,22 @@ fn a_first_deploy_lays_everything_out_as_capistrano_does() {
     let [release] = &site.releases()[..] else { panic!("one release: {:?}", site.releases()) };
     assert!(before <= *release && *release <= now(), "`{release}` is not the time of the deploy");
     assert_eq!(site.current(), *release);
-    assert_snapshot!(project.sandbox.redact(&site.tree()), @"");
+    assert_snapshot!(project.sandbox.redact(&site.tree()), @r"
+    .deploy/
+    current -> $SANDBOX/servers/app1/www/releases/RELEASE1
+    releases/
+    releases/RELEASE1/
+    releases/RELEASE1/REVISION
+    releases/RELEASE1/REVISION_TIME
+    releases/RELEASE1/bin/
+    releases/RELEASE1/bin/hello
+    releases/RELEASE1/config/
+    releases/RELEASE1/config/routes
+    releases/RELEASE1/index.html
+    repo/
+    revisions.log
+    shared/
+    ");
 }
 
 #[test]

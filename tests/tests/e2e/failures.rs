@@ -27,7 +27,19 @@ fn broken_deploy(run: &str) -> (Project, Output) {
 #[test]
 fn a_failing_task_names_itself_its_command_and_its_last_lines() {
     let (_project, output) = broken_deploy("echo first; echo second >&2; exit 7");
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    break:it failed on deploy@app1
+      command: echo first; echo second >&2; exit 7
+      reason: ended with status 7
+      last lines of output:
+        | first
+        | second
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed on 1 of 1 servers
+      deploy@app1: `break:it`: ended with status 7: `echo first; echo second >&2; exit 7`
+    [exit status: 1]
+    ");
 }
 
 #[test]
@@ -82,7 +94,18 @@ fn nothing_is_published_anywhere_when_one_server_fails() {
     project.tables(&task("break:it", "echo 'disk full' >&2; exit 3", "roles = [\"web\"]\nafter = \"deploy:updated\""));
     let output = project.xtask("deploy staging").fails_with(1);
     assert!(project.sites().iter().all(|site| site.current() == before));
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    break:it failed on deploy@app2
+      command: echo 'disk full' >&2; exit 3
+      reason: ended with status 3
+      last lines of output:
+        | disk full
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy-2.log
+    error: `deploy` failed on 1 of 3 servers
+      deploy@app2: `break:it`: ended with status 3: `echo 'disk full' >&2; exit 3`
+    [exit status: 1]
+    ");
 }
 
 #[test]
@@ -125,5 +148,15 @@ fn a_real_folder_in_place_of_current_is_refused_with_advice() {
     let output = project.xtask("deploy staging").fails_with(1);
     assert_eq!(site.read("current/index.html"), "by hand\n");
     assert!(site.link("current").is_none());
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    deploy:check:releases failed on deploy@app1
+      reason: `$SANDBOX/servers/app1/www/current` is a directory, not a link to a release
+      hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed on 1 of 1 servers
+      deploy@app1: `deploy:check:releases`: `$SANDBOX/servers/app1/www/current` is a directory, not a link to a release
+      hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old
+    [exit status: 1]
+    ");
 }

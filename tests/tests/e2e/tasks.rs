@@ -143,7 +143,7 @@ fn a_task_runs_as_another_user() {
     project.tables(&format!("[tasks.\"who:am_i\"]\nrun = \"id -un\"\nas = {other:?}"));
     project.xtask("deploy staging").success();
     open_to_all(&project);
-    project.xtask("who am-i staging").success().says(other);
+    project.xtask("who am-i staging --verbose").success().says(other);
 }
 
 /// The folder of a sandbox is private to whoever runs the tests.
