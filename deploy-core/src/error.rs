@@ -180,7 +180,8 @@ impl From<anyhow::Error> for Error {
                 let mut own = Error::task(message);
                 let mut causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
                 if let Some(last) = causes.pop() {
-                    let cause = causes.into_iter().rev().fold(anyhow::anyhow!(last), |inner, outer| inner.context(outer));
+                    let cause =
+                        causes.into_iter().rev().fold(anyhow::anyhow!(last), |inner, outer| inner.context(outer));
                     own = own.because(cause);
                 }
                 own

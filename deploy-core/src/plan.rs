@@ -100,8 +100,8 @@ pub struct Filter {
 impl Filter {
     /// Whether `server` takes part: it is one of the hosts and has one of the roles.
     pub fn keeps(&self, server: &Server) -> bool {
-        let host = self.hosts.is_empty()
-            || self.hosts.iter().any(|host| *host == server.host || *host == server.label());
+        let host =
+            self.hosts.is_empty() || self.hosts.iter().any(|host| *host == server.host || *host == server.label());
         host && (self.roles.is_empty() || self.roles.iter().any(|role| server.roles.contains(role)))
     }
 

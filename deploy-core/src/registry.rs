@@ -1,12 +1,12 @@
 //! All tasks and hooks that a run could use.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result, nearest};
 use crate::config::TextTask;
+use crate::error::{Error, Result, nearest};
 use crate::script::Script;
 use crate::task::{Body, Dir, Servers, Task, TaskId, When};
 
@@ -163,7 +163,8 @@ impl Tasks {
             (Some(_), false) => Servers::roles(text.roles.clone()).with_releases(),
         };
         let run = text.run.clone();
-        let task = Task::script(id.clone(), text.about.clone(), on, move |_| Script::new().opaque(run.clone())).dir(Dir::Release);
+        let task = Task::script(id.clone(), text.about.clone(), on, move |_| Script::new().opaque(run.clone()))
+            .dir(Dir::Release);
         let task = text.env.iter().fold(task, |task, (name, value)| task.env(name, value));
         self.task(match &text.as_user {
             Some(user) => task.as_user(user),

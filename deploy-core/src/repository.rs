@@ -57,7 +57,8 @@ impl Repository {
     pub(crate) fn resolve(&self, name: &str) -> Result<Resolved> {
         let shell = self.shell()?;
         let url = &self.url;
-        let output = cmd!(shell, "git ls-remote --quiet -- {url}").env("GIT_TERMINAL_PROMPT", "0").quiet().ignore_status();
+        let output =
+            cmd!(shell, "git ls-remote --quiet -- {url}").env("GIT_TERMINAL_PROMPT", "0").quiet().ignore_status();
         let output = output.output().map_err(|error| Error::task("can't run `git`").because(error))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -158,7 +159,8 @@ impl Repository {
         // What was sent before will hardly be asked for again.
         let _ = std::fs::remove_dir_all(&packs);
         std::fs::create_dir_all(&packs).map_err(io)?;
-        let pack = cmd!(shell, "git --git-dir={cache} pack-objects --stdout --delta-base-offset -q").stdin(objects + "\n");
+        let pack =
+            cmd!(shell, "git --git-dir={cache} pack-objects --stdout --delta-base-offset -q").stdin(objects + "\n");
         let bytes = pack.quiet().output().map_err(|error| failed(error.into()))?.stdout;
         let temporary = tempfile::NamedTempFile::new_in(&packs).map_err(io)?;
         std::fs::write(temporary.path(), bytes).map_err(io)?;
@@ -180,7 +182,8 @@ impl Repository {
 
     fn has(&self, shell: &Shell, sha: &str) -> bool {
         let (cache, commit) = (&self.cache, format!("{sha}^{{commit}}"));
-        self.cache.exists() && cmd!(shell, "git --git-dir={cache} cat-file -e {commit}").quiet().ignore_stderr().run().is_ok()
+        self.cache.exists()
+            && cmd!(shell, "git --git-dir={cache} cat-file -e {commit}").quiet().ignore_stderr().run().is_ok()
     }
 
     fn fetch(&self, shell: &Shell, refspecs: &[&str]) -> Result<()> {
@@ -189,7 +192,8 @@ impl Repository {
         if !cache.join("HEAD").exists() {
             cmd!(shell, "git init --quiet --bare -- {cache}").quiet().run().map_err(failed)?;
         }
-        let fetch = cmd!(shell, "git --git-dir={cache} fetch --quiet --no-tags --no-write-fetch-head -- {url} {refspecs...}");
+        let fetch =
+            cmd!(shell, "git --git-dir={cache} fetch --quiet --no-tags --no-write-fetch-head -- {url} {refspecs...}");
         let output = fetch.env("GIT_TERMINAL_PROMPT", "0").quiet().ignore_status().output().map_err(failed)?;
         match output.status.success() {
             true => Ok(()),
@@ -232,7 +236,8 @@ fn pick(name: &str, refs: &[(String, String)]) -> Option<Resolved> {
     let full = if name == "HEAD" || name.starts_with("refs/") { find(name) } else { None };
     let (reference, sha) = full.or_else(|| find(&branch)).or_else(|| find(&tag))?;
     let ambiguous = full.is_none() && find(&branch).is_some() && find(&tag).is_some();
-    let note = ambiguous.then(|| format!("`{name}` is a branch and a tag: the branch is deployed; for the tag say refs/tags/{name}"));
+    let note = ambiguous
+        .then(|| format!("`{name}` is a branch and a tag: the branch is deployed; for the tag say refs/tags/{name}"));
     Some(Resolved { sha: sha.clone(), reference: Some(reference.clone()), note })
 }
 

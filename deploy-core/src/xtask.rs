@@ -19,9 +19,9 @@ use crate::plan::Plan;
 use crate::registry::{Recipe, Tasks};
 use crate::run::{Facts, Run, Stop, preview};
 use crate::task::{Task, TaskId, When};
+use crate::transport::Connect;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::transport::Connect;
 use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Ui};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
@@ -236,7 +236,8 @@ fn list(tasks: &Tasks, commands: &[Command], request: &ListRequest) -> Result<Ex
         (Some(flow), _) => cli::flow_tree(tasks, tasks.find(flow)?, request.all),
         (None, true) => cli::as_json(tasks, request),
         (None, false) => {
-            let commands: Vec<_> = commands.iter().map(|command| (command.name.clone(), command.about.clone())).collect();
+            let commands: Vec<_> =
+                commands.iter().map(|command| (command.name.clone(), command.about.clone())).collect();
             cli::as_text(tasks, &commands, request)
         }
     };
@@ -269,7 +270,7 @@ fn execute(
         steps: plan.outline(),
         log_file: Some(log.path().to_owned()),
     };
-    let settings = Settings { format: request.format, verbosity: request.common.verbosity, surroundings };
+    let settings = Settings { format: request.format, verbosity: request.verbosity, surroundings };
     let screen = Ui::start(settings, Some(log));
     let (stop, interrupted) = watch_signals()?;
     let ask: Arc<dyn Ask> = Arc::new(screen.terminal(interrupted));

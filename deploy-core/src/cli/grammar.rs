@@ -16,7 +16,7 @@ use crate::run::Options;
 use crate::task::{Opt, Task, TaskId};
 use crate::ui::{Format, Verbosity};
 
-use super::{Common, ListRequest, Request, RunRequest, texts};
+use super::{ListRequest, Request, RunRequest, texts};
 
 /// What became of the command line.
 pub(crate) enum Parsed {
@@ -72,7 +72,8 @@ fn words(tasks: &Tasks) -> Word<'_> {
 
 /// Spells `deploy:check:linked_files` as `deploy check linked-files`, as far as these are tasks.
 fn split_colons(args: &[OsString], words: &Word<'_>) -> Vec<OsString> {
-    const WITH_VALUE: [&str; 8] = ["--config", "--set", "--format", "--branch", "--revision", "--hosts", "--roles", "--flow"];
+    const WITH_VALUE: [&str; 8] =
+        ["--config", "--set", "--format", "--branch", "--revision", "--hosts", "--roles", "--flow"];
     let mut spelled = Vec::new();
     let mut word = Some(words);
     let mut is_value = false;
@@ -94,7 +95,8 @@ fn split_colons(args: &[OsString], words: &Word<'_>) -> Vec<OsString> {
 }
 
 fn root(words: &Word<'_>, tasks: &Tasks, commands: &[config::Command]) -> Command {
-    let styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
+    let styles =
+        Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
     let root = Command::new("cargo xtask")
         .bin_name("cargo xtask")
         .about("Deploy over SSH, roll back, and run every task of the project")
@@ -112,9 +114,16 @@ fn root(words: &Word<'_>, tasks: &Tasks, commands: &[config::Command]) -> Comman
 
 fn common_args() -> Vec<Arg> {
     vec![
-        flag("config", "Read FILE instead of the workspace's deploy.toml").value_name("FILE").action(ArgAction::Set).global(true),
+        flag("config", "Read FILE instead of the workspace's deploy.toml")
+            .value_name("FILE")
+            .action(ArgAction::Set)
+            .global(true),
         flag("verbose", "Show the output of every task").short('v').action(ArgAction::SetTrue).global(true),
-        flag("quiet", "Show failures only").short('q').action(ArgAction::SetTrue).conflicts_with("verbose").global(true),
+        flag("quiet", "Show failures only")
+            .short('q')
+            .action(ArgAction::SetTrue)
+            .conflicts_with("verbose")
+            .global(true),
     ]
 }
 
@@ -133,12 +142,17 @@ fn tasks_command() -> Command {
 
 fn project_command(command: &config::Command) -> Command {
     Command::new(command.name.clone()).about(command.about.clone()).disable_help_flag(true).arg(
-        Arg::new("ARGS").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true).help("Handed on to the command"),
+        Arg::new("ARGS")
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .help("Handed on to the command"),
     )
 }
 
 fn command(name: &str, word: &Word<'_>, tasks: &Tasks) -> Command {
-    let command = Command::new(name.to_owned()).subcommands(word.below.iter().map(|(name, word)| command(name, word, tasks)));
+    let command =
+        Command::new(name.to_owned()).subcommands(word.below.iter().map(|(name, word)| command(name, word, tasks)));
     match word.task {
         None => command.about("A family of tasks").subcommand_required(true).arg_required_else_help(true),
         Some(task) => running(command, task, tasks),
@@ -152,13 +166,37 @@ fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
         .about(task.about().to_owned())
         .args_conflicts_with_subcommands(true)
         .arg(Arg::new("STAGE").required(true).num_args(1..).help("The stage, as in [stages.STAGE] of deploy.toml"))
-        .arg(flag("branch", "Deploy this branch, tag or commit").alias("revision").visible_alias("revision").value_name("NAME"))
+        .arg(
+            flag("branch", "Deploy this branch, tag or commit")
+                .alias("revision")
+                .visible_alias("revision")
+                .value_name("NAME"),
+        )
         .arg(flag("set", "Override a setting (can be repeated)").value_name("KEY=VALUE").action(ArgAction::Append))
-        .arg(flag("hosts", "Only these servers, separated by commas").value_name("HOST").value_delimiter(',').action(ArgAction::Append))
-        .arg(flag("roles", "Only servers with one of these roles").value_name("ROLE").value_delimiter(',').action(ArgAction::Append))
+        .arg(
+            flag("hosts", "Only these servers, separated by commas")
+                .value_name("HOST")
+                .value_delimiter(',')
+                .action(ArgAction::Append),
+        )
+        .arg(
+            flag("roles", "Only servers with one of these roles")
+                .value_name("ROLE")
+                .value_delimiter(',')
+                .action(ArgAction::Append),
+        )
         .arg(flag("plan", "Show what would run where, and contact no server").action(ArgAction::SetTrue))
-        .arg(flag("dry-run", "Show the scripts that would run, and contact no server").action(ArgAction::SetTrue).conflicts_with("plan"))
-        .arg(flag("format", "How to show the run").value_name("FORMAT").value_parser(Format::NAMES).default_value("pretty"))
+        .arg(
+            flag("dry-run", "Show the scripts that would run, and contact no server")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("plan"),
+        )
+        .arg(
+            flag("format", "How to show the run")
+                .value_name("FORMAT")
+                .value_parser(Format::NAMES)
+                .default_value("pretty"),
+        )
         .arg(flag("yes", "Answer every question with yes").short('y').action(ArgAction::SetTrue));
     all_options(task, tasks).into_iter().fold(command, |command, option| {
         let arg = flag(option.name, option.about);
@@ -204,8 +242,6 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let config = matches.get_one::<String>("config").map(PathBuf::from);
-    let common = Common { config, verbosity };
     let mut path = Vec::new();
     let mut here = matches;
     while let Some((name, below)) = here.subcommand() {
@@ -214,7 +250,6 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
     }
     if path == ["tasks"] {
         return Ok(Request::Tasks(ListRequest {
-            common,
             pattern: texts(here, "PATTERN").pop(),
             all: here.get_flag("all"),
             json: here.get_flag("json"),
@@ -226,5 +261,5 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
     }
     let id = TaskId::parse(&path.join(":"))?;
     let task = tasks.find(id.as_str())?;
-    Ok(Request::Run(Box::new(RunRequest::new(task, common, tasks, here)?)))
+    Ok(Request::Run(Box::new(RunRequest::new(task, verbosity, tasks, here)?)))
 }

@@ -17,14 +17,20 @@ fn is_shown(task: &Task, request: &ListRequest) -> bool {
     let is_hook_point = matches!(task.body, Body::Group) && !task.is_flow();
     let matches = request.pattern.as_ref().is_none_or(|pattern| {
         let pattern = pattern.to_lowercase();
-        task.id().as_str().contains(&pattern.replace('-', "_")) || usage(task).contains(&pattern) || task.about().to_lowercase().contains(&pattern)
+        task.id().as_str().contains(&pattern.replace('-', "_"))
+            || usage(task).contains(&pattern)
+            || task.about().to_lowercase().contains(&pattern)
     });
     matches && (request.all || request.pattern.is_some() || !(task.detail || is_hook_point))
 }
 
 /// The list for people: how each task is called, and what it does.
 pub(crate) fn as_text(tasks: &Tasks, commands: &[(String, String)], request: &ListRequest) -> String {
-    let mut rows: Vec<_> = tasks.iter().filter(|task| is_shown(task, request)).map(|task| (usage(task), task.about().to_owned())).collect();
+    let mut rows: Vec<_> = tasks
+        .iter()
+        .filter(|task| is_shown(task, request))
+        .map(|task| (usage(task), task.about().to_owned()))
+        .collect();
     rows.sort();
     let own = [("tasks".to_owned(), "List the tasks".to_owned())];
     for (name, about) in own.iter().chain(commands).filter(|_| request.pattern.is_none()) {
@@ -45,7 +51,11 @@ pub(crate) fn as_text(tasks: &Tasks, commands: &[(String, String)], request: &Li
 /// The list for programs.
 pub(crate) fn as_json(tasks: &Tasks, request: &ListRequest) -> String {
     let row = |task: &Task| {
-        let options: Vec<_> = task.options.iter().map(|option| json!({ "name": option.name, "value": option.value, "about": option.about })).collect();
+        let options: Vec<_> = task
+            .options
+            .iter()
+            .map(|option| json!({ "name": option.name, "value": option.value, "about": option.about }))
+            .collect();
         json!({ "id": task.id().as_str(), "about": task.about(), "usage": usage(task), "options": options })
     };
     let rows: Vec<_> = tasks.iter().filter(|task| is_shown(task, request)).map(row).collect();

@@ -5,8 +5,6 @@ mod list;
 mod plan;
 mod tree;
 
-use std::path::PathBuf;
-
 use clap::ArgMatches;
 
 use crate::error::{Error, Result};
@@ -32,17 +30,10 @@ pub(crate) enum Request {
     Command(String, Vec<String>),
 }
 
-/// What holds for every command.
-#[derive(Clone, Debug)]
-pub(crate) struct Common {
-    pub(crate) config: Option<PathBuf>,
-    pub(crate) verbosity: Verbosity,
-}
-
 /// How a task is to be run.
 #[derive(Debug)]
 pub(crate) struct RunRequest {
-    pub(crate) common: Common,
+    pub(crate) verbosity: Verbosity,
     pub(crate) task: TaskId,
     pub(crate) stage: String,
     pub(crate) set: Vec<String>,
@@ -63,7 +54,6 @@ pub(crate) enum Mode {
 /// How tasks are to be listed.
 #[derive(Debug)]
 pub(crate) struct ListRequest {
-    pub(crate) common: Common,
     pub(crate) pattern: Option<String>,
     pub(crate) all: bool,
     pub(crate) json: bool,
@@ -71,7 +61,7 @@ pub(crate) struct ListRequest {
 }
 
 impl RunRequest {
-    fn new(task: &Task, common: Common, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
+    fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
         let words = texts(matches, "STAGE");
         if let [_, _, ..] = words.as_slice() {
             return Err(too_many_words(task, &words, tasks));
@@ -91,7 +81,7 @@ impl RunRequest {
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
             options: grammar::options_of(task, tasks, matches),
-            common,
+            verbosity,
         })
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).detail());
     tasks.task(Task::script(CHECK, "Check that the repository can be reached", on(), check).needs([RESOLVE]));
     tasks.task(
-        Task::script(UPDATE, "Bring the servers' mirrors up to date", on(), update).feed(feed).needs([RESOLVE, CHECK]).detail(),
+        Task::script(UPDATE, "Bring the servers' mirrors up to date", on(), update)
+            .feed(feed)
+            .needs([RESOLVE, CHECK])
+            .detail(),
     );
     tasks.task(
         Task::script(CREATE_RELEASE, "Put the commit's files into a new release", on(), create_release)
@@ -93,13 +96,11 @@ fn check(cx: &ServerCx<'_>) -> Script {
         "command -v git >/dev/null || deploy_fail 'there is no git on this server' 'install it: apt-get install git, or what the system has'"
     ));
     match cx.stage.settings.git.strategy {
-        GitStrategy::Push => found.then(sh!(
-            r#"tips=''
+        GitStrategy::Push => found.then(sh!(r#"tips=''
 if usable_mirror && [ ! -e "$repo/shallow" ]; then
   tips=$(git --git-dir="$repo" for-each-ref --count=64 --format='%(objectname)' refs/deploy refs/heads)
 fi
-deploy_fact git_tips "$tips""#
-        )),
+deploy_fact git_tips "$tips""#)),
         GitStrategy::Fetch => found.then(check_access(cx)),
     }
 }
@@ -111,7 +112,8 @@ fn check_access(cx: &ServerCx<'_>) -> Script {
     match cx.known("revision") {
         Some(revision) => sh!(
             "git_quietly\nif ! usable_mirror || ! has_commit {}; then git ls-remote --quiet -- {} HEAD >/dev/null; fi",
-            revision, url
+            revision,
+            url
         ),
         None => sh!(
             r#"git_quietly
@@ -126,7 +128,9 @@ found=$(printf '%s\n' "$refs" | awk '
 [ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$branch\`"
 deploy_fact revision "$found"
 deploy_fact branch "$branch""#,
-            branch, url, format!("refs/tags/{branch}^{{}}")
+            branch,
+            url,
+            format!("refs/tags/{branch}^{{}}")
         ),
     }
 }

@@ -94,7 +94,8 @@ fn rollback() -> Task {
         Phase { name: "activate", tasks: vec![PUBLISHED] },
         Phase { name: "finish", tasks: vec![FINISHING_ROLLBACK, FINISHED] },
     ];
-    let release = Opt { name: "release", value: Some("STAMP"), about: "The release to go back to, such as 20261122101500" };
+    let release =
+        Opt { name: "release", value: Some("STAMP"), about: "The release to go back to, such as 20261122101500" };
     Task::flow(ROLLBACK, "Go back to an earlier release", phases, FAILED)
         .without([git::RESOLVE, git::CHECK])
         .option(release)
@@ -105,7 +106,11 @@ fn groups() -> Vec<(TaskId, &'static str, Vec<TaskId>)> {
     vec![
         (STARTING, "Start a deployment, make sure everything is ready", vec![CHECK]),
         (STARTED, "Started: a hook point", vec![]),
-        (UPDATING, "Update the servers with a new release", vec![git::CREATE_RELEASE, release::SET_CURRENT_REVISION, SYMLINK_SHARED]),
+        (
+            UPDATING,
+            "Update the servers with a new release",
+            vec![git::CREATE_RELEASE, release::SET_CURRENT_REVISION, SYMLINK_SHARED],
+        ),
         (UPDATED, "Updated: a hook point", vec![]),
         (REVERTING, "Revert the servers to an earlier release", vec![REVERT_RELEASE]),
         (REVERTED, "Reverted: a hook point", vec![]),
@@ -115,15 +120,23 @@ fn groups() -> Vec<(TaskId, &'static str, Vec<TaskId>)> {
         (FINISHING_ROLLBACK, "Finish the rollback, clean up everything", vec![CLEANUP_ROLLBACK]),
         (FINISHED, "Finished: a hook point", vec![LOG_REVISION]),
         (FAILED, "Failed: runs when a flow fails, a hook point", vec![release::DISCARD_RELEASE]),
-        (CHECK, "Check that everything is there which a deployment needs", vec![
-            shared::CHECK_DIRECTORIES,
-            release::CHECK_RELEASES,
-            shared::CHECK_LINKED_DIRS,
-            shared::CHECK_MAKE_LINKED_DIRS,
-            shared::CHECK_LINKED_FILES,
-            git::CHECK,
-        ]),
-        (SYMLINK_SHARED, "Link shared files and folders into the release", vec![shared::LINKED_FILES, shared::LINKED_DIRS]),
+        (
+            CHECK,
+            "Check that everything is there which a deployment needs",
+            vec![
+                shared::CHECK_DIRECTORIES,
+                release::CHECK_RELEASES,
+                shared::CHECK_LINKED_DIRS,
+                shared::CHECK_MAKE_LINKED_DIRS,
+                shared::CHECK_LINKED_FILES,
+                git::CHECK,
+            ],
+        ),
+        (
+            SYMLINK_SHARED,
+            "Link shared files and folders into the release",
+            vec![shared::LINKED_FILES, shared::LINKED_DIRS],
+        ),
     ]
 }
 

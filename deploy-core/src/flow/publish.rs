@@ -51,7 +51,8 @@ fn choose_release(local: &mut Local<'_>) -> anyhow::Result<()> {
     };
     let lives: Vec<_> = facts("live").into_iter().map(|(_, live)| live).collect();
     if lives.iter().any(|live| *live != lives[0]) {
-        let each: Vec<_> = servers.iter().zip(&lives).map(|(server, live)| format!("{}: {live}", label(*server))).collect();
+        let each: Vec<_> =
+            servers.iter().zip(&lives).map(|(server, live)| format!("{}: {live}", label(*server))).collect();
         local.note(format!("the servers don't have the same release live ({}); all go to {target}", each.join(", ")));
     }
     local.set("release", target);
@@ -59,7 +60,11 @@ fn choose_release(local: &mut Local<'_>) -> anyhow::Result<()> {
 }
 
 /// The release that `--release` names, if every server has it whole.
-fn named_release(wanted: &str, classes: &[(ServerNo, String)], label: impl Fn(ServerNo) -> String) -> Result<String, Error> {
+fn named_release(
+    wanted: &str,
+    classes: &[(ServerNo, String)],
+    label: impl Fn(ServerNo) -> String,
+) -> Result<String, Error> {
     let problem = |(server, class): &(ServerNo, String)| match class.as_str() {
         "" => Some(format!("{} doesn't have it", label(*server))),
         "failed" | "building" => Some(format!("on {} it was never finished", label(*server))),
@@ -95,7 +100,9 @@ fn earlier_release(
         "" => Error::task("nothing is live, so there is nothing to go back from"),
         _ => Error::task(format!("there is nothing to go back to: no good release before {left} is on every server")),
     };
-    Err(error.detail(format!("good releases before it\n{each}")).hint("deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA"))
+    Err(error
+        .detail(format!("good releases before it\n{each}"))
+        .hint("deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA"))
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
@@ -138,7 +145,8 @@ fn undo_symlink(cx: &ServerCx<'_>) -> Script {
 }
 
 fn mark_published(cx: &ServerCx<'_>) -> Script {
-    let script = script(cx).then(sh!("live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published"));
+    let script = script(cx)
+        .then(sh!("live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published"));
     let left = cx.known("live").filter(|left| !left.is_empty());
     match (left, cx.known("release"), cx.known("new_release")) {
         (Some(left), Some(release), None) if left != release => script.then(sh!("record {} rolled_back", left)),
@@ -169,7 +177,8 @@ set --
 for name in $old; do set -- "$@" "$root/releases/$name"; done
 put_away "$@"
 deploy_note "removed $# releases""#,
-        settings.keep_releases, failed
+        settings.keep_releases,
+        failed
     ))
 }
 
@@ -179,7 +188,9 @@ fn cleanup_rollback(cx: &ServerCx<'_>) -> Script {
         return sh!("deploy_skip 'no release was left'");
     };
     let start = script(cx).then(sh!("left={}", left));
-    let archive = sh!("tar -czf \"$root/rolled-back-release-$left.tar.gz.new\" -C \"$root/releases\" -- \"$left\"\nmv -f -- \"$root/rolled-back-release-$left.tar.gz.new\" \"$root/rolled-back-release-$left.tar.gz\"");
+    let archive = sh!(
+        "tar -czf \"$root/rolled-back-release-$left.tar.gz.new\" -C \"$root/releases\" -- \"$left\"\nmv -f -- \"$root/rolled-back-release-$left.tar.gz.new\" \"$root/rolled-back-release-$left.tar.gz\""
+    );
     match cx.stage.settings.rolled_back_releases {
         Fate::Keep => start.then(sh!("deploy_skip 'the release that was left is kept'")),
         Fate::Archive => start.then(archive).then(sh!("put_away \"$root/releases/$left\"")),
@@ -196,7 +207,11 @@ fn log_revision(cx: &ServerCx<'_>) -> Script {
         true => sh!("printf '%s rolled back to release %s\\n' {} {} >>{}", user, release, log),
         false => sh!(
             "printf 'Branch %s (at %s) deployed as release %s by %s\\n' {} {} {} {} >>{}",
-            branch, revision, release, user, log
+            branch,
+            revision,
+            release,
+            user,
+            log
         ),
     }
 }

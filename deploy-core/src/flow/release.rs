@@ -4,12 +4,12 @@ use anyhow::Context as _;
 use jiff::civil::DateTime;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
+use crate::config::Fate;
 use crate::error::Error;
 use crate::registry::Tasks;
 use crate::run::{Local, ServerCx};
 use crate::script::Script;
 use crate::sh;
-use crate::config::Fate;
 use crate::task::{Servers, Task, TaskId};
 
 pub(super) const CHECK_RELEASES: TaskId = TaskId::new("deploy:check:releases");
@@ -24,11 +24,7 @@ pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     tasks.task(Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage));
     tasks.task(Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases).detail());
-    tasks.task(
-        Task::local(NEW_RELEASE, "Name the new release", |local| new_release(local))
-            .needs([CHECK_RELEASES])
-            .detail(),
-    );
+    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).detail());
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])
@@ -77,7 +73,8 @@ fn new_release(local: &mut Local<'_>) -> anyhow::Result<()> {
     let newest = local.servers.iter().filter_map(|server| local.fact(*server, "newest"));
     let stamps: Vec<_> = newest.flat_map(|names| names.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     let now = Timestamp::now().to_zoned(TimeZone::UTC).datetime();
-    let stamp = next_stamp(now, stamps.iter().map(String::as_str)).context("the newest release's name leaves no later one")?;
+    let stamp =
+        next_stamp(now, stamps.iter().map(String::as_str)).context("the newest release's name leaves no later one")?;
     local.set("release", &stamp);
     local.set("new_release", &stamp);
     Ok(())
@@ -93,13 +90,12 @@ fn next_stamp<'a>(now: DateTime, existing: impl Iterator<Item = &'a str>) -> Opt
 
 fn set_current_revision(cx: &ServerCx<'_>) -> Script {
     let dir = cx.release_dir();
-    sh!("printf '%s\\n' {} >{}", cx.fact("revision"), format!("{dir}/REVISION"))
-        .then(sh!(
-            "git --git-dir={} log -1 --no-show-signature --format=%ct {} >{}",
-            cx.layout().repo(),
-            cx.fact("revision"),
-            format!("{dir}/REVISION_TIME")
-        ))
+    sh!("printf '%s\\n' {} >{}", cx.fact("revision"), format!("{dir}/REVISION")).then(sh!(
+        "git --git-dir={} log -1 --no-show-signature --format=%ct {} >{}",
+        cx.layout().repo(),
+        cx.fact("revision"),
+        format!("{dir}/REVISION_TIME")
+    ))
 }
 
 /// Puts the new release on record before it exists, so that nothing half-made is ever taken for good.
@@ -107,7 +103,11 @@ pub(super) fn begin(cx: &ServerCx<'_>) -> Script {
     let user = &cx.stage.settings.local_user;
     Script::new().uses(super::RELEASES).then(sh!(
         "root={}\nrecord {} building {} {} {}",
-        cx.layout().root(), cx.fact("release"), cx.fact("revision"), cx.fact("branch"), user
+        cx.layout().root(),
+        cx.fact("release"),
+        cx.fact("revision"),
+        cx.fact("branch"),
+        user
     ))
 }
 
@@ -122,7 +122,10 @@ live_release
 if [ "$live" = {} ]; then deploy_skip 'the release is live, and stays'; fi
 if [ ! -e "$root/releases/"{} ]; then deploy_skip 'no release was made'; fi
 record {} failed"#,
-        cx.layout().root(), release, release, release
+        cx.layout().root(),
+        release,
+        release,
+        release
     ));
     match cx.stage.settings.failed_releases {
         Fate::Keep => script,

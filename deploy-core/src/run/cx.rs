@@ -112,7 +112,13 @@ impl Host<'_> {
         let temporary = format!("{remote}.upload");
         let script = crate::sh!(
             "( umask 077; deploy_payload >{} )\nsize=$(wc -c <{})\n[ \"$size\" -eq {} ]\nchmod {} -- {}\nmv -f -- {} {}",
-            &temporary, &temporary, bytes.to_string(), mode, &temporary, &temporary, remote
+            &temporary,
+            &temporary,
+            bytes.to_string(),
+            mode,
+            &temporary,
+            &temporary,
+            remote
         );
         (self.run)(script, Some(Payload { file: local.to_owned(), bytes })).map(drop)
     }

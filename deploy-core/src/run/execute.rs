@@ -155,13 +155,17 @@ impl Executor<'_> {
         let links: Vec<_> = self.links.iter().filter(|link| servers.contains(&link.number)).collect();
         std::thread::scope(|scope| {
             let threads: Vec<_> = links.iter().map(|link| scope.spawn(|| work(link))).collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         })
     }
 
     /// Runs those of `steps` that are for this server, fused.
     fn scripts(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
-        let steps: Vec<_> = steps.iter().copied().filter(|step| self.step(*step).servers.contains(&link.number)).collect();
+        let steps: Vec<_> =
+            steps.iter().copied().filter(|step| self.step(*step).servers.contains(&link.number)).collect();
         if steps.is_empty() {
             return Vec::new();
         }
@@ -275,7 +279,10 @@ impl Executor<'_> {
     ) -> Result<BTreeMap<String, String>> {
         let facts = self.facts().clone();
         let cx = self.cx(link, &facts);
-        let task = TaskScript { payload: payload.as_ref().map(|payload| payload.bytes), ..task_script(&self.step(step).task, script, &cx) };
+        let task = TaskScript {
+            payload: payload.as_ref().map(|payload| payload.bytes),
+            ..task_script(&self.step(step).task, script, &cx)
+        };
         let mut prepared = Prepared { steps: vec![step], scripts: vec![task], ..Prepared::new(self.run.stage)? };
         prepared.payloads.extend(payload);
         let prepared = prepared.compile()?;
@@ -342,7 +349,14 @@ impl Executor<'_> {
         let failed_phase = |step: &Step| step.phase == phase && step.task.undo.is_some();
         let began = self.began();
         let began = |step: &Step| began.iter().any(|(number, _)| *number == step.number);
-        self.run.plan.steps.iter().filter(|step| failed_phase(step) && began(step)).map(|step| step.number).rev().collect()
+        self.run
+            .plan
+            .steps
+            .iter()
+            .filter(|step| failed_phase(step) && began(step))
+            .map(|step| step.number)
+            .rev()
+            .collect()
     }
 
     fn failure_path(&self, undo: &[StepNo]) -> Vec<Failed> {

@@ -18,7 +18,10 @@ pub(super) fn for_failure(status: i32, command: Option<&str>, tail: &[String]) -
     hint(status == 137, "the kernel may have run out of memory: look for `Out of memory` in `dmesg` on the server");
     hint(has("No space left on device"), "the disk is full: `df -h` and `df -i` on the server show where");
     hint(has("Read-only file system"), "the file system is mounted read-only");
-    hint(has("Permission denied") && !has("publickey"), "the user that deploys may not write there: check the owner with `ls -ld`");
+    hint(
+        has("Permission denied") && !has("publickey"),
+        "the user that deploys may not write there: check the owner with `ls -ld`",
+    );
     hint(has("dubious ownership"), "the mirror belongs to another user: `chown -R` it to the one that deploys");
     hint(
         has("Permission denied (publickey") || has("Host key verification failed"),

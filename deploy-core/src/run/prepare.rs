@@ -44,7 +44,8 @@ pub(super) fn shell_of(stage: &Stage, nonce: String) -> Shell {
 
 fn nonce() -> Result<String> {
     let mut bytes = [0u8; 12];
-    getrandom::fill(&mut bytes).map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -28,7 +28,8 @@ pub fn preview(plan: &Plan, stage: &Stage, options: &Options) -> Result<String> 
             Leg::Local(_) => writeln!(text, "## {when}on this machine: {names}\n").unwrap_or(()),
             Leg::OnHost(_) => {
                 let servers: Vec<_> = steps[0].servers.iter().map(|server| stage.servers[*server].label()).collect();
-                writeln!(text, "## {when}{}: {names} (talks to the server; no script to show)\n", servers.join(", ")).unwrap_or(());
+                writeln!(text, "## {when}{}: {names} (talks to the server; no script to show)\n", servers.join(", "))
+                    .unwrap_or(());
             }
             Leg::Scripts { .. } | Leg::Rolling(..) => scripts(&mut text, when, &steps, plan, stage, options)?,
         }
@@ -37,7 +38,14 @@ pub fn preview(plan: &Plan, stage: &Stage, options: &Options) -> Result<String> 
 }
 
 /// The program of each server that runs any of `steps`; servers with the same program share one.
-fn scripts(text: &mut String, when: &str, steps: &[&Step], plan: &Plan, stage: &Stage, options: &Options) -> Result<()> {
+fn scripts(
+    text: &mut String,
+    when: &str,
+    steps: &[&Step],
+    plan: &Plan,
+    stage: &Stage,
+    options: &Options,
+) -> Result<()> {
     let mut programs: Vec<(Vec<ServerNo>, String, Vec<u8>)> = Vec::new();
     for server in plan.servers() {
         let own: Vec<_> = steps.iter().copied().filter(|step| step.servers.contains(&server)).collect();

@@ -137,7 +137,7 @@ impl Input<'_> {
             && let Ok(stdin) = feeder.join()
         {
             *self = Input::Idle(stdin);
-        } 
+        }
     }
 
     fn send(&mut self, bytes: &[u8]) {

@@ -201,7 +201,17 @@ fn describe_status(status: i32) -> String {
 }
 
 fn signal_name(number: i32) -> Option<&'static str> {
-    let names = [(1, "HUP"), (2, "INT"), (3, "QUIT"), (6, "ABRT"), (9, "KILL"), (11, "SEGV"), (13, "PIPE"), (14, "ALRM"), (15, "TERM")];
+    let names = [
+        (1, "HUP"),
+        (2, "INT"),
+        (3, "QUIT"),
+        (6, "ABRT"),
+        (9, "KILL"),
+        (11, "SEGV"),
+        (13, "PIPE"),
+        (14, "ALRM"),
+        (15, "TERM"),
+    ];
     names.iter().find(|(signal, _)| *signal == number).map(|(_, name)| *name)
 }
 

@@ -115,8 +115,19 @@ mod tests {
     #[test]
     fn hostile_words_come_through_every_shell() {
         let words: [&[u8]; 13] = [
-            b"", b"two words", b"it's", b"\"$(touch /tmp/x)\"", b"`id`", b"a\nb\n", b"-rf", b"100%", b"\xff\xfe", b"*",
-            b"~", b"!history", b"back\\slash",
+            b"",
+            b"two words",
+            b"it's",
+            b"\"$(touch /tmp/x)\"",
+            b"`id`",
+            b"a\nb\n",
+            b"-rf",
+            b"100%",
+            b"\xff\xfe",
+            b"*",
+            b"~",
+            b"!history",
+            b"back\\slash",
         ];
         for shell in shells() {
             for word in words {

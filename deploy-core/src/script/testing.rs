@@ -23,7 +23,9 @@ pub(crate) fn path_with(shell: &str) -> TempDir {
     };
     link("sh", shell);
     if shell == "busybox" {
-        for tool in ["dd", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find", "tar"] {
+        for tool in
+            ["dd", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find", "tar"]
+        {
             link(tool, shell);
         }
     }
@@ -65,7 +67,9 @@ impl Ran {
         for report in &self.reports {
             match report {
                 Report::Began(number) => task = *number,
-                Report::FailedAt(step, _) => return self.program.steps[task].get(step.wrapping_sub(1)).map(String::as_str),
+                Report::FailedAt(step, _) => {
+                    return self.program.steps[task].get(step.wrapping_sub(1)).map(String::as_str);
+                }
                 _ => {}
             }
         }

@@ -141,7 +141,9 @@ fn exit_0_in_the_middle_is_a_failure() {
 #[test]
 fn an_unset_variable_is_a_failure() {
     everywhere(sh!("echo \"$no_such_variable\""), |ran| {
-        assert!(matches!(ran.reports.iter().find(|r| matches!(r, Report::FailedAt(..))), Some(Report::FailedAt(1, s)) if *s != 0));
+        assert!(
+            matches!(ran.reports.iter().find(|r| matches!(r, Report::FailedAt(..))), Some(Report::FailedAt(1, s)) if *s != 0)
+        );
         assert_ne!(ran.status(), Some(0));
     });
 }
@@ -363,10 +365,21 @@ fn programs_pass_shellcheck() {
         .when(Cmd::new("true"), sh!("deploy_note hello"), sh!("deploy_fail no way"))
         .opaque("bin/rails cache:clear");
     let tasks = [
-        TaskScript { script: script.clone(), payload: Some(70000), gated: true, dir: Some("/srv".into()), ..TaskScript::default() },
+        TaskScript {
+            script: script.clone(),
+            payload: Some(70000),
+            gated: true,
+            dir: Some("/srv".into()),
+            ..TaskScript::default()
+        },
         TaskScript { script, as_user: Some("deploy".into()), ..TaskScript::default() },
     ];
-    let shell = Shell { lifeline: true, umask: Some(0o22), env: BTreeMap::from([("A".into(), "$PATH:x".into())]), ..settings() };
+    let shell = Shell {
+        lifeline: true,
+        umask: Some(0o22),
+        env: BTreeMap::from([("A".into(), "$PATH:x".into())]),
+        ..settings()
+    };
     shellcheck(&compile(&tasks, &shell).unwrap().text);
 }
 

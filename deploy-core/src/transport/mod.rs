@@ -88,11 +88,7 @@ pub enum Exit {
 
 impl Process {
     /// A process whose output arrives in `output`. `on_taken` is called after each item that was taken.
-    pub fn new(
-        stdin: Box<dyn Stdin>,
-        output: Receiver<Output>,
-        on_taken: Option<Box<dyn Fn() + Send>>,
-    ) -> Process {
+    pub fn new(stdin: Box<dyn Stdin>, output: Receiver<Output>, on_taken: Option<Box<dyn Fn() + Send>>) -> Process {
         Process { stdin, output, on_taken }
     }
 

@@ -46,7 +46,8 @@ impl Authentication<'_> {
     ///
     /// Says what was tried and what the server offers.
     pub(super) fn run(mut self) -> Result<(), Error> {
-        let user = CString::new(self.config.user.clone()).map_err(|_| self.failed("the user's name has a NUL in it"))?;
+        let user =
+            CString::new(self.config.user.clone()).map_err(|_| self.failed("the user's name has a NUL in it"))?;
         let started = Instant::now();
         let methods = self.wire.wait(self.deadline, |session| sys::login_methods(session, &user));
         self.login.round_trip = started.elapsed();
@@ -129,9 +130,8 @@ impl Authentication<'_> {
             trouble = failure;
             signature
         };
-        let result = self
-            .wire
-            .wait(self.deadline, |session| sys::log_in_with_key(session, user, &identity.blob, &mut sign));
+        let result =
+            self.wire.wait(self.deadline, |session| sys::log_in_with_key(session, user, &identity.blob, &mut sign));
         match (result, trouble) {
             (Err(_), Some(trouble)) => Ok(AttemptOutcome::Unusable(trouble)),
             (result, _) => outcome(result),

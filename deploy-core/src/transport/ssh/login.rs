@@ -82,7 +82,6 @@ pub struct Algorithms {
     pub mac: String,
 }
 
-
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.what)?;

@@ -132,9 +132,8 @@ impl Ssh {
         let stream = dial(label, &config.host, config.port, deadline)?;
         login.connections += 1;
         wire::tune(stream.as_fd());
-        Wire::new(stream.into()).map_err(|fault| {
-            Error::connection(format!("failed to prepare a session with `{label}`")).because(fault)
-        })
+        Wire::new(stream.into())
+            .map_err(|fault| Error::connection(format!("failed to prepare a session with `{label}`")).because(fault))
     }
 }
 
@@ -196,7 +195,8 @@ fn shake_hands(
         .method_pref(MethodType::HostKey, host_keys)
         .and_then(|()| wire.wait(deadline, |session| sys::pending(session.handshake())));
     shaken.map_err(|fault| {
-        Error::connection(format!("failed to shake hands with `{label}`")).because(anyhow::anyhow!(error::reason(&fault)))
+        Error::connection(format!("failed to shake hands with `{label}`"))
+            .because(anyhow::anyhow!(error::reason(&fault)))
     })?;
     let method = |kind| wire.session.methods(kind).unwrap_or_default().to_owned();
     login.banner = wire.session.banner().unwrap_or_default().to_owned();

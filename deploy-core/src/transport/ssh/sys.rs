@@ -102,7 +102,8 @@ unsafe extern "C" fn sign_callback(
     context: *mut *mut c_void,
 ) -> c_int {
     // SAFETY: `log_in_with_key` put a pointer to its `Signer` there, and libssh2 calls back from inside that call.
-    let (sign, data) = unsafe { (&mut *(*context).cast::<Signer<'_>>(), std::slice::from_raw_parts(data, data_length)) };
+    let (sign, data) =
+        unsafe { (&mut *(*context).cast::<Signer<'_>>(), std::slice::from_raw_parts(data, data_length)) };
     let signed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sign(data)));
     let Ok(Some(signed)) = signed else { return -1 };
     // SAFETY: libssh2 frees the signature with free(3), as the session has no allocator of its own; the copy fits.
