@@ -160,3 +160,25 @@ fn a_real_folder_in_place_of_current_is_refused_with_advice() {
     [exit status: 1]
     ");
 }
+
+#[test]
+fn a_switch_that_fails_on_one_server_is_undone_on_the_others() {
+    for is_first in [true, false] {
+        let mut project = Project::as_ordinary_user(&[("app1", "app"), ("app2", "app")]);
+        if !is_first {
+            project.xtask("deploy staging").success();
+        }
+        let before: Vec<_> = project.sites().iter().map(|site| site.link("current")).collect();
+        let spoil =
+            format!("case $PWD in *app2*) chmod 555 '{}' ;; esac", project.server("app2").site.path().display());
+        project.tables(&task("spoil:it", &spoil, "before = \"deploy:symlink:release\""));
+        let output = project.xtask("deploy staging").fails_with(1);
+        let app2 = project.server("app2").site.path();
+        std::fs::set_permissions(app2, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let after: Vec<_> = project.sites().iter().map(|site| site.link("current")).collect();
+        assert_eq!(after, before, "first: {is_first}\n{output}");
+        project.no_tables();
+        project.xtask("deploy staging").success();
+        assert_eq!(project.server("app1").site.current(), project.server("app2").site.current());
+    }
+}
