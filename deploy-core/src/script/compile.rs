@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Arg, Cmd, Script, Step, quote, quote_expanding};
+use super::{Arg, Cmd, Script, Step, library, quote, quote_expanding};
 use crate::error::{Error, Result};
 
 /// One task of a program: its script and how it runs.
@@ -58,7 +58,11 @@ impl Program {
     }
 }
 
+/// What the bodies of tasks call.
 const PRELUDE: &str = include_str!("prelude.sh");
+
+/// What stands around the tasks.
+const FRAME: &str = include_str!("frame.sh");
 
 /// How long a server waits for a beat of the controller before it ends the program.
 const SILENCE_SECONDS: u32 = 45;
@@ -71,7 +75,6 @@ const SILENCE_SECONDS: u32 = 45;
 pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
     let beats_after = tasks.iter().rposition(|task| task.payload.is_some() || task.gated);
     let mut compiler = Compiler { shell, text: Vec::new(), steps: Vec::new() };
-    compiler.header(libraries(tasks));
     for (number, task) in tasks.iter().enumerate() {
         compiler.task(number, task);
         if shell.lifeline && beats_after == Some(number) {
@@ -79,6 +82,7 @@ pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
         }
     }
     compiler.footer(shell.lifeline && beats_after.is_none());
+    compiler.header(tasks);
     if compiler.text.contains(&0) {
         return Err(Error::config("a value with a NUL byte can't be passed to a server's shell"));
     }
@@ -87,8 +91,8 @@ pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
 
 /// What the scripts use, each once, in order of first use.
 fn libraries(tasks: &[TaskScript]) -> Vec<&'static str> {
-    let mut all = Vec::new();
-    for library in tasks.iter().filter(|task| task.as_user.is_none()).flat_map(|task| &task.script.libraries) {
+    let mut all = vec![PRELUDE, FRAME];
+    for library in tasks.iter().flat_map(|task| &task.script.libraries) {
         if !all.contains(library) {
             all.push(*library);
         }
@@ -108,17 +112,16 @@ impl Compiler<'_> {
         self.text.push(b'\n');
     }
 
-    fn header(&mut self, libraries: Vec<&'static str>) {
+    /// Puts before the tasks what they need. The whole is one function, so that it is parsed before any of it runs.
+    fn header(&mut self, tasks: &[TaskScript]) {
+        let body = std::mem::take(&mut self.text);
         self.line("# shellcheck shell=sh disable=SC2016,SC2086,SC2317,SC2329");
         self.line("exec 3<&0 8>&2 9>&1 </dev/null");
-        self.line(PRELUDE.trim_end());
         self.line(self.environment());
-        self.line(BRACKETS.trim());
-        if self.shell.lifeline {
-            self.line(WATCH.trim().replace("SILENCE", &SILENCE_SECONDS.to_string()));
-        }
-        libraries.into_iter().for_each(|library| self.line(library.trim_end()));
+        let functions = library::needed(&libraries(tasks), &body).replace("SILENCE", &SILENCE_SECONDS.to_string());
+        self.line(functions.trim_end());
         self.line("deploy_main() {");
+        self.line(body);
     }
 
     /// The variables that every task needs, also one that runs as another user.
@@ -161,12 +164,12 @@ impl Compiler<'_> {
     }
 
     /// `body` in a shell of `user`. The outer shell reports only what goes wrong before that shell runs.
-    fn as_user(&self, user: &str, libraries: &[&str], body: &[u8]) -> Vec<u8> {
+    fn as_user(&self, user: &str, libraries: &[&'static str], body: &[u8]) -> Vec<u8> {
         let mut inner = b"exec 8>&2 9>&1\n".to_vec();
-        inner.extend_from_slice(PRELUDE.as_bytes());
         inner.extend(self.environment());
         inner.push(b'\n');
-        libraries.iter().for_each(|library| inner.extend_from_slice(library.as_bytes()));
+        let libraries: Vec<_> = [PRELUDE].into_iter().chain(libraries.iter().copied()).collect();
+        inner.extend_from_slice(library::needed(&libraries, body).as_bytes());
         inner.extend_from_slice(body);
         let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\nsudo -n -H -u ".to_vec();
         text.extend(quote(user.as_bytes()));
@@ -176,39 +179,6 @@ impl Compiler<'_> {
         text
     }
 }
-
-/// `deploy_both` marks both streams, so that what was written before is known to have arrived.
-const BRACKETS: &str = r#"
-deploy_both() { deploy_mark "$@"; printf '\036%s %s\n' "$deploy_nonce" "$*" >&8; }
-deploy_end() { deploy_both e "$1" "$2"; return "$2"; }
-deploy_gate() {
-  deploy_mark g "$1"
-  [ -n "$(dd bs=1 count=1 2>/dev/null <&3)" ]
-}
-deploy_blocks() {
-  [ "$1" -eq 0 ] || dd bs=65536 count="$1" iflag=fullblock 2>/dev/null <&3
-  [ "$2" -eq 0 ] || dd bs="$2" count=1 iflag=fullblock 2>/dev/null <&3
-}
-"#;
-
-/// The lifeline: the controller sends a byte now and then. At end-of-file, or after too long a silence, it is gone, and
-/// the program's process group is ended. sshd made the login shell a session leader, so the group is ours alone.
-const WATCH: &str = r#"
-deploy_watch() {
-  deploy_group=$$
-  if [ -r "/proc/$$/stat" ]; then read -r _ _ _ _ deploy_group _ <"/proc/$$/stat"; fi
-  deploy_limit='timeout SILENCE'
-  command -v timeout >/dev/null 2>&1 || deploy_limit=
-  (
-    trap '' HUP INT TERM
-    while [ -n "$($deploy_limit dd bs=1 count=1 2>/dev/null)" ]; do :; done
-    kill -s TERM -- "-$deploy_group"
-    sleep 5
-    kill -s KILL -- "-$deploy_group"
-  ) <&3 >/dev/null 2>&1 8>&- 9>&- &
-  deploy_watcher=$!
-}
-"#;
 
 fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
     let mut text = Vec::new();

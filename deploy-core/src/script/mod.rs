@@ -9,6 +9,7 @@
 
 mod compile;
 mod decode;
+mod library;
 mod quote;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -220,8 +221,8 @@ impl Script {
         self
     }
 
-    /// Has the shell functions that `library` defines at hand. A program holds each library once, however many of its
-    /// tasks use it.
+    /// Has the shell functions that `library` defines at hand. A program holds those that its tasks call, once. Each must
+    /// begin with `name() {` at the start of a line.
     pub fn uses(mut self, library: &'static str) -> Script {
         self.add_library(library);
         self
