@@ -9,12 +9,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
 use crate::script::{Report, Script, TaskScript};
-use crate::task::{Body, HostBody, LocalBody, Payload, Rolling, ScriptBody};
+use crate::task::{Body, Facts, Host, HostBody, Local, LocalBody, Options, Payload, Rolling, ScriptBody, ServerCx};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
 use super::Stop;
-use super::cx::{Facts, Host, Local, Options, ServerCx};
 use super::gates::{Gates, Visit};
 use super::link::Link;
 use super::prepare::{Prepared, task_script};

@@ -4,9 +4,7 @@ use crate::config::Stage;
 use crate::error::{Error, Result};
 use crate::event::StepNo;
 use crate::script::{Program, Script, Shell, TaskScript, compile};
-use crate::task::{Dir, Payload, Task};
-
-use super::cx::ServerCx;
+use crate::task::{Dir, Payload, ServerCx, Task};
 
 /// A program with everything that belongs to it.
 pub(super) struct Prepared {

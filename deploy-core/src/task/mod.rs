@@ -1,5 +1,7 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
+mod cx;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cx::{Facts, Host, Local, Options, ServerCx};
+
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};
-use crate::run::{Host, Local, ServerCx};
 use crate::script::Script;
 
 /// The name of a task: words of letters, digits and underscores, joined by colons (`deploy:symlink:release`).
