@@ -263,7 +263,9 @@ impl<'a> Planner<'a> {
         if task.has_body() {
             if self.locks && !matches!(task.body, Body::Local(_)) {
                 self.locks = false;
-                self.visit(&crate::flow::lock::LOCK, path)?;
+                if let Some(lock) = self.tasks.iter().find(|task| task.takes_lock()) {
+                    self.visit(&lock.id, path)?;
+                }
             }
             let (servers, number) = (self.servers(task), self.steps.len());
             self.steps.push(Step { task: task.clone(), servers, phase: self.phase, number });
@@ -284,10 +286,9 @@ impl<'a> Planner<'a> {
 
     /// The lock is taken on those servers only that the run does something on.
     fn lock_only_what_runs(&mut self) {
-        let is_lock = |step: &Step| step.task.id == crate::flow::lock::LOCK;
-        let others = self.steps.iter().filter(|step| !is_lock(step));
+        let others = self.steps.iter().filter(|step| !step.task.takes_lock());
         let used: BTreeSet<ServerNo> = others.flat_map(|step| step.servers.iter().copied()).collect();
-        for step in self.steps.iter_mut().filter(|step| is_lock(step)) {
+        for step in self.steps.iter_mut().filter(|step| step.task.takes_lock()) {
             step.servers.retain(|server| used.contains(server));
         }
     }

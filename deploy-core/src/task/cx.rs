@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Payload;
 use crate::config::{Config, Server, Stage};
 use crate::error::Error;
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
 use crate::layout::Layout;
 use crate::script::{Arg, Script};
-use crate::task::Payload;
 use crate::ui::Ask;
 
 /// What tasks found out: about the whole run, and about each server.
@@ -41,6 +41,8 @@ pub struct ServerCx<'a> {
     pub(crate) options: &'a Options,
     /// The project's root, on the controller.
     pub root: &'a Path,
+    /// Whether the script is only shown.
+    pub preview: bool,
     /// Where the controller keeps its caches.
     pub work_dir: &'a Path,
     /// How many bytes `deploy_payload` yields; `None` when the task's feed had nothing to send.

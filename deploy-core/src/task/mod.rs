@@ -1,5 +1,7 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
+mod cx;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cx::{Facts, Host, Local, Options, ServerCx};
+
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};
-use crate::run::{Host, Local, ServerCx};
 use crate::script::{Hold, Script};
 
 /// The name of a task: words of letters, digits and underscores, joined by colons (`deploy:symlink:release`).
@@ -452,6 +455,11 @@ impl Task {
     /// Whether a run of it does anything: false only for an open task that nobody filled.
     pub fn is_filled(&self) -> bool {
         !matches!(self.body, Body::Open)
+    }
+
+    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
+    pub(crate) fn takes_lock(&self) -> bool {
+        self.hold.is_some()
     }
 
     /// Whether it does something itself, rather than through others.
