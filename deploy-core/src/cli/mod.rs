@@ -90,7 +90,7 @@ impl RunRequest {
             filter: Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") },
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
-            options: grammar::options_of(task, tasks, matches),
+            options: grammar::options_of(task, matches),
             common,
         })
     }
