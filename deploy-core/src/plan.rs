@@ -157,7 +157,9 @@ impl Plan {
         }
         let mut planner = Planner::new(tasks, stage, filter);
         planner.spans.extend(task.without.iter().map(|id| (id.clone(), 0..0)));
+        planner.locks = !task.unlocked;
         planner.visit(root, &mut Vec::new())?;
+        planner.lock_only_what_runs();
         let legs = planner.legs(0);
         let failure_from = planner.steps.len();
         if let Some(failed) = &task.on_failure {
@@ -225,13 +227,15 @@ struct Planner<'a> {
     edges: Vec<Edge>,
     phase: &'static str,
     several: bool,
+    /// Whether the stage's lock has yet to be taken, before the first task on a server.
+    locks: bool,
 }
 
 impl<'a> Planner<'a> {
     fn new(tasks: &'a Tasks, stage: &'a Stage, filter: &'a Filter) -> Planner<'a> {
         let several = stage.servers.iter().filter(|server| filter.keeps(server)).count() > 1;
         let (spans, steps, edges) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Planner { tasks, stage, filter, spans, steps, edges, phase: "run", several }
+        Planner { tasks, stage, filter, spans, steps, edges, phase: "run", several, locks: false }
     }
 
     fn servers(&self, task: &Task) -> Vec<ServerNo> {
@@ -257,6 +261,10 @@ impl<'a> Planner<'a> {
             self.edge(hook, id);
         }
         if task.has_body() {
+            if self.locks && !matches!(task.body, Body::Local(_)) {
+                self.locks = false;
+                self.visit(&crate::flow::lock::LOCK, path)?;
+            }
             let (servers, number) = (self.servers(task), self.steps.len());
             self.steps.push(Step { task: task.clone(), servers, phase: self.phase, number });
         }
@@ -272,6 +280,16 @@ impl<'a> Planner<'a> {
         self.spans.insert(id.clone(), start..self.steps.len());
         path.pop();
         Ok(())
+    }
+
+    /// The lock is taken on those servers only that the run does something on.
+    fn lock_only_what_runs(&mut self) {
+        let is_lock = |step: &Step| step.task.id == crate::flow::lock::LOCK;
+        let others = self.steps.iter().filter(|step| !is_lock(step));
+        let used: BTreeSet<ServerNo> = others.flat_map(|step| step.servers.iter().copied()).collect();
+        for step in self.steps.iter_mut().filter(|step| is_lock(step)) {
+            step.servers.retain(|server| used.contains(server));
+        }
     }
 
     /// What comes next waits for `first` on all servers, if the two run on different ones. A task that is only a hook

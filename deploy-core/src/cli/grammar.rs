@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
@@ -197,6 +198,11 @@ fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
                 .value_parser(Format::NAMES)
                 .default_value("pretty"),
         )
+        .arg(
+            flag("lock-wait", "Wait this long, such as 5m, for another run to free the stage's lock")
+                .value_name("TIME")
+                .value_parser(time),
+        )
         .arg(flag("yes", "Answer every question with yes").short('y').action(ArgAction::SetTrue));
     all_options(task, tasks).into_iter().fold(command, |command, option| {
         let arg = flag(option.name, option.about);
@@ -205,6 +211,11 @@ fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
             None => arg.action(ArgAction::SetTrue),
         })
     })
+}
+
+/// A time as it is written in `deploy.toml`.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    config::parse_duration(text).ok_or_else(|| "a time is a number with a unit: 30s, 5m, 1h".to_owned())
 }
 
 /// The options of a task and of all tasks that it includes, each once.

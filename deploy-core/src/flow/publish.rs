@@ -122,7 +122,7 @@ fn symlink_release(cx: &ServerCx<'_>) -> Script {
         Some(release) => Arg::from(release),
         None => cx.fact("release"),
     };
-    script(cx).then(sh!(
+    script(cx).then(super::lock::require(cx)).then(sh!(
         r#"release={}
 [ -d "$root/releases/$release" ] || deploy_fail "release $release isn't on this server" "say which: --release STAMP"
 switch_link "$root/releases/$release" "$root/current""#,

@@ -3,7 +3,9 @@
 mod execute;
 mod gates;
 mod hints;
+mod keep;
 mod link;
+mod locking;
 mod prepare;
 mod preview;
 mod program;
@@ -14,6 +16,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use crate::task::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
+pub(crate) use prepare::nonce;
 pub use preview::preview;
 
 use crate::error::{Error, ErrorKind};

@@ -18,7 +18,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(stage: &Stage) -> Result<Prepared> {
         let shell = shell_of(stage, nonce()?);
-        let program = Program { text: Vec::new(), steps: Vec::new(), beats_after: None };
+        let program = Program::default();
         Ok(Prepared { steps: Vec::new(), scripts: Vec::new(), payloads: Vec::new(), shell, program })
     }
 
@@ -37,10 +37,11 @@ pub(super) fn shell_of(stage: &Stage, nonce: String) -> Shell {
         umask: settings.umask,
         command_prefix: settings.command_prefix.clone(),
         lifeline: true,
+        groups_file: None,
     }
 }
 
-fn nonce() -> Result<String> {
+pub(crate) fn nonce() -> Result<String> {
     let mut bytes = [0u8; 12];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
@@ -54,5 +55,13 @@ pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> Tas
         Dir::Release => Some(cx.release_dir()),
         Dir::Path(path) => Some(path.clone()),
     };
-    TaskScript { script, dir, as_user: task.as_user.clone(), env: task.env.clone(), payload: cx.payload, gated: false }
+    TaskScript {
+        script,
+        dir,
+        as_user: task.as_user.clone(),
+        env: task.env.clone(),
+        payload: cx.payload,
+        gated: false,
+        hold: task.hold.as_ref().map(|hold| hold(cx)),
+    }
 }

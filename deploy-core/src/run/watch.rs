@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Failure, Outcome, ServerNo, StepNo, Stream};
+use crate::flow::lock::LOCK;
 use crate::script::Report;
 
 use super::execute::{Executor, Failed};
@@ -21,6 +22,8 @@ pub(super) struct Watch<'w> {
     server: ServerNo,
     prepared: &'w Prepared,
     current: Option<Current>,
+    /// How many tasks have ended.
+    ended: usize,
     pub(super) failures: Vec<Failed>,
     pub(super) found: BTreeMap<String, String>,
     /// Whether the task's beginning and end are told by somebody else.
@@ -41,7 +44,7 @@ struct Current {
 impl<'w> Watch<'w> {
     pub(super) fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
         let (server, failures, found) = (link.number, Vec::new(), BTreeMap::new());
-        Watch { executor, server, prepared, current: None, failures, found, quiet: false }
+        Watch { executor, server, prepared, current: None, ended: 0, failures, found, quiet: false }
     }
 
     /// For the scripts of an imperative task, whose beginning and end are told by somebody else.
@@ -121,8 +124,17 @@ impl<'w> Watch<'w> {
 
     fn end(&mut self, task: usize, status: i32) {
         let Some(current) = self.current.take() else { return };
+        self.ended += 1;
         let elapsed = current.start.elapsed();
         let step = self.step(task);
+        if self.executor.step(step).task.id == LOCK {
+            if status != 0 && self.found.contains_key("lock_held_by") {
+                return self.locked_out(step, current.failure);
+            }
+            if status == 0 {
+                self.executor.keepers.taken(self.server);
+            }
+        }
         let outcome = match (status, current.skipped.clone()) {
             (0, None) => Outcome::Done,
             (0, Some(reason)) => Outcome::Skipped(reason),
@@ -134,6 +146,21 @@ impl<'w> Watch<'w> {
         };
         if !self.quiet {
             self.emit(Event::StepFinished { step, server: Some(self.server), elapsed, outcome });
+        }
+    }
+
+    /// Another run has the lock: whether that is the end is decided when all servers have answered.
+    fn locked_out(&mut self, step: StepNo, failure: Failure) {
+        self.executor.keepers.refused();
+        let error = Error::new(ErrorKind::Locked, failure.reason);
+        self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
+    }
+
+    /// A program that was sent away at its gate has done nothing, and must be told so.
+    pub(super) fn not_begun(&mut self) {
+        if self.failures.is_empty() && self.ended < self.prepared.steps.len() && !self.quiet {
+            let error = Error::new(ErrorKind::Locked, "waits for the lock on the other servers");
+            self.failures.push(Failed { server: Some(self.server), step: None, error });
         }
     }
 

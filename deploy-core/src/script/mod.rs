@@ -165,6 +165,17 @@ pub struct Script {
     libraries: Vec<&'static str>,
 }
 
+/// What a program does after its last task, as long as the run lasts: it holds something on the server.
+///
+/// Both scripts are shell text; they run in the program's own shell.
+#[derive(Clone, Debug, Default)]
+pub struct Hold {
+    /// What happens at each of the controller's beats.
+    pub on_beat: Script,
+    /// What happens when the run is over, or the controller is gone.
+    pub on_end: Script,
+}
+
 /// One step of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {

@@ -137,6 +137,7 @@ pub struct Local<'a> {
     pub(crate) facts: &'a Mutex<Facts>,
     pub(crate) options: &'a Options,
     pub(crate) events: &'a Events,
+    pub(crate) printed: &'a Mutex<String>,
     pub(crate) step: StepNo,
 }
 
@@ -169,6 +170,11 @@ impl Local<'_> {
     /// Tells the user something.
     pub fn note(&self, text: impl Into<String>) {
         self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });
+    }
+
+    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one.
+    pub fn print(&self, text: &str) {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
 
     /// A shell for local commands, in the project's root.
