@@ -85,7 +85,7 @@ impl RunRequest {
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
             lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
-            options: grammar::options_of(task, tasks, matches),
+            options: grammar::options_of(task, matches),
             verbosity,
         })
     }

@@ -8,9 +8,9 @@
 use crate::config::{GitStrategy, Settings, TransportKind};
 use crate::registry::Tasks;
 use crate::repository::{Repository, Resolved};
-use crate::run::{Local, ServerCx};
 use crate::script::{Cmd, Script};
 use crate::sh;
+use crate::task::{Local, ServerCx};
 use crate::task::{Payload, Servers, Task, TaskId};
 
 /// Finds out which commit is deployed.

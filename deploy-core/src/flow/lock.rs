@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use crate::config::Stage;
 use crate::plan::Plan;
 use crate::registry::Tasks;
-use crate::run::{Facts, ServerCx};
 use crate::script::{Hold, Script};
 use crate::sh;
+use crate::task::{Facts, ServerCx};
 use crate::task::{Opt, Servers, Task, TaskId};
 
 /// Takes the stage's lock. The planner puts it before everything else of a run that changes something.
@@ -27,7 +27,7 @@ const SHELL: &str = include_str!("lock.sh");
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let force = Opt { name: "force", value: None, about: "Break the lock although its holder seems to be alive" };
-    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).detail());
+    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).unlocked().detail());
     tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).unlocked());
 }
 
@@ -56,20 +56,11 @@ fn take(cx: &ServerCx<'_>) -> Script {
 
 /// What the keeper does.
 fn hold(cx: &ServerCx<'_>) -> Hold {
-    let names = sh!("lock={} token={}", lock_file(cx), cx.fact("token"));
+    let names = sh!("lock={} token={}", cx.layout().lock(), cx.fact("token"));
     Hold {
         on_beat: Script::new().uses(SHELL).then(names.clone()).then(sh!("lock_beat")),
         on_end: Script::new().uses(SHELL).then(names).then(sh!("free_lock")),
     }
-}
-
-fn lock_file(cx: &ServerCx<'_>) -> String {
-    format!("{}/lock", cx.layout().records())
-}
-
-/// Where a run writes down its process groups on a server.
-pub(crate) fn groups_file(cx: &ServerCx<'_>) -> Option<String> {
-    cx.known("token").map(|token| format!("{}.{token}.groups", lock_file(cx)))
 }
 
 /// Fails a run that has lost its lock; nothing where the run took none.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::config::Stage;
 use crate::registry::Tasks;
-use crate::run::Facts;
+use crate::task::Facts;
 use crate::task::{Opt, Phase, Task, TaskId};
 
 /// The main flow: put a new release beside the old ones, and publish it.

@@ -7,9 +7,9 @@ use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use crate::config::Fate;
 use crate::error::Error;
 use crate::registry::Tasks;
-use crate::run::{Local, ServerCx};
 use crate::script::Script;
 use crate::sh;
+use crate::task::{Local, ServerCx};
 use crate::task::{Servers, Task, TaskId};
 
 pub(super) const CHECK_RELEASES: TaskId = TaskId::new("deploy:check:releases");

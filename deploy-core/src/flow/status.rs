@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::event::ServerNo;
 use crate::registry::Tasks;
-use crate::run::{Local, ServerCx};
 use crate::script::Script;
 use crate::sh;
+use crate::task::{Local, ServerCx};
 use crate::task::{Opt, Servers, Task, TaskId};
 
 const STATUS: TaskId = TaskId::new("deploy:status");

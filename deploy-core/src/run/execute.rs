@@ -225,6 +225,7 @@ impl Executor<'_> {
             options: &self.run.options,
             root: &self.run.config.root,
             work_dir: &self.run.config.work_dir,
+            preview: false,
             payload: None,
             servers: self.servers.len(),
         }
@@ -236,7 +237,7 @@ impl Executor<'_> {
         let mut cx = self.cx(link, &facts);
         let mut prepared = Prepared { steps: steps.to_vec(), ..Prepared::new(self.run.stage)? };
         if self.lock_servers().contains(&link.number) {
-            prepared.shell.groups_file = crate::flow::lock::groups_file(&cx);
+            prepared.shell.groups_file = cx.known("token").map(|token| cx.layout().groups(token));
         }
         for step in steps {
             let task = &self.step(*step).task;
@@ -490,7 +491,7 @@ impl Executor<'_> {
             text.push_str(&format!("      {line}\n"));
         }
         for cause in failed.error.causes() {
-            text.push_str(&format!("      cause: {cause}\n"));
+            text.push_str(&format!("      cause: {}\n", cause.trim_end().replace('\n', "\n             ")));
         }
         text
     }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, ServerNo, StepNo};
-use crate::flow::lock::LOCK;
 use crate::plan::Leg;
 
 use super::execute::{Executor, Failed};
@@ -20,18 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Executor<'_> {
     /// Whether the leg is the one that takes the lock.
     pub(super) fn takes_lock(&self, leg: &Leg) -> bool {
-        leg.steps().iter().any(|step| self.step(*step).task.id == LOCK)
+        leg.steps().iter().any(|step| self.step(*step).task.takes_lock())
     }
 
     /// The servers on which the run takes the lock.
     pub(super) fn lock_servers(&self) -> Vec<ServerNo> {
-        let lock = self.run.plan.steps.iter().find(|step| step.task.id == LOCK);
+        let lock = self.run.plan.steps.iter().find(|step| step.task.takes_lock());
         lock.map(|step| step.servers.clone()).unwrap_or_default()
     }
 
     /// Whether `step` is the first task in a program of `steps` that must not begin before the lock is held on all servers.
     pub(super) fn waits_for_lock(&self, step: StepNo, steps: &[StepNo]) -> bool {
-        let is_lock = |step: StepNo| self.step(step).task.id == LOCK;
+        let is_lock = |step: StepNo| self.step(step).task.takes_lock();
         let changes = |step: &&StepNo| !is_lock(**step) && !self.step(**step).task.harmless;
         self.lock_servers().len() > 1
             && steps.iter().any(|step| is_lock(*step))

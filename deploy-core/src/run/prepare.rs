@@ -3,7 +3,7 @@
 use crate::config::Stage;
 use crate::error::{Error, Result};
 use crate::event::StepNo;
-use crate::script::{Program, Script, Shell, TaskScript, compile};
+use crate::script::{Program, Script, Shell, TaskScript, WorkDir, compile};
 use crate::task::{Dir, Payload, ServerCx, Task};
 
 /// A program with everything that belongs to it.
@@ -51,9 +51,9 @@ pub(crate) fn nonce() -> Result<String> {
 /// How `task` runs `script` on the server of `cx`.
 pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
     let dir = match &task.dir {
-        Dir::Home => None,
-        Dir::Release => Some(cx.release_dir()),
-        Dir::Path(path) => Some(path.clone()),
+        Dir::Home => WorkDir::Home,
+        Dir::Release => release_dir(cx),
+        Dir::Path(path) => WorkDir::In(path.clone()),
     };
     TaskScript {
         script,
@@ -63,5 +63,14 @@ pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> Tas
         payload: cx.payload,
         gated: false,
         hold: task.hold.as_ref().map(|hold| hold(cx)),
+    }
+}
+
+/// The release; before there is one, and after the run has failed, the live one or the folder of the deployment.
+fn release_dir(cx: &ServerCx<'_>) -> WorkDir {
+    let layout = cx.layout();
+    match cx.known("release").is_some() && cx.known("failure").is_none() {
+        true => WorkDir::In(cx.release_dir()),
+        false => WorkDir::FirstOf(vec![layout.current(), layout.root().to_owned()]),
     }
 }

@@ -78,6 +78,7 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
             options,
             root: Path::new(""),
             work_dir: Path::new(""),
+            preview: true,
             payload: step.task.feed.as_ref().map(|_| 0),
             servers: plan.servers().len(),
         };

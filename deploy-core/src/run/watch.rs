@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Failure, Outcome, ServerNo, StepNo, Stream};
-use crate::flow::lock::LOCK;
 use crate::script::Report;
 
 use super::execute::{Executor, Failed};
@@ -82,7 +81,8 @@ impl<'w> Watch<'w> {
         let Some(current) = &mut self.current else { return };
         match report {
             Report::Skip(reason) => current.skipped = Some(reason),
-            Report::Message(message) => current.failure.reason = message,
+            Report::Message(message) if current.failure.reason.is_empty() => current.failure.reason = message,
+            Report::Message(message) => current.failure.reason.extend(["; ", &message]),
             Report::Hint(hint) => current.failure.hints.push(hint),
             Report::FailedAt(step, status) => current.failed_at = current.failed_at.or(Some((step, status))),
             Report::PipeMember(member) => current.pipe_member = Some(member),
@@ -127,7 +127,7 @@ impl<'w> Watch<'w> {
         self.ended += 1;
         let elapsed = current.start.elapsed();
         let step = self.step(task);
-        if self.executor.step(step).task.id == LOCK {
+        if self.executor.step(step).task.takes_lock() {
             if status != 0 && self.found.contains_key("lock_held_by") {
                 return self.locked_out(step, current.failure);
             }
@@ -244,6 +244,8 @@ fn signal_name(number: i32) -> Option<&'static str> {
 
 /// A failure that a task of ours explains by an error.
 pub(super) fn failure_of(error: &Error) -> Failure {
-    let tail = error.detail_text().into_iter().flat_map(str::lines).map(str::to_owned).chain(error.causes()).collect();
+    let causes = error.causes().join("\n");
+    let tail =
+        error.detail_text().into_iter().chain([causes.as_str()]).flat_map(str::lines).map(str::to_owned).collect();
     Failure { reason: error.message().to_owned(), tail, hints: error.hint_texts().to_vec(), ..Failure::default() }
 }

@@ -12,7 +12,7 @@ pub struct TaskScript {
     /// What it does.
     pub script: Script,
     /// The directory that it runs in.
-    pub dir: Option<String>,
+    pub dir: WorkDir,
     /// The user that it runs as, through sudo without a password.
     pub as_user: Option<String>,
     /// Variables besides those of all tasks. `$NAME` in a value expands on the server.
@@ -23,6 +23,18 @@ pub struct TaskScript {
     pub gated: bool,
     /// What the program goes on to hold, once this task has succeeded.
     pub hold: Option<Hold>,
+}
+
+/// The directory that a task runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WorkDir {
+    /// Where the login shell begins.
+    #[default]
+    Home,
+    /// This one; the task fails where it doesn't exist.
+    In(String),
+    /// The first of these that exists; where none does, where the login shell begins.
+    FirstOf(Vec<String>),
 }
 
 /// What all tasks of a program share.
@@ -251,9 +263,19 @@ impl Body<'_> {
             let (blocks, rest) = (bytes / 65536, bytes % 65536);
             body.line(format!("deploy_payload() {{ deploy_blocks {blocks} {rest}; }}"));
         }
-        if let Some(dir) = &task.dir {
-            let missing = format!("the directory `{dir}` doesn't exist");
-            body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+        match &task.dir {
+            WorkDir::Home => {}
+            WorkDir::In(dir) => {
+                let missing = format!("the directory `{dir}` doesn't exist");
+                body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+            }
+            WorkDir::FirstOf(dirs) => {
+                for (number, dir) in dirs.iter().enumerate() {
+                    let word = if number == 0 { "if" } else { "elif" };
+                    body.step(&sh_step(&format!("{word} [ -d {{}} ]; then cd -- {{}}"), [dir, dir]));
+                }
+                body.line("fi");
+            }
         }
         body.script(&task.script);
         body.line("deploy_step=end");

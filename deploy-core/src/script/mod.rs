@@ -16,7 +16,7 @@ pub(crate) mod testing;
 
 use std::fmt;
 
-pub use compile::{Program, Shell, TaskScript, compile};
+pub use compile::{Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
 pub use quote::{quote, quote_expanding};
 

@@ -41,6 +41,8 @@ pub struct ServerCx<'a> {
     pub(crate) options: &'a Options,
     /// The project's root, on the controller.
     pub root: &'a Path,
+    /// Whether the script is only shown.
+    pub preview: bool,
     /// Where the controller keeps its caches.
     pub work_dir: &'a Path,
     /// How many bytes `deploy_payload` yields; `None` when the task's feed had nothing to send.

@@ -142,6 +142,13 @@ impl Servers {
         chosen.into_iter().filter(|(_, server)| runs(server)).map(|(number, _)| number).collect()
     }
 
+    /// The primary server that would be meant, if it gets no release though only servers with releases are.
+    pub(crate) fn primary_without_releases<'s>(&self, stage: &'s Stage) -> Option<&'s Server> {
+        let anywhere = Servers { with_releases: false, ..self.clone() };
+        let chosen = anywhere.of(stage, |_| true).first().map(|number| &stage.servers[*number]);
+        chosen.filter(|server| self.primary && self.with_releases && server.no_release)
+    }
+
     /// The roles that are named.
     pub fn named_roles(&self) -> &[String] {
         self.roles.as_deref().unwrap_or_default()
@@ -226,6 +233,14 @@ pub struct Opt {
     pub value: Option<&'static str>,
     /// One line of help.
     pub about: &'static str,
+}
+
+impl Opt {
+    /// The names that every command has, or every one that runs a task.
+    pub(crate) const TAKEN: [&str; 13] = [
+        "branch", "config", "dry-run", "format", "help", "hosts", "plan", "quiet", "revision", "roles", "set",
+        "verbose", "version",
+    ];
 }
 
 /// A stretch of a flow that ends in a barrier over all servers.
@@ -405,7 +420,8 @@ impl Task {
         self
     }
 
-    /// Adds an option to the command line of this task, and of every task that includes it.
+    /// Adds an option to the command line of this task: the body, and those of all tasks in the run, can read it. A flow
+    /// that includes the task doesn't have the option, unless it is [added](crate::registry::Tasks::option) there too.
     pub fn option(mut self, option: Opt) -> Task {
         self.options.push(option);
         self
@@ -457,6 +473,31 @@ impl Task {
         !matches!(self.body, Body::Open)
     }
 
+    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
+    pub(crate) fn takes_lock(&self) -> bool {
+        self.hold.is_some()
+    }
+
+    /// What is wrong with the task itself.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let id = &self.id;
+        let mut problems = Vec::new();
+        if !matches!(self.body, Body::Script(_)) && self.feed.is_some() {
+            problems.push(format!("the task `{id}` has a feed and no script"));
+        }
+        if !matches!(self.body, Body::Script(_)) && self.rolling.is_some() {
+            problems.push(format!("the task `{id}` is rolling, which only tasks with a script can be"));
+        }
+        for (number, Opt { name, .. }) in self.options.iter().enumerate() {
+            if Opt::TAKEN.contains(name) {
+                problems.push(format!("the option `--{name}` of the task `{id}` is one that every task has"));
+            } else if self.options[..number].iter().any(|known| known.name == *name) {
+                problems.push(format!("the task `{id}` has two options `--{name}`"));
+            }
+        }
+        problems
+    }
+
     /// Whether it does something itself, rather than through others.
     pub(crate) fn has_body(&self) -> bool {
         !matches!(self.body, Body::Group | Body::Open)
@@ -465,7 +506,12 @@ impl Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("id", &self.id).field("on", &self.on).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("id", &self.id)
+            .field("on", &self.on)
+            .field("steps", &self.steps)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
     }
 }
 
