@@ -18,3 +18,4 @@ mod revisions;
 mod rollback;
 mod tasks;
 mod traffic;
+mod trials;
