@@ -13,5 +13,6 @@ mod plan;
 mod repair;
 mod revisions;
 mod rollback;
+mod ssh;
 mod tasks;
 mod traffic;
