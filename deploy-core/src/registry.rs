@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::config::TextTask;
 use crate::error::{Error, Result, nearest};
 use crate::script::Script;
-use crate::task::{Body, Dir, Servers, Task, TaskId, When};
+use crate::task::{Dir, Opt, Servers, Task, TaskId, When};
 
 /// A crate's worth of tasks. The type is the recipe's configuration: `[recipes.NAME]`.
 ///
@@ -22,7 +22,7 @@ pub trait Recipe: DeserializeOwned + Default {
 }
 
 /// Tasks and hooks, in the order in which they were registered.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tasks: BTreeMap<TaskId, Task>,
     order: Vec<TaskId>,
@@ -47,8 +47,10 @@ impl Tasks {
                 self.order.push(id);
             }
             Entry::Occupied(mut entry) if !entry.get().is_filled() => {
-                let about = std::mem::take(&mut entry.get_mut().about);
-                *entry.get_mut() = Task { about, ..task };
+                let open = entry.get().clone();
+                let task = task.needs(open.needs);
+                let task = open.options.into_iter().fold(task, Task::option);
+                let _ = entry.insert(Task { about: open.about, ..task });
             }
             Entry::Occupied(_) => self.problems.push(format!("the task `{id}` is registered twice")),
         }
@@ -68,6 +70,16 @@ impl Tasks {
         match self.tasks.get_mut(task) {
             Some(task) => task.needs.push(needed),
             None => self.problems.push(format!("`{needed}` is made a prerequisite of `{task}`, which doesn't exist")),
+        }
+    }
+
+    /// Adds an option to the command line of `task`: for a recipe whose tasks read it when the flow `task` runs.
+    pub fn option(&mut self, task: &TaskId, option: Opt) {
+        match self.tasks.get_mut(task) {
+            Some(task) => task.options.push(option),
+            None => {
+                self.problems.push(format!("the option `--{}` is added to `{task}`, which doesn't exist", option.name))
+            }
         }
     }
 
@@ -146,10 +158,6 @@ impl Tasks {
         self.inert.extend(scratch.order.into_iter().filter(|id| !self.tasks.contains_key(id)));
     }
 
-    pub(crate) fn is_inert(&self, id: &TaskId) -> bool {
-        self.inert.contains(id) && !self.tasks.contains_key(id)
-    }
-
     /// Adds a task that is written in `deploy.toml`, with its hooks.
     ///
     /// # Errors
@@ -203,7 +211,13 @@ impl Tasks {
         }
     }
 
-    /// Every problem of the registration: duplicate ids, hooks and prerequisites that name no task, cycles.
+    /// The tasks that a run of `task` leads to directly.
+    pub(crate) fn leads_to<'t>(&'t self, task: &'t Task) -> impl Iterator<Item = &'t TaskId> {
+        self.before(&task.id).iter().chain(&task.needs).chain(&task.steps).chain(self.after(&task.id))
+    }
+
+    /// Every problem of the registration: duplicate ids, hooks and prerequisites that name no task, options that the
+    /// command line can't have, cycles.
     pub fn check(&self) -> Vec<String> {
         let mut problems = self.problems.clone();
         for (hooks, word) in [(&self.before, "before"), (&self.after, "after")] {
@@ -215,15 +229,13 @@ impl Tasks {
             }
         }
         for task in self.tasks.values() {
-            for named in task.needs.iter().chain(&task.steps).chain(&task.on_failure) {
+            for named in task.needs.iter().chain(&task.steps).chain(&task.without).chain(&task.on_failure) {
                 self.must_exist(named, &format!("`{}` names it", task.id), &mut problems);
             }
-            if matches!(task.body, Body::Group) && task.feed.is_some() {
-                problems.push(format!("the task `{}` has a feed and no script", task.id));
-            }
+            problems.extend(task.problems());
         }
         if problems.is_empty() {
-            problems.extend(self.order.iter().find_map(|id| crate::plan::cycle_through(self, id)));
+            problems.extend(self.order.iter().find_map(|id| cycle_through(self, id)));
         }
         problems
     }
@@ -236,4 +248,25 @@ impl Tasks {
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         problems.push(format!("there is no task `{id}`, though {why}{near}"));
     }
+}
+
+/// The cycle that following hooks, prerequisites and steps from `id` leads into, as text.
+fn cycle_through(tasks: &Tasks, id: &TaskId) -> Option<String> {
+    let mut done = BTreeSet::new();
+    follow(tasks, id, &mut Vec::new(), &mut done)
+}
+
+fn follow(tasks: &Tasks, id: &TaskId, path: &mut Vec<TaskId>, done: &mut BTreeSet<TaskId>) -> Option<String> {
+    if let Some(at) = path.iter().position(|visited| visited == id) {
+        let chain: Vec<_> = path[at..].iter().chain([id]).map(|id| format!("`{id}`")).collect();
+        return Some(format!("tasks run in a circle: {}", chain.join(" → ")));
+    }
+    if done.contains(id) {
+        return None;
+    }
+    path.push(id.clone());
+    let found = tasks.get(id).and_then(|task| tasks.leads_to(task).find_map(|next| follow(tasks, next, path, done)));
+    path.pop();
+    done.insert(id.clone());
+    found
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
@@ -10,7 +11,6 @@ use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command};
 
 use crate::config;
 use crate::error::Result;
-use crate::plan::members;
 use crate::registry::Tasks;
 use crate::run::Options;
 use crate::task::{Opt, Task, TaskId};
@@ -42,7 +42,7 @@ pub(crate) fn parse(args: &[OsString], tasks: &Tasks, commands: &[config::Comman
     let words = words(tasks);
     let args = split_colons(args, &words);
     let program = std::iter::once(OsString::from("cargo xtask"));
-    match root(&words, tasks, commands).try_get_matches_from(program.chain(args)) {
+    match root(&words, commands).try_get_matches_from(program.chain(args)) {
         Ok(matches) => request(&matches, tasks, commands).map(Parsed::Request),
         Err(error) => Ok(Parsed::Clap(error)),
     }
@@ -94,7 +94,7 @@ fn split_colons(args: &[OsString], words: &Word<'_>) -> Vec<OsString> {
     spelled
 }
 
-fn root(words: &Word<'_>, tasks: &Tasks, commands: &[config::Command]) -> Command {
+fn root(words: &Word<'_>, commands: &[config::Command]) -> Command {
     let styles =
         Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
     let root = Command::new("cargo xtask")
@@ -109,7 +109,7 @@ fn root(words: &Word<'_>, tasks: &Tasks, commands: &[config::Command]) -> Comman
         .args(common_args())
         .subcommand(tasks_command());
     let root = commands.iter().fold(root, |root, command| root.subcommand(project_command(command)));
-    words.below.iter().fold(root, |root, (name, word)| root.subcommand(command(name, word, tasks)))
+    words.below.iter().fold(root, |root, (name, word)| root.subcommand(command(name, word)))
 }
 
 fn common_args() -> Vec<Arg> {
@@ -150,18 +150,17 @@ fn project_command(command: &config::Command) -> Command {
     )
 }
 
-fn command(name: &str, word: &Word<'_>, tasks: &Tasks) -> Command {
-    let command =
-        Command::new(name.to_owned()).subcommands(word.below.iter().map(|(name, word)| command(name, word, tasks)));
+fn command(name: &str, word: &Word<'_>) -> Command {
+    let command = Command::new(name.to_owned()).subcommands(word.below.iter().map(|(name, word)| command(name, word)));
     match word.task {
         None => command.about("A family of tasks").subcommand_required(true).arg_required_else_help(true),
-        Some(task) => running(command, task, tasks),
+        Some(task) => running(command, task),
     }
     .disable_help_subcommand(true)
 }
 
 /// What every command that runs a task takes.
-fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
+fn running(command: Command, task: &Task) -> Command {
     let command = command
         .about(task.about().to_owned())
         .args_conflicts_with_subcommands(true)
@@ -197,8 +196,13 @@ fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
                 .value_parser(Format::NAMES)
                 .default_value("pretty"),
         )
+        .arg(
+            flag("lock-wait", "Wait this long, such as 5m, for another run to free the stage's lock")
+                .value_name("TIME")
+                .value_parser(time),
+        )
         .arg(flag("yes", "Answer every question with yes").short('y').action(ArgAction::SetTrue));
-    all_options(task, tasks).into_iter().fold(command, |command, option| {
+    own_options(task).into_iter().fold(command, |command, option| {
         let arg = flag(option.name, option.about);
         command.arg(match option.value {
             Some(value) => arg.value_name(value).action(ArgAction::Set),
@@ -207,29 +211,30 @@ fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
     })
 }
 
-/// The options of a task and of all tasks that it includes, each once.
-fn all_options(task: &Task, tasks: &Tasks) -> Vec<Opt> {
-    let mut options: Vec<Opt> = Vec::new();
-    for option in members(tasks, task.id()).iter().filter_map(|id| tasks.get(id)).flat_map(|task| &task.options) {
+/// A time as it is written in `deploy.toml`.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    config::parse_duration(text).ok_or_else(|| "a time is a number with a unit: 30s, 5m, 1h".to_owned())
+}
+
+/// The options of a task. Those that the registry's check refuses are left out here, so that help and lists still work.
+fn own_options(task: &Task) -> Vec<&Opt> {
+    let mut options: Vec<&Opt> = Vec::new();
+    for option in task.options.iter().filter(|option| !Opt::TAKEN.contains(&option.name)) {
         if !options.iter().any(|known| known.name == option.name) {
-            options.push(option.clone());
+            options.push(option);
         }
     }
-    // The flow `deploy` publishes what it made: only what goes back takes `--release`.
-    match task.is_flow() && task.options.is_empty() {
-        true => Vec::new(),
-        false => options,
-    }
+    options
 }
 
 /// The values that were given for a task's options.
-pub(super) fn options_of(task: &Task, tasks: &Tasks, matches: &ArgMatches) -> Options {
+pub(super) fn options_of(task: &Task, matches: &ArgMatches) -> Options {
     let value = |option: &Opt| match option.value {
         Some(_) => matches.get_one::<String>(option.name).cloned(),
         None => matches.get_flag(option.name).then(|| "true".to_owned()),
     };
     let mut options: Options =
-        all_options(task, tasks).iter().filter_map(|option| Some((option.name.to_owned(), value(option)?))).collect();
+        own_options(task).into_iter().filter_map(|option| Some((option.name.to_owned(), value(option)?))).collect();
     if matches.get_flag("yes") {
         options.insert("yes".to_owned(), "true".to_owned());
     }

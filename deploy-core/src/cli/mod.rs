@@ -5,6 +5,8 @@ mod list;
 mod plan;
 mod tree;
 
+use std::time::Duration;
+
 use clap::ArgMatches;
 
 use crate::error::{Error, Result};
@@ -41,6 +43,8 @@ pub(crate) struct RunRequest {
     pub(crate) mode: Mode,
     pub(crate) format: Format,
     pub(crate) options: Options,
+    /// How long to wait for another run to free the stage's lock.
+    pub(crate) lock_wait: Duration,
 }
 
 /// Whether a task is run, or only shown.
@@ -80,7 +84,8 @@ impl RunRequest {
             filter: Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") },
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
-            options: grammar::options_of(task, tasks, matches),
+            lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
+            options: grammar::options_of(task, matches),
             verbosity,
         })
     }

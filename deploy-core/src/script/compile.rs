@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Arg, Cmd, Script, Step, library, quote, quote_expanding};
+use super::{Arg, Cmd, Hold, Script, Step, library, quote, quote_expanding};
 use crate::error::{Error, Result};
 
 /// One task of a program: its script and how it runs.
@@ -12,7 +12,7 @@ pub struct TaskScript {
     /// What it does.
     pub script: Script,
     /// The directory that it runs in.
-    pub dir: Option<String>,
+    pub dir: WorkDir,
     /// The user that it runs as, through sudo without a password.
     pub as_user: Option<String>,
     /// Variables besides those of all tasks. `$NAME` in a value expands on the server.
@@ -21,6 +21,20 @@ pub struct TaskScript {
     pub payload: Option<u64>,
     /// Whether it waits for the controller's word before it begins.
     pub gated: bool,
+    /// What the program goes on to hold, once this task has succeeded.
+    pub hold: Option<Hold>,
+}
+
+/// The directory that a task runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WorkDir {
+    /// Where the login shell begins.
+    #[default]
+    Home,
+    /// This one; the task fails where it doesn't exist.
+    In(String),
+    /// The first of these that exists; where none does, where the login shell begins.
+    FirstOf(Vec<String>),
 }
 
 /// What all tasks of a program share.
@@ -36,10 +50,12 @@ pub struct Shell {
     pub command_prefix: BTreeMap<String, Vec<String>>,
     /// Whether the program ends itself when the controller falls silent.
     pub lifeline: bool,
+    /// The file on the server to which the program adds the number of its process group.
+    pub groups_file: Option<String>,
 }
 
 /// A program for one server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     /// The shell text.
     pub text: Vec<u8>,
@@ -47,6 +63,12 @@ pub struct Program {
     pub steps: Vec<Vec<String>>,
     /// The task after whose end the controller's beats are read; `None` when they are read from the start.
     pub beats_after: Option<usize>,
+    /// The tasks that read a payload.
+    pub fed: Vec<usize>,
+    /// Whether any task waits for the controller's word.
+    pub gated: bool,
+    /// Whether the program stays on the server when it is done.
+    pub holds: bool,
 }
 
 impl Program {
@@ -81,20 +103,25 @@ pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
             compiler.line("deploy_watch");
         }
     }
-    compiler.footer(shell.lifeline && beats_after.is_none());
+    compiler.footer(shell.lifeline && beats_after.is_none(), tasks.iter().find_map(|task| task.hold.as_ref()));
     compiler.header(tasks);
     if compiler.text.contains(&0) {
         return Err(Error::config("a value with a NUL byte can't be passed to a server's shell"));
     }
-    Ok(Program { text: compiler.text, steps: compiler.steps, beats_after })
+    let fed = tasks.iter().enumerate().filter(|(_, task)| task.payload.is_some()).map(|(number, _)| number).collect();
+    let gated = tasks.iter().any(|task| task.gated);
+    let holds = tasks.iter().any(|task| task.hold.is_some());
+    Ok(Program { text: compiler.text, steps: compiler.steps, beats_after, fed, gated, holds })
 }
 
 /// What the scripts use, each once, in order of first use.
 fn libraries(tasks: &[TaskScript]) -> Vec<&'static str> {
     let mut all = vec![PRELUDE, FRAME];
-    for library in tasks.iter().flat_map(|task| &task.script.libraries) {
-        if !all.contains(library) {
-            all.push(*library);
+    let held =
+        |task: &'_ TaskScript| task.hold.iter().flat_map(|hold| hold.on_end.libraries.clone()).collect::<Vec<_>>();
+    for library in tasks.iter().flat_map(|task| task.script.libraries.iter().copied().chain(held(task))) {
+        if !all.contains(&library) {
+            all.push(library);
         }
     }
     all
@@ -118,6 +145,9 @@ impl Compiler<'_> {
         self.line("# shellcheck shell=sh disable=SC2016,SC2086,SC2317,SC2329");
         self.line("exec 3<&0 8>&2 9>&1 </dev/null");
         self.line(self.environment());
+        if let Some(file) = &self.shell.groups_file {
+            self.line([b"deploy_groups=".as_slice(), &quote(file.as_bytes())].concat());
+        }
         let functions = library::needed(&libraries(tasks), &body).replace("SILENCE", &SILENCE_SECONDS.to_string());
         self.line(functions.trim_end());
         self.line("deploy_main() {");
@@ -134,8 +164,14 @@ impl Compiler<'_> {
         text
     }
 
-    fn footer(&mut self, watch_first: bool) {
+    fn footer(&mut self, watch_first: bool, hold: Option<&Hold>) {
         self.line(":\n}");
+        if let Some(Hold { on_beat, on_end }) = hold {
+            self.function("deploy_on_beat", on_beat);
+            self.function("deploy_on_end", on_end);
+        } else if self.shell.lifeline {
+            self.line("deploy_on_end() { :; }");
+        }
         if watch_first {
             self.line("deploy_watch");
         }
@@ -144,6 +180,20 @@ impl Compiler<'_> {
             self.line("[ -z \"${deploy_watcher-}\" ] || kill -s KILL \"$deploy_watcher\" 2>/dev/null || :");
         }
         self.line("deploy_both z");
+        if hold.is_some() {
+            self.line("[ -z \"${deploy_holds-}\" ] || deploy_hold <&3 >/dev/null 2>&1 8>&- 9>&-");
+        }
+    }
+
+    /// A function of the program's own shell.
+    fn function(&mut self, name: &str, script: &Script) {
+        self.line(format!("{name}() {{"));
+        for step in script.steps() {
+            if let Step::Shell { text, .. } = step {
+                self.line(text);
+            }
+        }
+        self.line("}");
     }
 
     fn task(&mut self, number: usize, task: &TaskScript) {
@@ -161,6 +211,9 @@ impl Compiler<'_> {
         let close = if task.payload.is_some() { ")" } else { ") 3<&-" };
         self.line(close);
         self.line(format!("deploy_end {number} \"$?\" || return 0"));
+        if task.hold.is_some() {
+            self.line("deploy_holds=yes");
+        }
     }
 
     /// `body` in a shell of `user`. The outer shell reports only what goes wrong before that shell runs.
@@ -210,9 +263,19 @@ impl Body<'_> {
             let (blocks, rest) = (bytes / 65536, bytes % 65536);
             body.line(format!("deploy_payload() {{ deploy_blocks {blocks} {rest}; }}"));
         }
-        if let Some(dir) = &task.dir {
-            let missing = format!("the directory `{dir}` doesn't exist");
-            body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+        match &task.dir {
+            WorkDir::Home => {}
+            WorkDir::In(dir) => {
+                let missing = format!("the directory `{dir}` doesn't exist");
+                body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+            }
+            WorkDir::FirstOf(dirs) => {
+                for (number, dir) in dirs.iter().enumerate() {
+                    let word = if number == 0 { "if" } else { "elif" };
+                    body.step(&sh_step(&format!("{word} [ -d {{}} ]; then cd -- {{}}"), [dir, dir]));
+                }
+                body.line("fi");
+            }
         }
         body.script(&task.script);
         body.line("deploy_step=end");

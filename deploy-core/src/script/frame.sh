@@ -1,10 +1,10 @@
 # Marks both streams, so that what was written before is known to have arrived.
 deploy_both() { deploy_mark "$@"; printf '\036%s %s\n' "$deploy_nonce" "$*" >&8; }
 deploy_end() { deploy_both e "$1" "$2"; return "$2"; }
-# Waits for the controller's word.
+# Waits for the controller's word: a dot is yes.
 deploy_gate() {
   deploy_mark g "$1"
-  [ -n "$(dd bs=1 count=1 2>/dev/null <&3)" ]
+  [ "$(dd bs=1 count=1 2>/dev/null <&3)" = . ]
 }
 # As many blocks of 64 KiB, and a rest: dd takes exactly these bytes.
 deploy_blocks() {
@@ -25,12 +25,20 @@ deploy_listen() {
 # In the background: when the controller is gone, the process group is ended.
 deploy_watch() {
   deploy_find_group
+  if [ -n "${deploy_groups-}" ]; then { echo "$deploy_group" >>"$deploy_groups"; } 2>/dev/null || :; fi
   (
     trap '' HUP INT TERM
     deploy_listen :
+    deploy_on_end
     kill -s TERM -- "-$deploy_group"
     sleep 5
     kill -s KILL -- "-$deploy_group"
   ) <&3 >/dev/null 2>&1 8>&- 9>&- &
   deploy_watcher=$!
+}
+# Stays on the server until the controller is done or gone.
+deploy_hold() {
+  trap '' HUP INT TERM
+  deploy_listen deploy_on_beat
+  deploy_on_end
 }

@@ -16,7 +16,7 @@ pub(crate) mod testing;
 
 use std::fmt;
 
-pub use compile::{Program, Shell, TaskScript, compile};
+pub use compile::{Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
 pub use quote::{quote, quote_expanding};
 
@@ -163,6 +163,17 @@ impl fmt::Display for Cmd {
 pub struct Script {
     steps: Vec<Step>,
     libraries: Vec<&'static str>,
+}
+
+/// What a program does after its last task, as long as the run lasts: it holds something on the server.
+///
+/// Both scripts are shell text; they run in the program's own shell.
+#[derive(Clone, Debug, Default)]
+pub struct Hold {
+    /// What happens at each of the controller's beats.
+    pub on_beat: Script,
+    /// What happens when the run is over, or the controller is gone.
+    pub on_end: Script,
 }
 
 /// One step of a script.

@@ -1,5 +1,7 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
+mod cx;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +9,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cx::{Facts, Host, Local, Options, ServerCx};
+
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};
-use crate::run::{Host, Local, ServerCx};
-use crate::script::Script;
+use crate::script::{Hold, Script};
 
 /// The name of a task: words of letters, digits and underscores, joined by colons (`deploy:symlink:release`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +142,13 @@ impl Servers {
         chosen.into_iter().filter(|(_, server)| runs(server)).map(|(number, _)| number).collect()
     }
 
+    /// The primary server that would be meant, if it gets no release though only servers with releases are.
+    pub(crate) fn primary_without_releases<'s>(&self, stage: &'s Stage) -> Option<&'s Server> {
+        let anywhere = Servers { with_releases: false, ..self.clone() };
+        let chosen = anywhere.of(stage, |_| true).first().map(|number| &stage.servers[*number]);
+        chosen.filter(|server| self.primary && self.with_releases && server.no_release)
+    }
+
     /// The roles that are named.
     pub fn named_roles(&self) -> &[String] {
         self.roles.as_deref().unwrap_or_default()
@@ -165,6 +175,9 @@ pub type LocalBody = Arc<dyn Fn(&mut Local<'_>) -> anyhow::Result<()> + Send + S
 
 /// Makes what a script reads with `deploy_payload`, for one server.
 pub type FeedBody = Arc<dyn Fn(&ServerCx<'_>) -> anyhow::Result<Option<Payload>> + Send + Sync>;
+
+/// What the program of a script task goes on to hold.
+pub type HoldBody = Arc<dyn Fn(&ServerCx<'_>) -> Hold + Send + Sync>;
 
 /// What a task does.
 #[derive(Clone)]
@@ -222,6 +235,14 @@ pub struct Opt {
     pub about: &'static str,
 }
 
+impl Opt {
+    /// The names that every command has, or every one that runs a task.
+    pub(crate) const TAKEN: [&str; 13] = [
+        "branch", "config", "dry-run", "format", "help", "hosts", "plan", "quiet", "revision", "roles", "set",
+        "verbose", "version",
+    ];
+}
+
 /// A stretch of a flow that ends in a barrier over all servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -262,6 +283,10 @@ pub struct Task {
     pub(crate) as_user: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) options: Vec<Opt>,
+    pub(crate) hold: Option<HoldBody>,
+    pub(crate) harmless: bool,
+    pub(crate) unlocked: bool,
+    pub(crate) answers: bool,
     pub(crate) detail: bool,
 }
 
@@ -285,6 +310,10 @@ impl Task {
             as_user: None,
             env: BTreeMap::new(),
             options: Vec::new(),
+            hold: None,
+            harmless: false,
+            unlocked: false,
+            answers: false,
             detail: false,
         }
     }
@@ -391,10 +420,32 @@ impl Task {
         self
     }
 
-    /// Adds an option to the command line of this task, and of every task that includes it.
+    /// Adds an option to the command line of this task: the body, and those of all tasks in the run, can read it. A flow
+    /// that includes the task doesn't have the option, unless it is [added](crate::registry::Tasks::option) there too.
     pub fn option(mut self, option: Opt) -> Task {
         self.options.push(option);
         self
+    }
+
+    /// What the program goes on to hold on the server until the run is over.
+    pub(crate) fn hold(self, body: impl Fn(&ServerCx<'_>) -> Hold + Send + Sync + 'static) -> Task {
+        Task { hold: Some(Arc::new(body)), ..self }
+    }
+
+    /// Says that the task changes nothing that another run could mind: it need not wait until the stage's lock is held on
+    /// all servers.
+    pub fn harmless(self) -> Task {
+        Task { harmless: true, ..self }
+    }
+
+    /// Says that a run of this task changes nothing, and takes no lock.
+    pub fn unlocked(self) -> Task {
+        Task { unlocked: true, ..self }
+    }
+
+    /// Says that the task is there to print an answer: how it is found out isn't shown.
+    pub fn answers(self) -> Task {
+        Task { answers: true, ..self }
     }
 
     /// Shows the task only where `--all` is asked for: a part of others that few will call by name.
@@ -422,6 +473,31 @@ impl Task {
         !matches!(self.body, Body::Open)
     }
 
+    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
+    pub(crate) fn takes_lock(&self) -> bool {
+        self.hold.is_some()
+    }
+
+    /// What is wrong with the task itself.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let id = &self.id;
+        let mut problems = Vec::new();
+        if !matches!(self.body, Body::Script(_)) && self.feed.is_some() {
+            problems.push(format!("the task `{id}` has a feed and no script"));
+        }
+        if !matches!(self.body, Body::Script(_)) && self.rolling.is_some() {
+            problems.push(format!("the task `{id}` is rolling, which only tasks with a script can be"));
+        }
+        for (number, Opt { name, .. }) in self.options.iter().enumerate() {
+            if Opt::TAKEN.contains(name) {
+                problems.push(format!("the option `--{name}` of the task `{id}` is one that every task has"));
+            } else if self.options[..number].iter().any(|known| known.name == *name) {
+                problems.push(format!("the task `{id}` has two options `--{name}`"));
+            }
+        }
+        problems
+    }
+
     /// Whether it does something itself, rather than through others.
     pub(crate) fn has_body(&self) -> bool {
         !matches!(self.body, Body::Group | Body::Open)
@@ -430,7 +506,12 @@ impl Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("id", &self.id).field("on", &self.on).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("id", &self.id)
+            .field("on", &self.on)
+            .field("steps", &self.steps)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
     }
 }
 
