@@ -23,6 +23,7 @@ mod interactive;
 mod job;
 mod jump;
 mod keepalive;
+mod key_container;
 mod keys;
 mod known_hosts;
 mod login;
