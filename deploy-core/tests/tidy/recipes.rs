@@ -26,7 +26,7 @@ fn recipes_depend_on_the_library_and_not_on_each_other() {
     let problems =
         recipes().into_iter().filter(|(_, manifest)| own_dependencies(manifest).collect::<Vec<_>>() != ["deploy-core"]);
     let problems: Vec<_> = problems.map(|(name, _)| format!("deploy-recipes/{name}/Cargo.toml")).collect();
-    none(&problems, "hook on task ids of other recipes instead: an id may be named although nobody registers it");
+    none(&problems, "hook on the tasks of the flows instead, which are always there");
 }
 
 #[test]
