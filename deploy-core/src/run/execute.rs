@@ -272,6 +272,7 @@ impl Executor<'_> {
             nonce: &prepared.shell.nonce,
             payloads: &prepared.payloads,
             stop: &stop,
+            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
         };
         let visit = Visit::new(&self.gates);
         let permit = |task: usize| {
@@ -345,6 +346,7 @@ impl Executor<'_> {
             nonce: &prepared.shell.nonce,
             payloads: &prepared.payloads,
             stop: &stop,
+            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
         };
         running.run(&|_| true, &mut |report| watch.report(report))?;
         match watch.failures.pop() {

@@ -132,6 +132,7 @@ impl Actor {
         let Charge { wire, label, counters, .. } = &self.charge;
         let moved = self.channels.step(wire, self.jobs.len(), &mut self.queue, label)?;
         counters.note_agent(self.channels.agent());
+        counters.note_sessions(self.channels.limit());
         self.pumps.extend(self.channels.take_dialed());
         if let (Some(agent), Some(socket)) = (&mut self.agent, &self.charge.forward_agent) {
             let arrived = agent.take().into_iter().map(Port::new);

@@ -148,6 +148,11 @@ impl Channels {
         std::mem::take(&mut self.dialed)
     }
 
+    /// How many sessions the server turned out to allow.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
     /// Whether the agent is forwarded.
     pub(super) fn agent(&self) -> AgentRequest {
         self.agent
