@@ -103,6 +103,14 @@ impl Error {
         self
     }
 
+    /// Adds lines to the text below the message.
+    #[must_use]
+    pub fn and_detail(mut self, more: &str) -> Error {
+        let detail = self.0.detail.take().unwrap_or_default();
+        self.0.detail = Some(format!("{}\n{more}", detail.trim_end()).trim_start_matches('\n').to_owned());
+        self
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<anyhow::Error>) -> Error {

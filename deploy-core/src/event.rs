@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Sender, SyncSender};
 use std::time::{Duration, Instant};
 
-use crate::transport::Traffic;
-
 /// The number of a server in the run's [`Outline::servers`].
 pub type ServerNo = usize;
 
@@ -172,6 +170,21 @@ pub struct Failure {
     pub tail: Vec<String>,
     /// What to do next.
     pub hints: Vec<String>,
+}
+
+/// What went over the wire to one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// TCP connections that were made (attempts that were retried count).
+    pub connections: u64,
+    /// Commands that were started.
+    pub execs: u64,
+    /// Bytes of standard input that were sent.
+    pub sent: u64,
+    /// Bytes of standard output and error that were received.
+    pub received: u64,
+    /// How long it took until the server was logged in.
+    pub login: Duration,
 }
 
 /// Where events go: a cheap handle that every thread of a run has.

@@ -54,6 +54,16 @@ impl Layout {
         self.below(".deploy")
     }
 
+    /// The stage's lock on this server.
+    pub fn lock(&self) -> String {
+        format!("{}/lock", self.records())
+    }
+
+    /// Where the run `token` writes down its process groups.
+    pub fn groups(&self, token: &str) -> String {
+        format!("{}.{token}.groups", self.lock())
+    }
+
     fn below(&self, name: &str) -> String {
         format!("{}/{name}", self.deploy_to)
     }

@@ -17,12 +17,12 @@ use crate::event::{Event, Outline};
 use crate::flow;
 use crate::plan::Plan;
 use crate::registry::{Recipe, Tasks};
-use crate::run::{Facts, Run, Stop, preview};
-use crate::task::{Task, TaskId, When};
+use crate::run::{Run, Stop, nonce, preview};
+use crate::task::{Facts, Task, TaskId, When};
 use crate::transport::Connect;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Ui};
+use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
 
@@ -270,7 +270,10 @@ fn execute(
         steps: plan.outline(),
         log_file: Some(log.path().to_owned()),
     };
-    let settings = Settings { format: request.format, verbosity: request.common.verbosity, surroundings };
+    let answers = plan.steps.iter().any(|step| step.task.answers && step.task.id() == &plan.root);
+    let verbosity = if answers { request.verbosity.min(Verbosity::Quiet) } else { request.verbosity };
+    let settings = Settings { format: request.format, verbosity, surroundings };
+    let facts = flow::lock::facts(stage, plan, &nonce()?);
     let screen = Ui::start(settings, Some(log));
     let (stop, interrupted) = watch_signals()?;
     let ask: Arc<dyn Ask> = Arc::new(screen.terminal(interrupted));
@@ -290,19 +293,28 @@ fn execute(
         events: events.clone(),
         ask: &*ask,
         stop,
+        lock_wait: request.lock_wait,
+        facts,
     };
     let finished = run.execute();
     events.emit(Event::Finished {
         elapsed: start.elapsed(),
         error: finished.error.as_ref().map(ToString::to_string),
-        summary: summary(plan, &finished.facts),
+        summary: match finished.error {
+            None => summary(plan, &finished.facts),
+            Some(_) => format!("`{}` failed", plan.root),
+        },
         traffic: finished.traffic,
     });
     drop(events);
     screen.finish();
+    ui::print_data(&finished.printed)?;
     match finished.error {
         None => Ok(ExitCode::SUCCESS),
-        Some(error) => Err(error),
+        Some(error) => Err(match flow::live_now(stage, &finished.facts) {
+            Some(live) => error.and_detail(&live),
+            None => error,
+        }),
     }
 }
 

@@ -63,6 +63,12 @@ impl Output {
         self
     }
 
+    /// What standard error shows in a snapshot, with the exit status: the end of a run that failed, without its progress,
+    /// where chance decides what comes first.
+    pub fn errors(&self) -> String {
+        format!("{}[{}]", ordered(&self.sandbox.redact(&self.stderr)), ending(self.status))
+    }
+
     /// How the command ended: `exit status: 1`, `signal: 9`.
     pub fn ending(&self) -> String {
         ending(self.status)
@@ -88,13 +94,27 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sandbox.redact(&self.stdout))?;
+        f.write_str(&ordered(&self.sandbox.redact(&self.stdout)))?;
         if !self.stderr.is_empty() {
-            write!(f, "------- stderr -------\n{}", self.sandbox.redact(&self.stderr))?;
+            write!(f, "------- stderr -------\n{}", ordered(&self.sandbox.redact(&self.stderr)))?;
         }
         match self.status.success() {
             true => Ok(()),
             false => write!(f, "[{}]", ending(self.status)),
         }
     }
+}
+
+/// `text` with neighbouring lines of several servers in the servers' order: which one was faster is chance.
+fn ordered(text: &str) -> String {
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for block in lines.chunk_by_mut(|a, b| server(a).is_some() && server(b).is_some()) {
+        block.sort_by(|a, b| server(a).cmp(&server(b)));
+    }
+    lines.concat()
+}
+
+/// The server that a line is about: `      deploy@app1 0.12s`.
+fn server(line: &str) -> Option<&str> {
+    line.trim_start().strip_prefix("deploy@")?.split([' ', ':']).next()
 }

@@ -62,6 +62,7 @@ fn commit(found: &Captures<'_>) -> String {
     let text = &found[0];
     let mixed = text.contains(|c: char| c.is_ascii_digit()) && text.contains(|c: char| c.is_ascii_alphabetic());
     match text.len() {
+        _ if text == "ed25519" => text.to_owned(),
         40 => "COMMIT".to_owned(),
         7..=12 if mixed => "commit".to_owned(),
         _ => text.to_owned(),

@@ -46,9 +46,7 @@ impl Sshd {
             child: None,
         };
         sshd.listen();
-        sandbox.name(format!("{}@127.0.0.1:{}", sshd.user(), sshd.port), format!("deploy@{name}"));
-        sandbox.name(format!("127.0.0.1:{}", sshd.port), name);
-        sandbox.name(format!("[127.0.0.1]:{}", sshd.port), name);
+        sshd.name_in_outputs();
         sshd
     }
 
@@ -118,6 +116,20 @@ impl Sshd {
             if signal != Signal::KILL || is_sshd(pid) {
                 let _ = rustix::process::kill_process(pid, signal);
             }
+        }
+    }
+
+    /// Shows its name instead of its port.
+    fn name_in_outputs(&self) {
+        let Sshd { sandbox, name, port, .. } = self;
+        let user = self.user();
+        sandbox.name(format!("{user}@127.0.0.1:{port}"), format!("deploy@{name}"));
+        sandbox.name(format!("127.0.0.1:{port}"), name);
+        sandbox.name(format!("[127.0.0.1]:{port}"), name);
+        sandbox.name(format!("{user}@127.0.0.1"), "deploy@127.0.0.1");
+        sandbox.name(format!("`{user}`"), "`deploy`");
+        for before in ["port", "-p", "-P"] {
+            sandbox.name(format!("{before} {port}"), format!("{before} PORT"));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use deploy_bundler::Bundler;
 use deploy_core::Xtask;
 
 fn main() -> ExitCode {
@@ -10,7 +11,7 @@ fn main() -> ExitCode {
 
 /// The tool: the flows of `deploy-core`, and every recipe that stages may configure.
 fn xtask() -> Xtask {
-    Xtask::new()
+    Xtask::new().recipe::<Bundler>()
 }
 
 #[cfg(test)]

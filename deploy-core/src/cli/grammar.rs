@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
@@ -15,7 +16,7 @@ use crate::run::Options;
 use crate::task::{Opt, Task, TaskId};
 use crate::ui::{Format, Verbosity};
 
-use super::{Common, ListRequest, Request, RunRequest, texts};
+use super::{ListRequest, Request, RunRequest, texts};
 
 /// What became of the command line.
 pub(crate) enum Parsed {
@@ -195,6 +196,11 @@ fn running(command: Command, task: &Task) -> Command {
                 .value_parser(Format::NAMES)
                 .default_value("pretty"),
         )
+        .arg(
+            flag("lock-wait", "Wait this long, such as 5m, for another run to free the stage's lock")
+                .value_name("TIME")
+                .value_parser(time),
+        )
         .arg(flag("yes", "Answer every question with yes").short('y').action(ArgAction::SetTrue));
     own_options(task).into_iter().fold(command, |command, option| {
         let arg = flag(option.name, option.about);
@@ -203,6 +209,11 @@ fn running(command: Command, task: &Task) -> Command {
             None => arg.action(ArgAction::SetTrue),
         })
     })
+}
+
+/// A time as it is written in `deploy.toml`.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    config::parse_duration(text).ok_or_else(|| "a time is a number with a unit: 30s, 5m, 1h".to_owned())
 }
 
 /// The options of a task. Those that the registry's check refuses are left out here, so that help and lists still work.
@@ -236,8 +247,6 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let config = matches.get_one::<String>("config").map(PathBuf::from);
-    let common = Common { config, verbosity };
     let mut path = Vec::new();
     let mut here = matches;
     while let Some((name, below)) = here.subcommand() {
@@ -246,7 +255,6 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
     }
     if path == ["tasks"] {
         return Ok(Request::Tasks(ListRequest {
-            common,
             pattern: texts(here, "PATTERN").pop(),
             all: here.get_flag("all"),
             json: here.get_flag("json"),
@@ -258,5 +266,5 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
     }
     let id = TaskId::parse(&path.join(":"))?;
     let task = tasks.find(id.as_str())?;
-    Ok(Request::Run(Box::new(RunRequest::new(task, common, tasks, here)?)))
+    Ok(Request::Run(Box::new(RunRequest::new(task, verbosity, tasks, here)?)))
 }

@@ -5,7 +5,7 @@ mod list;
 mod plan;
 mod tree;
 
-use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ArgMatches;
 
@@ -32,17 +32,10 @@ pub(crate) enum Request {
     Command(String, Vec<String>),
 }
 
-/// What holds for every command.
-#[derive(Clone, Debug)]
-pub(crate) struct Common {
-    pub(crate) config: Option<PathBuf>,
-    pub(crate) verbosity: Verbosity,
-}
-
 /// How a task is to be run.
 #[derive(Debug)]
 pub(crate) struct RunRequest {
-    pub(crate) common: Common,
+    pub(crate) verbosity: Verbosity,
     pub(crate) task: TaskId,
     pub(crate) stage: String,
     pub(crate) set: Vec<String>,
@@ -50,6 +43,8 @@ pub(crate) struct RunRequest {
     pub(crate) mode: Mode,
     pub(crate) format: Format,
     pub(crate) options: Options,
+    /// How long to wait for another run to free the stage's lock.
+    pub(crate) lock_wait: Duration,
 }
 
 /// Whether a task is run, or only shown.
@@ -63,7 +58,6 @@ pub(crate) enum Mode {
 /// How tasks are to be listed.
 #[derive(Debug)]
 pub(crate) struct ListRequest {
-    pub(crate) common: Common,
     pub(crate) pattern: Option<String>,
     pub(crate) all: bool,
     pub(crate) json: bool,
@@ -71,7 +65,7 @@ pub(crate) struct ListRequest {
 }
 
 impl RunRequest {
-    fn new(task: &Task, common: Common, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
+    fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
         let words = texts(matches, "STAGE");
         if let [_, _, ..] = words.as_slice() {
             return Err(too_many_words(task, &words, tasks));
@@ -90,8 +84,9 @@ impl RunRequest {
             filter: Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") },
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
+            lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
             options: grammar::options_of(task, matches),
-            common,
+            verbosity,
         })
     }
 }

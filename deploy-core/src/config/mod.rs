@@ -32,6 +32,7 @@ mod value_de;
 pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
 pub use load::LoadRequest;
+pub use reader::parse_duration;
 pub use recipe::RecipeTable;
 
 /// Everything that `deploy.toml` says, resolved.

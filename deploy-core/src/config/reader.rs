@@ -224,7 +224,8 @@ fn words(range: &RangeInclusive<i64>) -> String {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// The time that `text` spells: a number with `ms`, `s`, `m` or `h`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;

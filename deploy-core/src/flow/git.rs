@@ -8,9 +8,9 @@
 use crate::config::{GitStrategy, Settings, TransportKind};
 use crate::registry::Tasks;
 use crate::repository::{Repository, Resolved};
-use crate::run::{Local, ServerCx};
 use crate::script::{Cmd, Script};
 use crate::sh;
+use crate::task::{Local, ServerCx};
 use crate::task::{Payload, Servers, Task, TaskId};
 
 /// Finds out which commit is deployed.
@@ -27,7 +27,8 @@ const GIT: &str = include_str!("git.sh");
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).detail());
-    tasks.task(Task::script(CHECK, "Check that the repository can be reached", on(), check).needs([RESOLVE]));
+    tasks
+        .task(Task::script(CHECK, "Check that the repository can be reached", on(), check).harmless().needs([RESOLVE]));
     tasks.task(
         Task::script(UPDATE, "Bring the servers' mirrors up to date", on(), update)
             .feed(feed)

@@ -4,11 +4,17 @@
 //! `.deploy/releases`, one line a release, and is never guessed from times of files.
 
 pub mod git;
+pub mod lock;
 mod publish;
 mod release;
 mod shared;
+mod status;
 
+use std::collections::BTreeMap;
+
+use crate::config::Stage;
 use crate::registry::Tasks;
+use crate::task::Facts;
 use crate::task::{Opt, Phase, Task, TaskId};
 
 /// The main flow: put a new release beside the old ones, and publish it.
@@ -58,6 +64,22 @@ pub const CLEANUP_ROLLBACK: TaskId = TaskId::new("deploy:cleanup_rollback");
 /// Adds a line to `revisions.log`.
 pub const LOG_REVISION: TaskId = TaskId::new("deploy:log_revision");
 
+/// Which release is live where, after a flow has failed; nothing if the failure path didn't get to look.
+pub(crate) fn live_now(stage: &Stage, facts: &Facts) -> Option<String> {
+    let mut live: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (number, server) in stage.servers.iter().enumerate() {
+        if let Some(release) = facts.servers.get(&number).and_then(|facts| facts.get("live_now")) {
+            live.entry(release).or_default().push(server.label());
+        }
+    }
+    let line = |(release, servers): (&str, Vec<String>)| match release {
+        "" => format!("nothing is live on {}", servers.join(", ")),
+        _ => format!("release {release} is live on {}", servers.join(", ")),
+    };
+    let lines: Vec<_> = live.into_iter().map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 /// Registers the flows and their tasks.
 pub(crate) fn register(tasks: &mut Tasks) {
     tasks.task(deploy());
@@ -68,8 +90,10 @@ pub(crate) fn register(tasks: &mut Tasks) {
     tasks.task(Task::open(RESTART, "Restart the application"));
     tasks.hook(crate::task::When::Before(STARTING), ENSURE_STAGE);
     tasks.hook(crate::task::When::After(PUBLISHED), RESTART);
+    lock::register(tasks);
     release::register(tasks);
     shared::register(tasks);
+    status::register(tasks);
     publish::register(tasks);
     git::register(tasks);
 }

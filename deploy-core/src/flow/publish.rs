@@ -1,12 +1,14 @@
 //! Making a release live, going back, and tidying up afterwards.
 
+use std::collections::BTreeSet;
+
 use crate::config::Fate;
 use crate::error::Error;
 use crate::event::ServerNo;
 use crate::registry::Tasks;
-use crate::run::{Local, ServerCx};
 use crate::script::{Arg, Script};
 use crate::sh;
+use crate::task::{Local, ServerCx};
 use crate::task::{Opt, Servers, Task, TaskId};
 
 use super::{CLEANUP, CLEANUP_ROLLBACK, LOG_REVISION, RELEASES, REVERT_RELEASE, SYMLINK_RELEASE};
@@ -55,8 +57,33 @@ fn choose_release(local: &mut Local<'_>) -> anyhow::Result<()> {
             servers.iter().zip(&lives).map(|(server, live)| format!("{}: {live}", label(*server))).collect();
         local.note(format!("the servers don't have the same release live ({}); all go to {target}", each.join(", ")));
     }
+    if let Some(note) = passed_over(&target, &facts("live"), &facts("good"), label) {
+        local.note(note);
+    }
     local.set("release", target);
     Ok(())
+}
+
+/// The newer releases that some servers could go back to and others could not.
+fn passed_over(
+    target: &str,
+    lives: &[(ServerNo, String)],
+    goods: &[(ServerNo, String)],
+    label: impl Fn(ServerNo) -> String,
+) -> Option<String> {
+    let left = lives.iter().map(|(_, live)| live.as_str()).max()?;
+    let between = |name: &&str| *name > target && *name < left;
+    let names: BTreeSet<&str> = goods.iter().flat_map(|(_, good)| good.lines()).filter(between).collect();
+    let lacking = |name: &str| -> Vec<String> {
+        goods
+            .iter()
+            .filter(|(_, good)| !good.lines().any(|line| line == name))
+            .map(|(server, _)| label(*server))
+            .collect()
+    };
+    let each = names.into_iter().rev().map(|name| format!("{name} isn't good on {}", lacking(name).join(", ")));
+    let each = each.collect::<Vec<_>>().join("; ");
+    (!each.is_empty()).then(|| format!("all servers go to {target}, since {each}"))
 }
 
 /// The release that `--release` names, if every server has it whole.
@@ -117,22 +144,28 @@ fn revert_release(cx: &ServerCx<'_>) -> Script {
     ))
 }
 
+/// The release of this run; called alone, the one that `--release` names, or else the live one, or the newest good one.
 fn symlink_release(cx: &ServerCx<'_>) -> Script {
-    let release = match cx.known("release").or(cx.option("release")) {
-        Some(release) => Arg::from(release),
-        None => cx.fact("release"),
+    let named = cx.known("release").or(cx.option("release")).map(Arg::from);
+    let release = match named.or(cx.preview.then(|| cx.fact("release"))) {
+        Some(release) => sh!("release={}", release),
+        None => sh!(r#"live_release
+release=$live
+if [ -z "$release" ]; then release=$(release_classes | awk '$2 == "good" { print $1; exit }'); fi
+[ -n "$release" ] || deploy_fail 'there is no release that was ever published' 'say which is to be: --release STAMP'"#),
     };
-    script(cx).then(sh!(
-        r#"release={}
-[ -d "$root/releases/$release" ] || deploy_fail "release $release isn't on this server" "say which: --release STAMP"
-switch_link "$root/releases/$release" "$root/current""#,
-        release
+    script(cx).then(super::lock::require(cx)).then(release).then(sh!(
+        r#"[ -d "$root/releases/$release" ] || deploy_fail "release $release isn't on this server" 'say which: --release STAMP'
+switch_link "$root/releases/$release" "$root/current""#
     ))
 }
 
 /// Puts back what was live before this run; where nothing was, nothing is.
 fn undo_symlink(cx: &ServerCx<'_>) -> Script {
-    let script = script(cx).then(sh!("release={}\nlive_release", cx.fact("release")));
+    let Some(release) = cx.known("release") else {
+        return sh!("deploy_skip 'the link is as the task left it'");
+    };
+    let script = script(cx).then(sh!("release={}\nlive_release", release));
     let skip = sh!("if [ \"$live\" != \"$release\" ]; then deploy_skip 'the link was not switched'; fi");
     match cx.known("live") {
         None => script.then(sh!("deploy_note 'what was live before is not known; the link stays'")),
@@ -238,6 +271,13 @@ mod tests {
     fn goes_to_one_that_every_server_has() {
         let target = earlier_release(&facts(&["4", "4"]), &facts(&["4 3 1", "4 2 1"]), label).unwrap();
         assert_eq!(target, "1");
+    }
+
+    #[test]
+    fn releases_that_not_all_servers_have_are_named() {
+        let note = passed_over("1", &facts(&["4", "4"]), &facts(&["4 3 1", "4 1"]), label);
+        assert_eq!(note.as_deref(), Some("all servers go to 1, since 3 isn't good on app1"));
+        assert_eq!(passed_over("3", &facts(&["4", "4"]), &facts(&["4 3 1", "4 3"]), label), None);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use crate::config::Fate;
 use crate::error::Error;
 use crate::registry::Tasks;
-use crate::run::{Local, ServerCx};
 use crate::script::Script;
 use crate::sh;
+use crate::task::{Local, ServerCx};
 use crate::task::{Servers, Task, TaskId};
 
 pub(super) const CHECK_RELEASES: TaskId = TaskId::new("deploy:check:releases");
@@ -23,10 +23,8 @@ const STAMP: &str = "%Y%m%d%H%M%S";
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     tasks.task(Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage));
-    tasks.task(Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases).detail());
-    tasks.task(
-        Task::local(NEW_RELEASE, "Name the new release", |local| new_release(local)).needs([CHECK_RELEASES]).detail(),
-    );
+    tasks.task(Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases).harmless().detail());
+    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).detail());
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])
@@ -115,16 +113,16 @@ pub(super) fn begin(cx: &ServerCx<'_>) -> Script {
 
 /// After a failure: the release that this run made, and that isn't live, is marked, and removed unless it is to be kept.
 fn discard(cx: &ServerCx<'_>) -> Script {
+    let start = Script::new()
+        .uses(super::RELEASES)
+        .then(sh!("root={}\nlive_release\ndeploy_fact live_now \"$live\"", cx.layout().root()));
     let Some(release) = cx.known("new_release") else {
-        return sh!("deploy_skip 'no release was made'");
+        return start.then(sh!("deploy_skip 'no release was made'"));
     };
-    let script = Script::new().uses(super::RELEASES).then(sh!(
-        r#"root={}
-live_release
-if [ "$live" = {} ]; then deploy_skip 'the release is live, and stays'; fi
+    let script = start.then(sh!(
+        r#"if [ "$live" = {} ]; then deploy_skip 'the release is live, and stays'; fi
 if [ ! -e "$root/releases/"{} ]; then deploy_skip 'no release was made'; fi
 record {} failed"#,
-        cx.layout().root(),
         release,
         release,
         release

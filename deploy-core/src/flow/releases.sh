@@ -79,3 +79,12 @@ link_shared() {
   if [ -e "$2" ] || [ -L "$2" ]; then rm -rf -- "$2"; fi
   ln -s -- "$1" "$2"
 }
+# Each release on a line, the newest first: name, what it is, revision, branch, when it was begun and published, by whom.
+release_table() {
+  records=$root/.deploy/releases
+  [ -f "$records" ] || records=/dev/null
+  release_classes | awk -F '\t' '
+    part == "records" { known[$1] = $3 "\t" $4 "\t" $5 "\t" $6 "\t" $7; next }
+    { split($0, word, " "); print word[1] "\t" word[2] "\t" ((word[1] in known) ? known[word[1]] : "\t\t\t\t") }
+  ' part=records "$records" part=list -
+}

@@ -16,10 +16,11 @@ pub(super) const LINKED_DIRS: TaskId = TaskId::new("deploy:symlink:linked_dirs")
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let add = [
-        Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories),
-        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs),
-        Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents),
-        Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files),
+        Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories).harmless(),
+        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs).harmless(),
+        Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents)
+            .harmless(),
+        Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files).harmless(),
         Task::script(LINKED_FILES, "Link shared files into the release", on(), |cx| {
             link(cx, &cx.stage.settings.linked_files)
         }),

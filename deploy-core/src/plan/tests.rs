@@ -425,7 +425,7 @@ mod stock_flows {
         insta::assert_snapshot!(plan.shape().replace(" | ", "\n"), @r"
         local:git:resolve
         local:deploy:ensure_stage
-        deploy:check:directories deploy:check:releases deploy:check:linked_dirs deploy:check:make_linked_dirs deploy:check:linked_files git:check
+        deploy:lock deploy:check:directories deploy:check:releases deploy:check:linked_dirs deploy:check:make_linked_dirs deploy:check:linked_files git:check
         local:deploy:new_release
         git:update git:create_release deploy:set_current_revision deploy:symlink:linked_files deploy:symlink:linked_dirs
         deploy:symlink:release
@@ -439,7 +439,7 @@ mod stock_flows {
         let plan = plan(&stock(GitStrategy::Push), "deploy:rollback", &three());
         insta::assert_snapshot!(plan.shape().replace(" | ", "\n"), @r"
         local:deploy:ensure_stage
-        deploy:check:directories deploy:check:releases deploy:check:linked_dirs deploy:check:make_linked_dirs deploy:check:linked_files
+        deploy:lock deploy:check:directories deploy:check:releases deploy:check:linked_dirs deploy:check:make_linked_dirs deploy:check:linked_files
         local:deploy:choose_release
         deploy:revert_release
         deploy:symlink:release
@@ -457,5 +457,23 @@ mod stock_flows {
                 panic!("{}: {error}", task.id());
             }
         }
+    }
+}
+
+mod lock {
+    use super::*;
+
+    #[test]
+    fn the_lock_comes_before_all_else_on_a_server_and_only_where_something_runs() {
+        let plan = plan(&stock(GitStrategy::Push), "deploy", &three());
+        let first = plan.steps.iter().find(|step| !step.is_local()).unwrap();
+        assert_eq!((first.task.id.as_str(), first.servers.as_slice()), ("deploy:lock", &[0, 1][..]));
+    }
+
+    #[test]
+    fn a_run_without_anything_on_servers_takes_none() {
+        let mut tasks = stock(GitStrategy::Push);
+        tasks.task(local("here"));
+        assert_eq!(plan(&tasks, "here", &three()).order(), ["here"]);
     }
 }

@@ -9,13 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
 use crate::script::{Report, Script, TaskScript};
-use crate::task::{Body, HostBody, LocalBody, Payload, Rolling, ScriptBody};
+use crate::task::{Body, Facts, Host, HostBody, Local, LocalBody, Options, Payload, Rolling, ScriptBody, ServerCx};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
 use super::Stop;
-use super::cx::{Facts, Host, Local, Options, ServerCx};
 use super::gates::{Gates, Visit};
+use super::keep::Keepers;
 use super::link::Link;
 use super::prepare::{Prepared, task_script};
 use super::program::Running;
@@ -39,6 +39,10 @@ pub struct Run<'a> {
     pub ask: &'a dyn Ask,
     /// Whether to go on.
     pub stop: Stop,
+    /// How long to wait for another run to free the stage's lock.
+    pub lock_wait: Duration,
+    /// What is known before anything ran.
+    pub facts: Facts,
 }
 
 /// How a run ended.
@@ -46,6 +50,8 @@ pub struct Run<'a> {
 pub struct Finished {
     /// What the tasks found out.
     pub facts: Facts,
+    /// What tasks want printed.
+    pub printed: String,
     /// What went over the wire, by the stage's servers.
     pub traffic: Vec<Traffic>,
     /// Why it failed, if it did: every failure of every server.
@@ -59,6 +65,13 @@ pub(super) struct Failed {
     pub(super) error: Error,
 }
 
+impl Failed {
+    /// Whether the stage's lock is why.
+    pub(super) fn is_of_lock(&self) -> bool {
+        self.error.kind() == ErrorKind::Locked && self.step.is_some()
+    }
+}
+
 impl Run<'_> {
     /// Connects, runs every leg until one fails, and then the failure path.
     pub fn execute(self) -> Finished {
@@ -69,8 +82,10 @@ impl Run<'_> {
             run: &self,
             servers,
             links,
-            facts: Mutex::default(),
+            facts: Mutex::new(self.facts.clone()),
             began: Mutex::default(),
+            printed: Mutex::default(),
+            keepers: Keepers::default(),
             gates: Gates::default(),
             stop: Mutex::new(self.stop.clone()),
         };
@@ -78,25 +93,31 @@ impl Run<'_> {
             for link in &run.links {
                 scope.spawn(|| link.connect());
             }
-            run.all()
+            scope.spawn(|| run.keepers.beat());
+            let error = run.all();
+            run.keepers.end();
+            error
         });
         let mut traffic = vec![Traffic::default(); self.stage.servers.len()];
         for link in &run.links {
             traffic[link.number] = link.traffic();
         }
         let facts = run.facts().clone();
-        Finished { facts, traffic, error }
+        let printed = run.printed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Finished { facts, printed, traffic, error }
     }
 }
 
 pub(super) struct Executor<'a> {
     pub(super) run: &'a Run<'a>,
-    servers: Vec<ServerNo>,
+    pub(super) servers: Vec<ServerNo>,
     links: Vec<Link<'a>>,
     facts: Mutex<Facts>,
     /// Which steps began on which servers: what may have to be undone.
     began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
+    printed: Mutex<String>,
     gates: Gates,
+    pub(super) keepers: Keepers,
     /// Whether to go on; replaced when the failure path begins, which runs although the run was told to stop.
     stop: Mutex<Stop>,
 }
@@ -108,7 +129,10 @@ impl Executor<'_> {
             if let Some(error) = self.stop().requested() {
                 return Some(self.failed(leg, vec![Failed { server: None, step: None, error }]));
             }
-            let failures = self.leg(leg);
+            let failures = if self.takes_lock(leg) { self.locking_leg(leg) } else { self.leg(leg) };
+            if failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
+                return Some(self.sum_up(failures, Vec::new()));
+            }
             if !failures.is_empty() {
                 return Some(self.failed(leg, failures));
             }
@@ -116,7 +140,7 @@ impl Executor<'_> {
         None
     }
 
-    fn leg(&self, leg: &Leg) -> Vec<Failed> {
+    pub(super) fn leg(&self, leg: &Leg) -> Vec<Failed> {
         match leg {
             Leg::Scripts { steps, .. } => self.on_each(&self.servers, &|link| self.scripts(link, steps)),
             Leg::OnHost(step) => self.on_each(&self.step(*step).servers, &|link| self.on_host(link, *step)),
@@ -139,7 +163,7 @@ impl Executor<'_> {
     }
 
     /// Waits for `time`; true if the run was told to stop meanwhile.
-    fn pause(&self, time: Duration) -> bool {
+    pub(super) fn pause(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         while Instant::now() < until {
             if self.stop().requested().is_some() {
@@ -151,7 +175,11 @@ impl Executor<'_> {
     }
 
     /// Runs `work` for each of `servers` at once, and returns every failure.
-    fn on_each(&self, servers: &[ServerNo], work: &(dyn Fn(&Link<'_>) -> Vec<Failed> + Sync)) -> Vec<Failed> {
+    pub(super) fn on_each(
+        &self,
+        servers: &[ServerNo],
+        work: &(dyn Fn(&Link<'_>) -> Vec<Failed> + Sync),
+    ) -> Vec<Failed> {
         let links: Vec<_> = self.links.iter().filter(|link| servers.contains(&link.number)).collect();
         std::thread::scope(|scope| {
             let threads: Vec<_> = links.iter().map(|link| scope.spawn(|| work(link))).collect();
@@ -163,7 +191,7 @@ impl Executor<'_> {
     }
 
     /// Runs those of `steps` that are for this server, fused.
-    fn scripts(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
+    pub(super) fn scripts(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
         let steps: Vec<_> =
             steps.iter().copied().filter(|step| self.step(*step).servers.contains(&link.number)).collect();
         if steps.is_empty() {
@@ -176,7 +204,7 @@ impl Executor<'_> {
         }
     }
 
-    fn step(&self, step: StepNo) -> &Step {
+    pub(super) fn step(&self, step: StepNo) -> &Step {
         &self.run.plan.steps[step]
     }
 
@@ -197,6 +225,7 @@ impl Executor<'_> {
             options: &self.run.options,
             root: &self.run.config.root,
             work_dir: &self.run.config.work_dir,
+            preview: false,
             payload: None,
             servers: self.servers.len(),
         }
@@ -207,6 +236,9 @@ impl Executor<'_> {
         let facts = self.facts().clone();
         let mut cx = self.cx(link, &facts);
         let mut prepared = Prepared { steps: steps.to_vec(), ..Prepared::new(self.run.stage)? };
+        if self.lock_servers().contains(&link.number) {
+            prepared.shell.groups_file = cx.known("token").map(|token| cx.layout().groups(token));
+        }
         for step in steps {
             let task = &self.step(*step).task;
             let payload = match &task.feed {
@@ -215,11 +247,17 @@ impl Executor<'_> {
             };
             let Body::Script(body) = &task.body else { continue };
             cx.payload = payload.as_ref().map(|payload| payload.bytes);
-            let gated = task.limit.is_some_and(|limit| self.step(*step).servers.len() > limit);
+            let gated = self.waits_for_lock(*step, steps) || self.is_limited(*step);
             prepared.scripts.push(TaskScript { gated, ..task_script(task, body(&cx), &cx) });
             prepared.payloads.extend(payload);
         }
         prepared.compile()
+    }
+
+    /// Whether more servers run the step than may do so at a time.
+    fn is_limited(&self, step: StepNo) -> bool {
+        let step = self.step(step);
+        step.task.limit.is_some_and(|limit| step.servers.len() > limit)
     }
 
     fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
@@ -232,13 +270,19 @@ impl Executor<'_> {
             transport,
             program: &prepared.program,
             nonce: &prepared.shell.nonce,
-            payloads: prepared.payloads.clone(),
+            payloads: &prepared.payloads,
             stop: &stop,
         };
         let visit = Visit::new(&self.gates);
         let permit = |task: usize| {
             let step = prepared.steps[task];
-            visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop);
+            if self.waits_for_lock(step, &prepared.steps) && !self.keepers.wait_for(&self.lock_servers(), &stop) {
+                return false;
+            }
+            if self.is_limited(step) {
+                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop);
+            }
+            true
         };
         let ended = running.run(&permit, &mut |report| {
             if let Report::Ended(..) = report {
@@ -246,12 +290,19 @@ impl Executor<'_> {
             }
             watch.report(report);
         });
-        if let Err(error) = ended {
-            if error.kind() == ErrorKind::Connection {
-                link.lost(&error);
+        match ended {
+            Ok(process) if prepared.program.holds && watch.failures.iter().all(|failed| !failed.is_of_lock()) => {
+                self.keepers.keep(process)
             }
-            watch.broken_off(error);
+            Ok(_) => {}
+            Err(error) => {
+                if error.kind() == ErrorKind::Connection {
+                    link.lost(&error);
+                }
+                watch.broken_off(error);
+            }
         }
+        watch.not_begun();
         watch.failures
     }
 
@@ -292,10 +343,10 @@ impl Executor<'_> {
             transport,
             program: &prepared.program,
             nonce: &prepared.shell.nonce,
-            payloads: prepared.payloads.clone(),
+            payloads: &prepared.payloads,
             stop: &stop,
         };
-        running.run(&|_| (), &mut |report| watch.report(report))?;
+        running.run(&|_| true, &mut |report| watch.report(report))?;
         match watch.failures.pop() {
             Some(failed) => Err(failed.error),
             None => Ok(watch.found),
@@ -312,6 +363,7 @@ impl Executor<'_> {
             facts: &self.facts,
             options: &self.run.options,
             events: &self.run.events,
+            printed: &self.printed,
             step,
         };
         self.bracket(step, None, || call_local(body, &mut local))
@@ -339,7 +391,7 @@ impl Executor<'_> {
         self.sum_up(failures, later)
     }
 
-    fn stop(&self) -> Stop {
+    pub(super) fn stop(&self) -> Stop {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -409,30 +461,39 @@ impl Executor<'_> {
             (_, 0) => format!("`{root}` failed"),
             (_, n) => format!("`{root}` failed on {n} of {} servers", self.servers.len()),
         };
-        let mut detail = String::new();
-        let mut hints: Vec<String> = Vec::new();
-        for failed in &failures {
-            self.describe(failed, "", &mut detail);
-            hints.extend(failed.error.hint_texts().iter().cloned());
-        }
-        for failed in &later {
-            self.describe(failed, "afterwards, ", &mut detail);
-        }
+        let mut detail = self.describe(&failures, "");
+        detail.push_str(&self.describe(&later, "afterwards, "));
         let mut seen = BTreeSet::new();
-        hints.retain(|hint| seen.insert(hint.clone()));
+        let hints =
+            failures.iter().flat_map(|failed| failed.error.hint_texts()).filter(|hint| seen.insert(hint.as_str()));
+        let hints: Vec<_> = hints.cloned().collect();
         Error::new(kind, message).detail(detail).hints(hints)
     }
 
-    fn describe(&self, failed: &Failed, when: &str, text: &mut String) {
-        let place = failed.server.map_or("here".to_owned(), |server| self.run.stage.servers[server].label());
+    /// The failures, server by server; what several servers say in the same words is said once.
+    fn describe(&self, failures: &[Failed], when: &str) -> String {
+        let mut said: Vec<(Vec<String>, String)> = Vec::new();
+        for failed in failures {
+            let place = failed.server.map_or("here".to_owned(), |server| self.run.stage.servers[server].label());
+            let text = self.words(failed, when);
+            match said.iter_mut().find(|(_, known)| *known == text) {
+                Some((places, _)) => places.push(place),
+                None => said.push((vec![place], text)),
+            }
+        }
+        said.into_iter().map(|(places, text)| format!("  {}: {text}", places.join(", "))).collect()
+    }
+
+    fn words(&self, failed: &Failed, when: &str) -> String {
         let what = failed.step.map(|step| format!("`{}`: ", self.step(step).task.id)).unwrap_or_default();
-        text.push_str(&format!("  {place}: {when}{what}{}\n", failed.error.message()));
+        let mut text = format!("{when}{what}{}\n", failed.error.message());
         for line in failed.error.detail_text().into_iter().flat_map(str::lines) {
             text.push_str(&format!("      {line}\n"));
         }
         for cause in failed.error.causes() {
-            text.push_str(&format!("      cause: {cause}\n"));
+            text.push_str(&format!("      cause: {}\n", cause.trim_end().replace('\n', "\n             ")));
         }
+        text
     }
 }
 

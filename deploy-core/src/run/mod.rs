@@ -1,10 +1,11 @@
 //! Running a plan: one thread a server, a barrier after every leg, and a way back when something fails.
 
-mod cx;
 mod execute;
 mod gates;
 mod hints;
+mod keep;
 mod link;
+mod locking;
 mod prepare;
 mod preview;
 mod program;
@@ -13,8 +14,9 @@ mod watch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-pub use cx::{Facts, Host, Local, Options, ServerCx};
+pub use crate::task::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
+pub(crate) use prepare::nonce;
 pub use preview::preview;
 
 use crate::error::{Error, ErrorKind};

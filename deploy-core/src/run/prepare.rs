@@ -3,10 +3,8 @@
 use crate::config::Stage;
 use crate::error::{Error, Result};
 use crate::event::StepNo;
-use crate::script::{Program, Script, Shell, TaskScript, compile};
-use crate::task::{Dir, Payload, Task};
-
-use super::cx::ServerCx;
+use crate::script::{Program, Script, Shell, TaskScript, WorkDir, compile};
+use crate::task::{Dir, Payload, ServerCx, Task};
 
 /// A program with everything that belongs to it.
 pub(super) struct Prepared {
@@ -20,7 +18,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(stage: &Stage) -> Result<Prepared> {
         let shell = shell_of(stage, nonce()?);
-        let program = Program { text: Vec::new(), steps: Vec::new(), beats_after: None };
+        let program = Program::default();
         Ok(Prepared { steps: Vec::new(), scripts: Vec::new(), payloads: Vec::new(), shell, program })
     }
 
@@ -39,10 +37,11 @@ pub(super) fn shell_of(stage: &Stage, nonce: String) -> Shell {
         umask: settings.umask,
         command_prefix: settings.command_prefix.clone(),
         lifeline: true,
+        groups_file: None,
     }
 }
 
-fn nonce() -> Result<String> {
+pub(crate) fn nonce() -> Result<String> {
     let mut bytes = [0u8; 12];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
@@ -52,9 +51,26 @@ fn nonce() -> Result<String> {
 /// How `task` runs `script` on the server of `cx`.
 pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
     let dir = match &task.dir {
-        Dir::Home => None,
-        Dir::Release => Some(cx.release_dir()),
-        Dir::Path(path) => Some(path.clone()),
+        Dir::Home => WorkDir::Home,
+        Dir::Release => release_dir(cx),
+        Dir::Path(path) => WorkDir::In(path.clone()),
     };
-    TaskScript { script, dir, as_user: task.as_user.clone(), env: task.env.clone(), payload: cx.payload, gated: false }
+    TaskScript {
+        script,
+        dir,
+        as_user: task.as_user.clone(),
+        env: task.env.clone(),
+        payload: cx.payload,
+        gated: false,
+        hold: task.hold.as_ref().map(|hold| hold(cx)),
+    }
+}
+
+/// The release; before there is one, and after the run has failed, the live one or the folder of the deployment.
+fn release_dir(cx: &ServerCx<'_>) -> WorkDir {
+    let layout = cx.layout();
+    match cx.known("release").is_some() && cx.known("failure").is_none() {
+        true => WorkDir::In(cx.release_dir()),
+        false => WorkDir::FirstOf(vec![layout.current(), layout.root().to_owned()]),
+    }
 }

@@ -8,9 +8,8 @@ use crate::error::Result;
 use crate::event::ServerNo;
 use crate::plan::{Leg, Plan, Step};
 use crate::script::compile;
-use crate::task::Body;
+use crate::task::{Body, Facts, Options, ServerCx};
 
-use super::cx::{Facts, Options, ServerCx};
 use super::prepare::{shell_of, task_script};
 
 /// The scripts of `plan`, in order. Facts that only a run can find out stand as `<name>`.
@@ -79,6 +78,7 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
             options,
             root: Path::new(""),
             work_dir: Path::new(""),
+            preview: true,
             payload: step.task.feed.as_ref().map(|_| 0),
             servers: plan.servers().len(),
         };

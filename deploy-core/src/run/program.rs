@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::script::{Decoder, Program, Report};
 use crate::task::Payload;
-use crate::transport::{Exit, Output, Stdin, Transport};
+use crate::transport::{Exit, Output, Process, Stdin, Transport};
 
 use super::Stop;
 
@@ -33,121 +33,164 @@ pub(super) struct Running<'p> {
     pub(super) program: &'p Program,
     pub(super) nonce: &'p str,
     /// What the tasks of the program get, in order.
-    pub(super) payloads: Vec<Payload>,
+    pub(super) payloads: &'p [Payload],
     pub(super) stop: &'p Stop,
 }
 
 impl Running<'_> {
-    /// Runs the program to its end and hands each report to `on`. For a task that waits, `permit` returns when it may
-    /// begin.
+    /// Runs the program to its end and hands each report to `on`. For a task that waits, `permit` returns when it is
+    /// decided whether it may begin.
+    ///
+    /// Returns the process, which goes on where the program holds something.
     ///
     /// # Errors
     ///
     /// When the connection was lost, the program ended before it was done, or the run was told to stop. A task that fails
     /// is no error here: the program reports it.
-    pub(super) fn run(self, permit: &dyn Fn(usize), on: &mut dyn FnMut(Report)) -> Result<(), Error> {
-        std::thread::scope(|scope| self.converse(scope, permit, on))
-    }
-
-    fn converse<'s>(
-        self,
-        scope: &'s Scope<'s, '_>,
-        permit: &dyn Fn(usize),
-        on: &mut dyn FnMut(Report),
-    ) -> Result<(), Error> {
-        let mut process = self.transport.exec(&self.program.command());
-        let mut decoder = Decoder::new(self.nonce);
-        process.stdin.send(self.program.text.clone());
-        let mut stdin = std::mem::replace(&mut process.stdin, Box::new(Nobody));
-        let mut input = match self.payloads.is_empty() {
-            false => Input::Feeding(scope.spawn(move || {
-                self.payloads.iter().for_each(|payload| feed(&mut *stdin, payload));
-                stdin
-            })),
-            true => Input::Idle(stdin),
-        };
-        let mut beats = self.program.beats_after.is_none().then(Instant::now);
-        let mut asked_to_stop: Option<(Error, Instant)> = None;
-        loop {
-            let output = process.next(Instant::now() + GLANCE);
-            let mut finished = false;
-            let mut sink = |report: Report| {
-                match &report {
-                    Report::Waiting(task) => {
-                        permit(*task);
-                        input.send(b".");
-                    }
-                    Report::Ended(task, _) if self.program.beats_after == Some(*task) => {
-                        input.settle();
-                        beats = Some(Instant::now());
-                    }
-                    Report::Finished => finished = true,
-                    _ => {}
-                }
-                on(report);
+    pub(super) fn run(self, permit: &dyn Fn(usize) -> bool, on: &mut dyn FnMut(Report)) -> Result<Process, Error> {
+        std::thread::scope(|scope| {
+            let mut process = self.transport.exec(&self.program.command());
+            process.stdin.send(self.program.text.clone());
+            let stdin = std::mem::replace(&mut process.stdin, Box::new(Nobody));
+            let mut talk = Talk {
+                input: Input { stdin: Some(stdin), feeder: None },
+                running: &self,
+                scope,
+                permit,
+                on,
+                beaten: self.program.beats_after.is_none().then(Instant::now),
+                told_to_stop: None,
+                finished: false,
             };
+            if !self.program.gated {
+                talk.feed();
+            }
+            talk.hold(&mut process)?;
+            process.stdin = talk.input.settle().unwrap_or_else(|| Box::new(Nobody));
+            Ok(process)
+        })
+    }
+}
+
+/// The talk with a running program.
+struct Talk<'t, 's, 'e> {
+    running: &'s Running<'s>,
+    scope: &'s Scope<'s, 'e>,
+    permit: &'t dyn Fn(usize) -> bool,
+    on: &'t mut dyn FnMut(Report),
+    input: Input<'s>,
+    /// When the program was last told that we are here; `None` while it isn't listening.
+    beaten: Option<Instant>,
+    /// Why the program is to end, and when we stop waiting for that.
+    told_to_stop: Option<(Error, Instant)>,
+    finished: bool,
+}
+
+impl Talk<'_, '_, '_> {
+    fn hold(&mut self, process: &mut Process) -> Result<(), Error> {
+        let mut decoder = Decoder::new(self.running.nonce);
+        while !self.finished {
+            let output = process.next(Instant::now() + GLANCE);
+            let mut report = |report| self.report(report);
             match output {
-                Some(Output::Stdout(bytes)) => decoder.feed(Stream::Stdout, &bytes, &mut sink),
-                Some(Output::Stderr(bytes)) => decoder.feed(Stream::Stderr, &bytes, &mut sink),
+                Some(Output::Stdout(bytes)) => decoder.feed(Stream::Stdout, &bytes, &mut report),
+                Some(Output::Stderr(bytes)) => decoder.feed(Stream::Stderr, &bytes, &mut report),
                 Some(Output::Exit(exit)) => {
-                    decoder.finish(&mut sink);
-                    return Err(asked_to_stop.map_or_else(|| ended_early(&exit), |(error, _)| error));
+                    decoder.finish(&mut report);
+                    return Err(self.why(ended_early(&exit)));
                 }
                 Some(Output::Lost(error)) => {
-                    decoder.finish(&mut sink);
-                    return Err(asked_to_stop.map_or(error, |(error, _)| error));
+                    decoder.finish(&mut report);
+                    return Err(self.why(error));
                 }
                 None => {}
             }
-            if finished {
-                input.settle();
-                return Ok(());
+            self.beat();
+            self.look_for_stop()?;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Waiting(task) => {
+                let word = if (self.permit)(task) { b"." } else { b"n" };
+                self.input.send(word);
             }
-            if let Some(beat) = beats.as_mut().filter(|beat| beat.elapsed() >= BEAT) {
-                *beat = Instant::now();
-                input.send(b".");
+            Report::Began(task) if self.running.program.gated && self.running.program.fed.first() == Some(&task) => {
+                self.feed();
             }
-            match &asked_to_stop {
-                None => {
-                    if let Some(error) = self.stop.requested() {
-                        input.close();
-                        asked_to_stop = Some((error, Instant::now() + GRACE));
-                    }
+            Report::Ended(task, _) if self.running.program.beats_after == Some(task) => {
+                self.beaten = Some(Instant::now())
+            }
+            Report::Finished => self.finished = true,
+            _ => {}
+        }
+        (self.on)(report);
+    }
+
+    /// Begins to send the payloads.
+    fn feed(&mut self) {
+        let running = self.running;
+        if let Some(mut stdin) = self.input.stdin.take_if(|_| !running.payloads.is_empty()) {
+            self.input.feeder = Some(self.scope.spawn(move || {
+                running.payloads.iter().for_each(|payload| feed(&mut *stdin, payload, running.stop));
+                stdin
+            }));
+        }
+    }
+
+    fn beat(&mut self) {
+        if let Some(beaten) = self.beaten.as_mut().filter(|beaten| beaten.elapsed() >= BEAT) {
+            *beaten = Instant::now();
+            self.input.send(b".");
+        }
+    }
+
+    /// Closes the program's input when the run is told to stop, and gives it time to end.
+    fn look_for_stop(&mut self) -> Result<(), Error> {
+        match &self.told_to_stop {
+            Some((error, until)) if Instant::now() > *until => {
+                Err(Error::new(error.kind(), error.message())
+                    .hint("the server didn't confirm that the script has ended"))
+            }
+            Some(_) => Ok(()),
+            None => {
+                if let Some(error) = self.running.stop.requested() {
+                    self.told_to_stop = Some((error, Instant::now() + GRACE));
+                    drop(self.input.settle());
                 }
-                Some((_, until)) if Instant::now() > *until => {
-                    return Err(asked_to_stop.map(|(error, _)| error).unwrap_or_else(|| unreachable!("matched")));
-                }
-                Some(_) => {}
+                Ok(())
             }
         }
     }
+
+    /// A program that was told to stop ends for that reason, whatever its end looks like.
+    fn why(&mut self, error: Error) -> Error {
+        self.told_to_stop.take().map_or(error, |(stop, _)| stop)
+    }
 }
 
-/// The standard input of a program: ours to write to, or being fed.
-enum Input<'s> {
-    Idle(BoxedStdin),
-    Feeding(ScopedJoinHandle<'s, BoxedStdin>),
-    Closed,
+/// The standard input of a program: ours to write to, or with the feeder.
+struct Input<'s> {
+    stdin: Option<BoxedStdin>,
+    feeder: Option<ScopedJoinHandle<'s, BoxedStdin>>,
 }
 
 impl Input<'_> {
-    /// Waits until what is being fed is sent.
-    fn settle(&mut self) {
-        if let Input::Feeding(feeder) = std::mem::replace(self, Input::Closed)
-            && let Ok(stdin) = feeder.join()
-        {
-            *self = Input::Idle(stdin);
+    /// Waits until everything is sent, and gives the input away.
+    fn settle(&mut self) -> Option<BoxedStdin> {
+        if let Some(feeder) = self.feeder.take() {
+            self.stdin = feeder.join().ok();
         }
+        self.stdin.take()
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        if let Input::Idle(stdin) = self {
+        self.stdin = self.settle();
+        if let Some(stdin) = &mut self.stdin {
             stdin.send(bytes.to_vec());
         }
-    }
-
-    fn close(&mut self) {
-        *self = Input::Closed;
     }
 }
 
@@ -163,10 +206,10 @@ impl Stdin for Nobody {
 }
 
 /// Sends exactly as many bytes as the program was told to expect; where they can't be read, end-of-file makes it fail.
-fn feed(stdin: &mut dyn Stdin, payload: &Payload) {
+fn feed(stdin: &mut dyn Stdin, payload: &Payload, stop: &Stop) {
     let Ok(file) = File::open(&payload.file) else { return stdin.close() };
     let mut file = file.take(payload.bytes);
-    loop {
+    while stop.requested().is_none() {
         let mut piece = vec![0; PIECE];
         match file.read(&mut piece) {
             Ok(0) if file.limit() > 0 => return stdin.close(),
@@ -180,6 +223,7 @@ fn feed(stdin: &mut dyn Stdin, payload: &Payload) {
             Err(_) => return stdin.close(),
         }
     }
+    stdin.close();
 }
 
 /// The server's shell ended before the program said that it was done.

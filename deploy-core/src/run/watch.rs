@@ -21,6 +21,8 @@ pub(super) struct Watch<'w> {
     server: ServerNo,
     prepared: &'w Prepared,
     current: Option<Current>,
+    /// How many tasks have ended.
+    ended: usize,
     pub(super) failures: Vec<Failed>,
     pub(super) found: BTreeMap<String, String>,
     /// Whether the task's beginning and end are told by somebody else.
@@ -41,7 +43,7 @@ struct Current {
 impl<'w> Watch<'w> {
     pub(super) fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
         let (server, failures, found) = (link.number, Vec::new(), BTreeMap::new());
-        Watch { executor, server, prepared, current: None, failures, found, quiet: false }
+        Watch { executor, server, prepared, current: None, ended: 0, failures, found, quiet: false }
     }
 
     /// For the scripts of an imperative task, whose beginning and end are told by somebody else.
@@ -79,7 +81,8 @@ impl<'w> Watch<'w> {
         let Some(current) = &mut self.current else { return };
         match report {
             Report::Skip(reason) => current.skipped = Some(reason),
-            Report::Message(message) => current.failure.reason = message,
+            Report::Message(message) if current.failure.reason.is_empty() => current.failure.reason = message,
+            Report::Message(message) => current.failure.reason.extend(["; ", &message]),
             Report::Hint(hint) => current.failure.hints.push(hint),
             Report::FailedAt(step, status) => current.failed_at = current.failed_at.or(Some((step, status))),
             Report::PipeMember(member) => current.pipe_member = Some(member),
@@ -121,8 +124,17 @@ impl<'w> Watch<'w> {
 
     fn end(&mut self, task: usize, status: i32) {
         let Some(current) = self.current.take() else { return };
+        self.ended += 1;
         let elapsed = current.start.elapsed();
         let step = self.step(task);
+        if self.executor.step(step).task.takes_lock() {
+            if status != 0 && self.found.contains_key("lock_held_by") {
+                return self.locked_out(step, current.failure);
+            }
+            if status == 0 {
+                self.executor.keepers.taken(self.server);
+            }
+        }
         let outcome = match (status, current.skipped.clone()) {
             (0, None) => Outcome::Done,
             (0, Some(reason)) => Outcome::Skipped(reason),
@@ -134,6 +146,21 @@ impl<'w> Watch<'w> {
         };
         if !self.quiet {
             self.emit(Event::StepFinished { step, server: Some(self.server), elapsed, outcome });
+        }
+    }
+
+    /// Another run has the lock: whether that is the end is decided when all servers have answered.
+    fn locked_out(&mut self, step: StepNo, failure: Failure) {
+        self.executor.keepers.refused();
+        let error = Error::new(ErrorKind::Locked, failure.reason);
+        self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
+    }
+
+    /// A program that was sent away at its gate has done nothing, and must be told so.
+    pub(super) fn not_begun(&mut self) {
+        if self.failures.is_empty() && self.ended < self.prepared.steps.len() && !self.quiet {
+            let error = Error::new(ErrorKind::Locked, "waits for the lock on the other servers");
+            self.failures.push(Failed { server: Some(self.server), step: None, error });
         }
     }
 
@@ -217,6 +244,8 @@ fn signal_name(number: i32) -> Option<&'static str> {
 
 /// A failure that a task of ours explains by an error.
 pub(super) fn failure_of(error: &Error) -> Failure {
-    let tail = error.detail_text().into_iter().flat_map(str::lines).map(str::to_owned).chain(error.causes()).collect();
+    let causes = error.causes().join("\n");
+    let tail =
+        error.detail_text().into_iter().chain([causes.as_str()]).flat_map(str::lines).map(str::to_owned).collect();
     Failure { reason: error.message().to_owned(), tail, hints: error.hint_texts().to_vec(), ..Failure::default() }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Arg, Cmd, Script, Step, quote, quote_expanding};
+use super::{Arg, Cmd, Hold, Script, Step, library, quote, quote_expanding};
 use crate::error::{Error, Result};
 
 /// One task of a program: its script and how it runs.
@@ -12,7 +12,7 @@ pub struct TaskScript {
     /// What it does.
     pub script: Script,
     /// The directory that it runs in.
-    pub dir: Option<String>,
+    pub dir: WorkDir,
     /// The user that it runs as, through sudo without a password.
     pub as_user: Option<String>,
     /// Variables besides those of all tasks. `$NAME` in a value expands on the server.
@@ -21,6 +21,20 @@ pub struct TaskScript {
     pub payload: Option<u64>,
     /// Whether it waits for the controller's word before it begins.
     pub gated: bool,
+    /// What the program goes on to hold, once this task has succeeded.
+    pub hold: Option<Hold>,
+}
+
+/// The directory that a task runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WorkDir {
+    /// Where the login shell begins.
+    #[default]
+    Home,
+    /// This one; the task fails where it doesn't exist.
+    In(String),
+    /// The first of these that exists; where none does, where the login shell begins.
+    FirstOf(Vec<String>),
 }
 
 /// What all tasks of a program share.
@@ -36,10 +50,12 @@ pub struct Shell {
     pub command_prefix: BTreeMap<String, Vec<String>>,
     /// Whether the program ends itself when the controller falls silent.
     pub lifeline: bool,
+    /// The file on the server to which the program adds the number of its process group.
+    pub groups_file: Option<String>,
 }
 
 /// A program for one server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     /// The shell text.
     pub text: Vec<u8>,
@@ -47,6 +63,12 @@ pub struct Program {
     pub steps: Vec<Vec<String>>,
     /// The task after whose end the controller's beats are read; `None` when they are read from the start.
     pub beats_after: Option<usize>,
+    /// The tasks that read a payload.
+    pub fed: Vec<usize>,
+    /// Whether any task waits for the controller's word.
+    pub gated: bool,
+    /// Whether the program stays on the server when it is done.
+    pub holds: bool,
 }
 
 impl Program {
@@ -58,7 +80,11 @@ impl Program {
     }
 }
 
+/// What the bodies of tasks call.
 const PRELUDE: &str = include_str!("prelude.sh");
+
+/// What stands around the tasks.
+const FRAME: &str = include_str!("frame.sh");
 
 /// How long a server waits for a beat of the controller before it ends the program.
 const SILENCE_SECONDS: u32 = 45;
@@ -71,26 +97,31 @@ const SILENCE_SECONDS: u32 = 45;
 pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
     let beats_after = tasks.iter().rposition(|task| task.payload.is_some() || task.gated);
     let mut compiler = Compiler { shell, text: Vec::new(), steps: Vec::new() };
-    compiler.header(libraries(tasks));
     for (number, task) in tasks.iter().enumerate() {
         compiler.task(number, task);
         if shell.lifeline && beats_after == Some(number) {
             compiler.line("deploy_watch");
         }
     }
-    compiler.footer(shell.lifeline && beats_after.is_none());
+    compiler.footer(shell.lifeline && beats_after.is_none(), tasks.iter().find_map(|task| task.hold.as_ref()));
+    compiler.header(tasks);
     if compiler.text.contains(&0) {
         return Err(Error::config("a value with a NUL byte can't be passed to a server's shell"));
     }
-    Ok(Program { text: compiler.text, steps: compiler.steps, beats_after })
+    let fed = tasks.iter().enumerate().filter(|(_, task)| task.payload.is_some()).map(|(number, _)| number).collect();
+    let gated = tasks.iter().any(|task| task.gated);
+    let holds = tasks.iter().any(|task| task.hold.is_some());
+    Ok(Program { text: compiler.text, steps: compiler.steps, beats_after, fed, gated, holds })
 }
 
 /// What the scripts use, each once, in order of first use.
 fn libraries(tasks: &[TaskScript]) -> Vec<&'static str> {
-    let mut all = Vec::new();
-    for library in tasks.iter().filter(|task| task.as_user.is_none()).flat_map(|task| &task.script.libraries) {
-        if !all.contains(library) {
-            all.push(*library);
+    let mut all = vec![PRELUDE, FRAME];
+    let held =
+        |task: &'_ TaskScript| task.hold.iter().flat_map(|hold| hold.on_end.libraries.clone()).collect::<Vec<_>>();
+    for library in tasks.iter().flat_map(|task| task.script.libraries.iter().copied().chain(held(task))) {
+        if !all.contains(&library) {
+            all.push(library);
         }
     }
     all
@@ -108,17 +139,19 @@ impl Compiler<'_> {
         self.text.push(b'\n');
     }
 
-    fn header(&mut self, libraries: Vec<&'static str>) {
+    /// Puts before the tasks what they need. The whole is one function, so that it is parsed before any of it runs.
+    fn header(&mut self, tasks: &[TaskScript]) {
+        let body = std::mem::take(&mut self.text);
         self.line("# shellcheck shell=sh disable=SC2016,SC2086,SC2317,SC2329");
         self.line("exec 3<&0 8>&2 9>&1 </dev/null");
-        self.line(PRELUDE.trim_end());
         self.line(self.environment());
-        self.line(BRACKETS.trim());
-        if self.shell.lifeline {
-            self.line(WATCH.trim().replace("SILENCE", &SILENCE_SECONDS.to_string()));
+        if let Some(file) = &self.shell.groups_file {
+            self.line([b"deploy_groups=".as_slice(), &quote(file.as_bytes())].concat());
         }
-        libraries.into_iter().for_each(|library| self.line(library.trim_end()));
+        let functions = library::needed(&libraries(tasks), &body).replace("SILENCE", &SILENCE_SECONDS.to_string());
+        self.line(functions.trim_end());
         self.line("deploy_main() {");
+        self.line(body);
     }
 
     /// The variables that every task needs, also one that runs as another user.
@@ -131,8 +164,14 @@ impl Compiler<'_> {
         text
     }
 
-    fn footer(&mut self, watch_first: bool) {
+    fn footer(&mut self, watch_first: bool, hold: Option<&Hold>) {
         self.line(":\n}");
+        if let Some(Hold { on_beat, on_end }) = hold {
+            self.function("deploy_on_beat", on_beat);
+            self.function("deploy_on_end", on_end);
+        } else if self.shell.lifeline {
+            self.line("deploy_on_end() { :; }");
+        }
         if watch_first {
             self.line("deploy_watch");
         }
@@ -141,6 +180,20 @@ impl Compiler<'_> {
             self.line("[ -z \"${deploy_watcher-}\" ] || kill -s KILL \"$deploy_watcher\" 2>/dev/null || :");
         }
         self.line("deploy_both z");
+        if hold.is_some() {
+            self.line("[ -z \"${deploy_holds-}\" ] || deploy_hold <&3 >/dev/null 2>&1 8>&- 9>&-");
+        }
+    }
+
+    /// A function of the program's own shell.
+    fn function(&mut self, name: &str, script: &Script) {
+        self.line(format!("{name}() {{"));
+        for step in script.steps() {
+            if let Step::Shell { text, .. } = step {
+                self.line(text);
+            }
+        }
+        self.line("}");
     }
 
     fn task(&mut self, number: usize, task: &TaskScript) {
@@ -158,15 +211,18 @@ impl Compiler<'_> {
         let close = if task.payload.is_some() { ")" } else { ") 3<&-" };
         self.line(close);
         self.line(format!("deploy_end {number} \"$?\" || return 0"));
+        if task.hold.is_some() {
+            self.line("deploy_holds=yes");
+        }
     }
 
     /// `body` in a shell of `user`. The outer shell reports only what goes wrong before that shell runs.
-    fn as_user(&self, user: &str, libraries: &[&str], body: &[u8]) -> Vec<u8> {
+    fn as_user(&self, user: &str, libraries: &[&'static str], body: &[u8]) -> Vec<u8> {
         let mut inner = b"exec 8>&2 9>&1\n".to_vec();
-        inner.extend_from_slice(PRELUDE.as_bytes());
         inner.extend(self.environment());
         inner.push(b'\n');
-        libraries.iter().for_each(|library| inner.extend_from_slice(library.as_bytes()));
+        let libraries: Vec<_> = [PRELUDE].into_iter().chain(libraries.iter().copied()).collect();
+        inner.extend_from_slice(library::needed(&libraries, body).as_bytes());
         inner.extend_from_slice(body);
         let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\nsudo -n -H -u ".to_vec();
         text.extend(quote(user.as_bytes()));
@@ -176,39 +232,6 @@ impl Compiler<'_> {
         text
     }
 }
-
-/// `deploy_both` marks both streams, so that what was written before is known to have arrived.
-const BRACKETS: &str = r#"
-deploy_both() { deploy_mark "$@"; printf '\036%s %s\n' "$deploy_nonce" "$*" >&8; }
-deploy_end() { deploy_both e "$1" "$2"; return "$2"; }
-deploy_gate() {
-  deploy_mark g "$1"
-  [ -n "$(dd bs=1 count=1 2>/dev/null <&3)" ]
-}
-deploy_blocks() {
-  [ "$1" -eq 0 ] || dd bs=65536 count="$1" iflag=fullblock 2>/dev/null <&3
-  [ "$2" -eq 0 ] || dd bs="$2" count=1 iflag=fullblock 2>/dev/null <&3
-}
-"#;
-
-/// The lifeline: the controller sends a byte now and then. At end-of-file, or after too long a silence, it is gone, and
-/// the program's process group is ended. sshd made the login shell a session leader, so the group is ours alone.
-const WATCH: &str = r#"
-deploy_watch() {
-  deploy_group=$$
-  if [ -r "/proc/$$/stat" ]; then read -r _ _ _ _ deploy_group _ <"/proc/$$/stat"; fi
-  deploy_limit='timeout SILENCE'
-  command -v timeout >/dev/null 2>&1 || deploy_limit=
-  (
-    trap '' HUP INT TERM
-    while [ -n "$($deploy_limit dd bs=1 count=1 2>/dev/null)" ]; do :; done
-    kill -s TERM -- "-$deploy_group"
-    sleep 5
-    kill -s KILL -- "-$deploy_group"
-  ) <&3 >/dev/null 2>&1 8>&- 9>&- &
-  deploy_watcher=$!
-}
-"#;
 
 fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
     let mut text = Vec::new();
@@ -240,9 +263,19 @@ impl Body<'_> {
             let (blocks, rest) = (bytes / 65536, bytes % 65536);
             body.line(format!("deploy_payload() {{ deploy_blocks {blocks} {rest}; }}"));
         }
-        if let Some(dir) = &task.dir {
-            let missing = format!("the directory `{dir}` doesn't exist");
-            body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+        match &task.dir {
+            WorkDir::Home => {}
+            WorkDir::In(dir) => {
+                let missing = format!("the directory `{dir}` doesn't exist");
+                body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+            }
+            WorkDir::FirstOf(dirs) => {
+                for (number, dir) in dirs.iter().enumerate() {
+                    let word = if number == 0 { "if" } else { "elif" };
+                    body.step(&sh_step(&format!("{word} [ -d {{}} ]; then cd -- {{}}"), [dir, dir]));
+                }
+                body.line("fi");
+            }
         }
         body.script(&task.script);
         body.line("deploy_step=end");

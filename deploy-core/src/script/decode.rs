@@ -105,9 +105,14 @@ impl Decoder {
     fn hand_out(&mut self, sink: &mut impl FnMut(Report)) {
         loop {
             for state in &mut self.streams {
-                while let Some(Item::Report(report)) = state.items.pop_front_if(|item| matches!(item, Item::Report(_)))
-                {
-                    sink(report);
+                while let Some(item) = state.items.pop_front() {
+                    match item {
+                        Item::Report(report) => sink(report),
+                        meeting => {
+                            state.items.push_front(meeting);
+                            break;
+                        }
+                    }
                 }
             }
             let [out, err] = &mut self.streams;

@@ -9,13 +9,14 @@
 
 mod compile;
 mod decode;
+mod library;
 mod quote;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use std::fmt;
 
-pub use compile::{Program, Shell, TaskScript, compile};
+pub use compile::{Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
 pub use quote::{quote, quote_expanding};
 
@@ -164,6 +165,17 @@ pub struct Script {
     libraries: Vec<&'static str>,
 }
 
+/// What a program does after its last task, as long as the run lasts: it holds something on the server.
+///
+/// Both scripts are shell text; they run in the program's own shell.
+#[derive(Clone, Debug, Default)]
+pub struct Hold {
+    /// What happens at each of the controller's beats.
+    pub on_beat: Script,
+    /// What happens when the run is over, or the controller is gone.
+    pub on_end: Script,
+}
+
 /// One step of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -220,8 +232,8 @@ impl Script {
         self
     }
 
-    /// Has the shell functions that `library` defines at hand. A program holds each library once, however many of its
-    /// tasks use it.
+    /// Has the shell functions that `library` defines at hand. A program holds those that its tasks call, once. Each must
+    /// begin with `name() {` at the start of a line.
     pub fn uses(mut self, library: &'static str) -> Script {
         self.add_library(library);
         self

@@ -240,7 +240,7 @@ fn environment_directory_umask_and_prefix_hold() {
     let script = sh!("umask; pwd; echo \"$GREETING\"; echo \"$OWN\"").run(Cmd::new("printf").arg("p"));
     let task = TaskScript {
         script,
-        dir: Some(folder.to_str().unwrap().into()),
+        dir: WorkDir::In(folder.to_str().unwrap().into()),
         env: BTreeMap::from([("OWN".into(), "$GREETING!".into())]),
         ..TaskScript::default()
     };
@@ -258,8 +258,20 @@ fn environment_directory_umask_and_prefix_hold() {
 }
 
 #[test]
+fn the_first_directory_that_exists_is_taken() {
+    let dirs = |dirs: &[&str]| WorkDir::FirstOf(dirs.iter().map(|dir| (*dir).to_owned()).collect());
+    for shell in SHELLS {
+        let task = |dir| TaskScript { script: sh!("pwd"), dir, ..TaskScript::default() };
+        let ran = run(shell, &[task(dirs(&["/no/such dir", "/usr", "/tmp"])), task(dirs(&["/no"]))], &settings(), b"");
+        assert_eq!(ran.lines(Stream::Stdout)[0], "/usr");
+        assert_eq!(ran.status(), Some(0));
+    }
+}
+
+#[test]
 fn a_missing_directory_is_said_first() {
-    let task = TaskScript { script: sh!("echo never"), dir: Some("/no/such dir".into()), ..TaskScript::default() };
+    let task =
+        TaskScript { script: sh!("echo never"), dir: WorkDir::In("/no/such dir".into()), ..TaskScript::default() };
     for shell in SHELLS {
         let ran = run(shell, std::slice::from_ref(&task), &settings(), b"");
         assert!(ran.reports.contains(&Report::Message("the directory `/no/such dir` doesn't exist".into())));
@@ -369,7 +381,7 @@ fn programs_pass_shellcheck() {
             script: script.clone(),
             payload: Some(70000),
             gated: true,
-            dir: Some("/srv".into()),
+            dir: WorkDir::In("/srv".into()),
             ..TaskScript::default()
         },
         TaskScript { script, as_user: Some("deploy".into()), ..TaskScript::default() },

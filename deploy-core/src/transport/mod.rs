@@ -11,10 +11,11 @@ pub mod ssh;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::config::{Server, Stage};
 use crate::error::Error;
+pub use crate::event::Traffic;
 
 /// Logs in to servers.
 pub trait Connect: Send + Sync {
@@ -105,19 +106,4 @@ impl Process {
         }
         Some(output)
     }
-}
-
-/// What went over the wire to one server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// TCP connections that were made (attempts that were retried count).
-    pub connections: u64,
-    /// Commands that were started.
-    pub execs: u64,
-    /// Bytes of standard input that were sent.
-    pub sent: u64,
-    /// Bytes of standard output and error that were received.
-    pub received: u64,
-    /// How long it took until the server was logged in.
-    pub login: Duration,
 }

@@ -9,8 +9,7 @@ use serde::{Serialize, Serializer};
 use super::Renderer;
 use super::screen::{Screen, Target};
 use super::settings::Verbosity;
-use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream};
-use crate::transport::Traffic;
+use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream, Traffic};
 
 /// The number of the format. It grows when a program that reads the old form could stumble over the new one.
 const FORMAT: u32 = 1;

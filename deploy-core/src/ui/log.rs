@@ -13,8 +13,7 @@ use super::Renderer;
 use super::screen::{Screen, Target};
 use super::text::took;
 use crate::error::{Error, Result};
-use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream};
-use crate::transport::Traffic;
+use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream, Traffic};
 
 /// How many log files are kept.
 const KEPT: usize = 50;

@@ -202,7 +202,7 @@ impl Plain {
         }
     }
 
-    fn traffic(&mut self, traffic: &[crate::transport::Traffic]) {
+    fn traffic(&mut self, traffic: &[crate::event::Traffic]) {
         if self.is_verbose() {
             let table = summary::traffic(&self.outline, traffic);
             table.into_iter().for_each(|line| self.write_out(line));

@@ -4,8 +4,7 @@ use proptest::sample::subsequence;
 
 use super::super::screen::Captured;
 use super::*;
-use crate::event::{StepOutline, Stream};
-use crate::transport::Traffic;
+use crate::event::{StepOutline, Stream, Traffic};
 
 /// A run that is told event by event; the clock moves by a second with each.
 struct Run {

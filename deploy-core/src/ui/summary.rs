@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::settings::Look;
 use super::text::{Line, Style, harmless, harmless_lines, size, took};
-use crate::event::{Failure, Outline};
-use crate::transport::Traffic;
+use crate::event::{Failure, Outline, Traffic};
 
 /// How many of a failed task's last lines of output are shown.
 const TAIL: usize = 20;

@@ -48,7 +48,28 @@ fn all_mistakes_of_the_configuration_are_shown_at_once() {
     let mut project = Project::local();
     project.top("keep_release = 5\nlinked_dirs = \"log\"\nlinked_files = [\"/etc/passwd\"]");
     let output = project.xtask("deploy staging").fails_with(3);
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r#"
+    ------- stderr -------
+    error: 3 errors in `deploy.toml`
+    error: unknown key `keep_release`
+     --> deploy.toml:5:1
+      |
+    5 | keep_release = 5
+      | ^^^^^^^^^^^^ did you mean `keep_releases`?
+
+    error: wrong type of `linked_dirs`
+     --> deploy.toml:6:15
+      |
+    6 | linked_dirs = "log"
+      |               ^^^^^ expected an array of strings, found a string
+
+    error: absolute path in `linked_files`
+     --> deploy.toml:7:17
+      |
+    7 | linked_files = ["/etc/passwd"]
+      |                 ^^^^^^^^^^^^^ expected a relative path
+    [exit status: 3]
+    "#);
 }
 
 #[test]
@@ -64,14 +85,25 @@ fn a_stage_named_like_a_task_is_refused() {
 fn an_unknown_stage_is_answered_with_the_known_ones() {
     let project = Project::local();
     let output = project.xtask("deploy stagin");
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r"
+    ------- stderr -------
+    error: unknown stage `stagin`
+      hint: did you mean `staging`?
+    [exit status: 2]
+    ");
 }
 
 #[test]
 fn an_unknown_task_is_answered_with_a_near_one() {
     let project = Project::local();
     let output = project.xtask("deploy rolback staging").fails_with(2);
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r"
+    ------- stderr -------
+    error: there is no task `deploy:rolback`
+      hint: did you mean `deploy:rollback`?
+      hint: `cargo xtask tasks --all` lists them
+    [exit status: 2]
+    ");
 }
 
 #[test]
@@ -102,9 +134,10 @@ fn settings_can_be_set_for_one_run() {
 }
 
 #[test]
-fn without_a_command_it_shows_its_help() {
+fn help_names_what_there_is() {
     let project = Project::local();
-    project.xtask("--help").success().says("deploy").says("rollback").says("tasks");
+    project.xtask("--help").success().says("deploy").says("tasks");
+    project.xtask("deploy --help").success().says("rollback").says("--dry-run");
 }
 
 #[test]
@@ -128,7 +161,61 @@ fn a_deploy_reads_like_this() {
     let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app web")]);
     project.top("linked_dirs = [\"log\"]");
     project.tables("[tasks.\"say:hello\"]\nabout = \"Say hello\"\nrun = \"sh bin/hello\"\nafter = \"deploy:updated\"");
-    assert_snapshot!(project.xtask("deploy staging"), @"");
+    assert_snapshot!(project.xtask("deploy staging"), @r"
+    deploy staging: deploy@app1, deploy@app2
+    MM:SS git:resolve                    N s
+    MM:SS deploy:ensure_stage            N s
+    MM:SS deploy:check:directories
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:check:releases
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:check:linked_dirs
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:check:make_linked_dirs
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:check:linked_files
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS git:check
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:new_release             N s
+    MM:SS git:update
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS git:create_release
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:set_current_revision
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:symlink:linked_files
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:symlink:linked_dirs
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS say:hello
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:symlink:release
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:mark_published
+          deploy@app1 N s
+          deploy@app2 N s
+    MM:SS deploy:cleanup
+          deploy@app1 skipped: nothing to remove
+          deploy@app2 skipped: nothing to remove
+    MM:SS deploy:log_revision
+          deploy@app1 N s
+          deploy@app2 N s
+    deployed RELEASE1 (main at commit) to 2 servers in N s
+    ");
 }
 
 #[test]
@@ -136,7 +223,22 @@ fn a_rollback_reads_like_this() {
     let project = Project::over_ssh(&[("app1", "app")]);
     project.xtask("deploy staging").success();
     project.xtask("deploy staging").success();
-    assert_snapshot!(project.xtask("deploy rollback staging"), @"");
+    assert_snapshot!(project.xtask("deploy rollback staging"), @r"
+    deploy:rollback staging: deploy@app1
+    MM:SS deploy:ensure_stage            N s
+    MM:SS deploy:check:directories       deploy@app1 N s
+    MM:SS deploy:check:releases          deploy@app1 N s
+    MM:SS deploy:check:linked_dirs       deploy@app1 N s
+    MM:SS deploy:check:make_linked_dirs  deploy@app1 N s
+    MM:SS deploy:check:linked_files      deploy@app1 N s
+    MM:SS deploy:choose_release          N s
+    MM:SS deploy:revert_release          deploy@app1 N s
+    MM:SS deploy:symlink:release         deploy@app1 N s
+    MM:SS deploy:mark_published          deploy@app1 N s
+    MM:SS deploy:cleanup_rollback        deploy@app1 skipped: the release that was left is kept
+    MM:SS deploy:log_revision            deploy@app1 N s
+    rolled back to RELEASE1 on 1 server in N s
+    ");
 }
 
 #[test]

@@ -21,7 +21,13 @@ fn a_server_that_is_down_stops_the_deploy_everywhere_and_is_named() {
 fn a_server_that_is_down_reads_like_this() {
     let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app")]);
     project.server_mut("app2").sshd.kill();
-    assert_snapshot!(project.xtask("deploy staging"), @"");
+    assert_snapshot!(project.xtask("deploy staging").fails().errors(), @r"
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed on 1 of 2 servers
+      deploy@app2: failed to connect to `127.0.0.1` port PORT (server `deploy@app2`): Connection refused (os error 111)
+      hint: does `ssh -v -p PORT 127.0.0.1` get further?
+    [exit status: 4]
+    ");
 }
 
 #[test]
@@ -80,7 +86,13 @@ fn a_key_that_is_not_accepted_is_named() {
     let project = Project::over_ssh(&[("app1", "app")]);
     fs::write(project.sandbox.join("authorized_keys"), "").unwrap();
     let output = project.xtask("deploy staging").fails_with(4);
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed on 1 of 1 servers
+      deploy@app1: `deploy@app1` does not let `deploy` in
+      hint: compare with what `ssh -v -p PORT deploy@127.0.0.1` does
+    [exit status: 4]
+    ");
 }
 
 #[test]
@@ -90,7 +102,7 @@ fn a_server_that_dies_in_a_task_is_named_and_the_others_are_not_left_running() {
     let before = project.server("app1").site.current();
     let long = "[tasks.\"take:long\"]\nrun = \"echo sleeping; case $PWD in *app2*) sleep 604;; esac\"\nafter = \"deploy:updated\"";
     project.tables(long);
-    let run = project.start("deploy staging");
+    let run = project.start("deploy staging --verbose");
     run.wait_for("sleeping");
     project.server_mut("app2").sshd.kill();
     let output = run.wait().fails_with(4).says("deploy@app2");
@@ -102,7 +114,7 @@ fn a_frozen_server_is_noticed() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
     project.ssh("keepalive_interval = 1");
     project.tables("[tasks.\"take:long\"]\nrun = \"echo sleeping; sleep 605\"\nafter = \"deploy:updated\"");
-    let run = project.start("deploy staging");
+    let run = project.start("deploy staging --verbose");
     run.wait_for("sleeping");
     project.server("app1").sshd.freeze();
     let start = Instant::now();

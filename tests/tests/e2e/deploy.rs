@@ -24,7 +24,22 @@ fn a_first_deploy_lays_everything_out_as_capistrano_does() {
     let [release] = &site.releases()[..] else { panic!("one release: {:?}", site.releases()) };
     assert!(before <= *release && *release <= now(), "`{release}` is not the time of the deploy");
     assert_eq!(site.current(), *release);
-    assert_snapshot!(project.sandbox.redact(&site.tree()), @"");
+    assert_snapshot!(project.sandbox.redact(&site.tree()), @r"
+    .deploy/
+    current -> $SANDBOX/servers/app1/www/releases/RELEASE1
+    releases/
+    releases/RELEASE1/
+    releases/RELEASE1/REVISION
+    releases/RELEASE1/REVISION_TIME
+    releases/RELEASE1/bin/
+    releases/RELEASE1/bin/hello
+    releases/RELEASE1/config/
+    releases/RELEASE1/config/routes
+    releases/RELEASE1/index.html
+    repo/
+    revisions.log
+    shared/
+    ");
 }
 
 #[test]
@@ -187,9 +202,9 @@ fn servers_need_no_access_to_the_repository_when_the_controller_pushes() {
 #[test]
 fn the_environment_of_tasks_is_what_deploy_toml_says() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
-    project.tables("[default_env]\nGREETING = \"it's \\\"100%\\\" $HOME\"");
+    project.tables("[default_env]\nGREETING = \"it's \\\"100%\\\" in $LOGNAME's $$HOME\"");
     project.tables("[tasks.\"say:it\"]\nrun = 'printf \"%s\" \"$GREETING\" > said'\nafter = \"deploy:updated\"");
     project.xtask("deploy staging").success();
     let said = project.server("app1").site.read("current/said");
-    assert_eq!(said, "it's \"100%\" $HOME");
+    assert_eq!(said, format!("it's \"100%\" in {}'s $HOME", e2e::current_user()));
 }

@@ -27,7 +27,19 @@ fn broken_deploy(run: &str) -> (Project, Output) {
 #[test]
 fn a_failing_task_names_itself_its_command_and_its_last_lines() {
     let (_project, output) = broken_deploy("echo first; echo second >&2; exit 7");
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    break:it failed on deploy@app1
+      command: echo first; echo second >&2; exit 7
+      reason: ended with status 7
+      last lines of output:
+        | first
+        | second
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed on 1 of 1 servers
+      deploy@app1: `break:it`: ended with status 7: `echo first; echo second >&2; exit 7`
+    [exit status: 1]
+    ");
 }
 
 #[test]
@@ -82,14 +94,25 @@ fn nothing_is_published_anywhere_when_one_server_fails() {
     project.tables(&task("break:it", "echo 'disk full' >&2; exit 3", "roles = [\"web\"]\nafter = \"deploy:updated\""));
     let output = project.xtask("deploy staging").fails_with(1);
     assert!(project.sites().iter().all(|site| site.current() == before));
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    break:it failed on deploy@app2
+      command: echo 'disk full' >&2; exit 3
+      reason: ended with status 3
+      last lines of output:
+        | disk full
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy-2.log
+    error: `deploy` failed on 1 of 3 servers
+      deploy@app2: `break:it`: ended with status 3: `echo 'disk full' >&2; exit 3`
+    [exit status: 1]
+    ");
 }
 
 #[test]
 fn failures_of_several_servers_are_reported_together() {
     let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app"), ("app3", "app")]);
     project.tables(&task("break:it", "echo \"$PWD\" | grep -q app2 || exit 9", "after = \"deploy:updated\""));
-    project.xtask("deploy staging").fails_with(1).says("deploy@app1").says("deploy@app3").says("exit status 9");
+    project.xtask("deploy staging").fails_with(1).says("deploy@app1").says("deploy@app3").says("status 9");
     assert!(project.sites().iter().all(|site| !site.has_current()));
 }
 
@@ -97,7 +120,7 @@ fn failures_of_several_servers_are_reported_together() {
 fn a_task_after_publishing_that_fails_fails_the_deploy() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
     project.tables(&task("break:it", "exit 4", "after = \"deploy:published\""));
-    project.xtask("deploy staging").fails_with(1).says("break:it").says("exit status 4");
+    project.xtask("deploy staging").fails_with(1).says("break:it").says("status 4");
 }
 
 #[test]
@@ -106,7 +129,7 @@ fn no_output_of_a_task_can_pass_for_anything_else() {
     let noise =
         r"printf 'no end of line'; printf '\001\002\377\n'; head -c 300000 /dev/zero | tr '\0' x; echo; cat; exit 5";
     project.tables(&task("make:noise", noise, "after = \"deploy:updated\""));
-    project.xtask("deploy staging").fails_with(1).says("make:noise").says("exit status 5");
+    project.xtask("deploy staging").fails_with(1).says("make:noise").says("status 5");
 }
 
 #[test]
@@ -125,5 +148,37 @@ fn a_real_folder_in_place_of_current_is_refused_with_advice() {
     let output = project.xtask("deploy staging").fails_with(1);
     assert_eq!(site.read("current/index.html"), "by hand\n");
     assert!(site.link("current").is_none());
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    deploy:check:releases failed on deploy@app1
+      reason: `$SANDBOX/servers/app1/www/current` is a directory, not a link to a release
+      hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed on 1 of 1 servers
+      deploy@app1: `deploy:check:releases`: `$SANDBOX/servers/app1/www/current` is a directory, not a link to a release
+      hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old
+    [exit status: 1]
+    ");
+}
+
+#[test]
+fn a_switch_that_fails_on_one_server_is_undone_on_the_others() {
+    for is_first in [true, false] {
+        let mut project = Project::as_ordinary_user(&[("app1", "app"), ("app2", "app")]);
+        if !is_first {
+            project.xtask("deploy staging").success();
+        }
+        let before: Vec<_> = project.sites().iter().map(|site| site.link("current")).collect();
+        let spoil =
+            format!("case $PWD in *app2*) chmod 555 '{}' ;; esac", project.server("app2").site.path().display());
+        project.tables(&task("spoil:it", &spoil, "before = \"deploy:symlink:release\""));
+        let output = project.xtask("deploy staging").fails_with(1);
+        let app2 = project.server("app2").site.path();
+        std::fs::set_permissions(app2, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let after: Vec<_> = project.sites().iter().map(|site| site.link("current")).collect();
+        assert_eq!(after, before, "first: {is_first}\n{output}");
+        project.no_tables();
+        project.xtask("deploy staging").success();
+        assert_eq!(project.server("app1").site.current(), project.server("app2").site.current());
+    }
 }

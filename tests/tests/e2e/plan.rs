@@ -18,7 +18,45 @@ fn a_plan_names_the_servers_of_each_task_and_asks_none() {
     let project = fleet();
     let output = project.xtask("deploy staging --plan").success();
     assert_no_server_was_asked(&project);
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r"
+    `deploy` in stage `staging`
+      deploy@app1 (app, web): 5 commands
+      deploy@web1 (web): 5 commands
+
+      git:resolve                    on this machine
+
+      deploy:ensure_stage            on this machine
+
+      deploy:check:directories       on every server
+      deploy:check:releases          on every server
+      deploy:check:linked_dirs       on every server
+      deploy:check:make_linked_dirs  on every server
+      deploy:check:linked_files      on every server
+      git:check                      on every server
+      -- back here, for `deploy:new_release`
+
+      deploy:new_release             on this machine
+
+      git:update                     on every server
+      git:create_release             on every server
+      deploy:set_current_revision    on every server
+      deploy:symlink:linked_files    on every server
+      deploy:symlink:linked_dirs     on every server
+      -- all servers wait for each other: phase `update` ends
+
+      deploy:symlink:release         on every server
+      -- all servers wait for each other: phase `switch` ends
+
+      deploy:mark_published          on every server
+      -- all servers wait for each other: phase `activate` ends
+
+      deploy:cleanup                 on every server
+      deploy:log_revision            on every server
+
+    if anything fails
+
+      deploy:discard_release         on every server
+    ");
 }
 
 #[test]
@@ -26,7 +64,38 @@ fn a_plan_of_a_rollback_asks_no_server() {
     let project = fleet();
     let output = project.xtask("deploy rollback staging --plan").success();
     assert_no_server_was_asked(&project);
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r"
+    `deploy:rollback` in stage `staging`
+      deploy@app1 (app, web): 5 commands
+      deploy@web1 (web): 5 commands
+
+      deploy:ensure_stage            on this machine
+
+      deploy:check:directories       on every server
+      deploy:check:releases          on every server
+      deploy:check:linked_dirs       on every server
+      deploy:check:make_linked_dirs  on every server
+      deploy:check:linked_files      on every server
+      -- back here, for `deploy:choose_release`
+
+      deploy:choose_release          on this machine
+
+      deploy:revert_release          on every server
+      -- all servers wait for each other: phase `update` ends
+
+      deploy:symlink:release         on every server
+      -- all servers wait for each other: phase `switch` ends
+
+      deploy:mark_published          on every server
+      -- all servers wait for each other: phase `activate` ends
+
+      deploy:cleanup_rollback        on every server
+      deploy:log_revision            on every server
+
+    if anything fails
+
+      deploy:discard_release         on every server
+    ");
 }
 
 #[test]
@@ -57,14 +126,49 @@ fn the_scripts_of_a_dry_run_are_ones_that_shellcheck_likes() {
 fn the_flow_of_a_deploy_prints_as_documented() {
     let project = Project::local();
     let output = project.xtask("tasks --flow deploy").success();
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r"
+    deploy
+      deploy:starting
+        [before]
+          deploy:ensure_stage
+        deploy:check
+      deploy:started
+      deploy:updating
+        git:create_release
+        deploy:symlink:shared
+      deploy:updated
+      deploy:publishing
+        deploy:symlink:release
+      deploy:published
+      deploy:finishing
+        deploy:cleanup
+      deploy:finished
+        deploy:log_revision
+    ");
 }
 
 #[test]
 fn the_flow_of_a_rollback_prints_as_documented() {
     let project = Project::local();
     let output = project.xtask("tasks --flow deploy:rollback").success();
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r"
+    deploy
+      deploy:starting
+        [before]
+          deploy:ensure_stage
+        deploy:check
+      deploy:started
+      deploy:reverting
+        deploy:revert_release
+      deploy:reverted
+      deploy:publishing
+        deploy:symlink:release
+      deploy:published
+      deploy:finishing_rollback
+        deploy:cleanup_rollback
+      deploy:finished
+        deploy:log_revision
+    ");
 }
 
 #[test]

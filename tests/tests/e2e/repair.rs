@@ -108,7 +108,7 @@ fn a_killed_controller_leaves_the_old_release_live_and_nothing_running() {
     let mut project = project_with("push");
     project.xtask("deploy staging").success();
     project.tables("[tasks.\"take:long\"]\nrun = \"echo sleeping; sleep 602\"\nafter = \"deploy:updated\"");
-    let run = project.start("deploy staging");
+    let run = project.start("deploy staging --verbose");
     run.wait_for("sleeping");
     run.signal(Signal::KILL);
     let _ = run.wait();
@@ -127,7 +127,7 @@ fn an_interrupted_deploy_ends_its_commands_and_leaves_the_old_release_live() {
     let mut project = project_with("push");
     project.xtask("deploy staging").success();
     project.tables("[tasks.\"take:long\"]\nrun = \"echo sleeping; sleep 603\"\nafter = \"deploy:updated\"");
-    let run = project.start("deploy staging");
+    let run = project.start("deploy staging --verbose");
     run.wait_for("sleeping");
     run.signal(Signal::INT);
     let output = run.wait().fails_with(130);

@@ -94,14 +94,43 @@ fn a_branch_that_does_not_exist_is_an_error_that_names_near_ones() {
 #[test]
 fn a_missing_branch_reads_like_this() {
     let project = project_with("push");
-    assert_snapshot!(project.xtask("deploy staging --branch mian"), @"");
+    assert_snapshot!(project.xtask("deploy staging --branch mian").fails().errors(), @r"
+
+    git:resolve failed
+      reason: the repository has no branch, tag or commit `mian`
+      hint: did you mean `main`?
+      hint: it has feature/next, main, v2; has the branch been pushed?
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed
+      here: `git:resolve`: the repository has no branch, tag or commit `mian`
+      hint: did you mean `main`?
+      hint: it has feature/next, main, v2; has the branch been pushed?
+    [exit status: 1]
+    ");
 }
 
 #[test]
 fn a_repository_that_is_not_there_reads_like_this() {
     let mut project = project_with("push");
     project.top(&format!("repo_url = {:?}", project.sandbox.join("no/such/repo")));
-    assert_snapshot!(project.xtask("deploy staging"), @"");
+    assert_snapshot!(project.xtask("deploy staging").fails().errors(), @r"
+
+    git:resolve failed
+      reason: can't read the repository `$SANDBOX/no/such/repo`
+      last lines of output:
+        | fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository\x0afatal: Could not read from remote repository.\x0a\x0aPlease make sure you have the correct access rights\x0aand the repository exists.
+      hint: try it by hand: git ls-remote
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    error: `deploy` failed
+      here: `git:resolve`: can't read the repository `$SANDBOX/no/such/repo`
+          cause: fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository
+    fatal: Could not read from remote repository.
+
+    Please make sure you have the correct access rights
+    and the repository exists.
+      hint: try it by hand: git ls-remote
+    [exit status: 4]
+    ");
 }
 
 #[test]
@@ -143,12 +172,27 @@ fn a_branch_and_a_tag_of_one_name_are_not_confused() {
 fn a_branch_like_an_option_name_or_with_odd_letters_is_deployed() {
     for strategy in STRATEGIES {
         let project = project_with(strategy);
-        let name = "fix/it's-$(touch x)-%s-ünïcode";
+        let name = "fix/it's-$(id)-%s;`id`&-ünïcode";
         project.repo.git(&["branch", name, "feature/next"]);
         project.xtask_with(&["deploy", "staging", "--branch", name]).success();
         assert_live(&project, "two\n", &project.repo.git(&["rev-parse", "feature/next"]));
         let log = project.server("app1").site.revisions().join("\n");
         assert!(log.starts_with(&format!("Branch {name} (at ")), "{log}");
+    }
+}
+
+#[test]
+fn a_branch_whose_name_was_a_folder_before_is_deployed() {
+    for strategy in STRATEGIES {
+        let project = project_with(strategy);
+        project.xtask("deploy staging --branch feature/next").success();
+        project.repo.git(&["branch", "--move", "feature/next", "elsewhere"]);
+        project.repo.git(&["branch", "feature", "elsewhere"]);
+        project.xtask("deploy staging --branch feature").success();
+        project.repo.git(&["branch", "--move", "feature", "elsewhere2"]);
+        project.repo.git(&["branch", "feature/next", "main"]);
+        project.xtask("deploy staging --branch feature/next").success();
+        assert_live(&project, "three\n", &project.repo.git(&["rev-parse", "main"]));
     }
 }
 
@@ -173,6 +217,7 @@ fn a_shallow_mirror_holds_one_commit() {
 #[test]
 fn one_commit_is_deployed_everywhere_though_the_branch_moves() {
     let mut project = project_with("push");
+    project.xtask("deploy staging").success();
     let repo = project.repo.path().display().to_string();
     // While the first phase runs, somebody pushes.
     project.tables(&format!(
@@ -182,6 +227,7 @@ fn one_commit_is_deployed_everywhere_though_the_branch_moves() {
     project.repo.git(&["switch", "--quiet", "--detach"]);
     let before = project.repo.git(&["rev-parse", "main"]);
     project.xtask("deploy staging").success();
+    assert_ne!(project.repo.git(&["rev-parse", "main"]), before, "the branch did move");
     assert_live(&project, "three\n", &before);
 }
 

@@ -51,7 +51,17 @@ fn a_release_that_is_not_there_is_refused() {
     let project = Project::over_ssh(&[("app1", "app"), ("app2", "app")]);
     deployed(&project, 2);
     let output = project.xtask("deploy rollback staging --release 20010101000000").fails_with(1);
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    deploy:choose_release failed
+      reason: can't go back to release `RELEASE1`: deploy@app1 doesn't have it, deploy@app2 doesn't have it
+      hint: nothing was changed; `ls` the `releases` folder for what there is
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE2-staging-deploy-rollback.log
+    error: `deploy:rollback` failed
+      here: `deploy:choose_release`: can't go back to release `RELEASE1`: deploy@app1 doesn't have it, deploy@app2 doesn't have it
+      hint: nothing was changed; `ls` the `releases` folder for what there is
+    [exit status: 1]
+    ");
     assert!(project.sites().iter().all(|site| live(site) == "two"));
 }
 
@@ -70,7 +80,22 @@ fn with_nothing_to_go_back_to_nothing_changes() {
     let project = Project::over_ssh(&[("app1", "app")]);
     deployed(&project, 1);
     let output = project.xtask("deploy rollback staging").fails_with(1);
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output.errors(), @r"
+
+    deploy:choose_release failed
+      reason: there is nothing to go back to: no good release before RELEASE1 is on every server
+      last lines of output:
+        | good releases before it
+        | deploy@app1: none
+      hint: deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA
+    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy-rollback.log
+    error: `deploy:rollback` failed
+      here: `deploy:choose_release`: there is nothing to go back to: no good release before RELEASE1 is on every server
+          good releases before it
+          deploy@app1: none
+      hint: deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA
+    [exit status: 1]
+    ");
     assert_eq!(live(&project.server("app1").site), "one");
 }
 

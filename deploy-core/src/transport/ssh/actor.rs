@@ -1,6 +1,8 @@
 //! The thread that owns a session: one loop that never waits for anything but `poll`.
 
 use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
@@ -8,11 +10,14 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags};
 use ssh2::Error as Fault;
 
-use super::channels::Channels;
+use super::channels::{AgentRequest, Channels, Dial, Purpose};
 use super::connection::Counters;
 use super::error;
 use super::job::{Command, Job};
 use super::keepalive::Keepalive;
+use super::port::Port;
+use super::pump::Pump;
+use super::sys::AgentChannels;
 use super::waker::Waker;
 use super::wire::{Wire, wait_for};
 
@@ -20,29 +25,56 @@ use super::wire::{Wire, wait_for};
 pub(super) enum Request {
     /// To run a command.
     Exec(Command),
+    /// To reach another server from this one.
+    Dial(Dial),
+}
+
+/// What a session is handed over with.
+pub(super) struct Charge {
+    pub(super) wire: Wire,
+    pub(super) label: String,
+    pub(super) purpose: Purpose,
+    pub(super) requests: Receiver<Request>,
+    pub(super) waker: Arc<Waker>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) keepalive: Keepalive,
+    /// Where the agent listens that the server may use.
+    pub(super) forward_agent: Option<PathBuf>,
 }
 
 /// The owner of a session and of everything that runs over it.
 pub(super) struct Actor {
-    // Before the session: a channel that is dropped must find its session's socket shut, or it would say goodbye.
-    pub(super) wire: Wire,
-    pub(super) label: String,
-    pub(super) requests: Receiver<Request>,
-    pub(super) waker: Arc<Waker>,
-    pub(super) counters: Arc<Counters>,
-    pub(super) channels: Channels,
-    pub(super) keepalive: Keepalive,
+    // First: it shuts the socket when it is dropped, and without that the channels below would wait to say goodbye.
+    charge: Charge,
+    channels: Channels,
+    agent: Option<AgentChannels>,
     /// Commands that wait for a channel.
-    pub(super) queue: VecDeque<Command>,
-    pub(super) jobs: Vec<Job>,
+    queue: VecDeque<Command>,
+    jobs: Vec<Job>,
+    pumps: Vec<Pump>,
     /// Set when the last handle is gone.
-    pub(super) released: bool,
+    released: bool,
 }
 
 /// How many bytes one read asks for.
 const READ: usize = 64 << 10;
 
 impl Actor {
+    /// Takes a session over, on the thread that will own it.
+    pub(super) fn new(charge: Charge) -> Actor {
+        let agent = charge.forward_agent.is_some().then(|| AgentChannels::accept(&charge.wire.session));
+        let request = if agent.is_some() { AgentRequest::Wanted } else { AgentRequest::Unwanted };
+        Actor {
+            channels: Channels::new(charge.purpose, request),
+            agent,
+            charge,
+            queue: VecDeque::new(),
+            jobs: Vec::new(),
+            pumps: Vec::new(),
+            released: false,
+        }
+    }
+
     /// Runs until nobody needs the connection any more, or it is lost.
     pub(super) fn run(mut self) {
         let mut buffer = vec![0; READ];
@@ -57,31 +89,35 @@ impl Actor {
                 Err(fault) => return self.lose(&error::reason(&fault)),
             }
         }
-        self.wire.shut();
+        self.lose("we logged out");
     }
 
     /// Moves everything that can move. Returns whether anything did.
     fn turn(&mut self, buffer: &mut [u8]) -> Result<bool, Fault> {
         let mut moved = self.take_requests();
-        moved |= self.channels.step(&self.wire, self.jobs.len(), &mut self.queue, &self.label)?;
+        moved |= self.open_channels()?;
         moved |= self.start_jobs();
+        let Charge { wire, label, .. } = &self.charge;
         for job in &mut self.jobs {
-            moved |= job.step(&self.wire, buffer, &self.label)?;
-            self.wire.note_interest();
+            moved |= job.step(wire, buffer, label)?;
+            wire.note_interest();
+        }
+        for pump in &mut self.pumps {
+            moved |= pump.step(wire, buffer)?;
+            wire.note_interest();
         }
         self.jobs.retain(|job| !job.is_over());
-        // Next time somebody else goes first.
-        if moved && self.jobs.len() > 1 {
-            self.jobs.rotate_left(1);
-        }
+        self.pumps.retain(|pump| !pump.is_over());
+        self.let_others_go_first();
         Ok(moved)
     }
 
     fn take_requests(&mut self) -> bool {
         let mut moved = false;
         loop {
-            match self.requests.try_recv() {
+            match self.charge.requests.try_recv() {
                 Ok(Request::Exec(command)) => self.queue.push_back(command),
+                Ok(Request::Dial(dial)) => self.channels.dial(dial),
                 Err(TryRecvError::Empty) => return moved,
                 Err(TryRecvError::Disconnected) => {
                     self.released = true;
@@ -92,15 +128,40 @@ impl Actor {
         }
     }
 
+    fn open_channels(&mut self) -> Result<bool, Fault> {
+        let Charge { wire, label, counters, .. } = &self.charge;
+        let moved = self.channels.step(wire, self.jobs.len(), &mut self.queue, label)?;
+        counters.note_agent(self.channels.agent());
+        self.pumps.extend(self.channels.take_dialed());
+        if let (Some(agent), Some(socket)) = (&mut self.agent, &self.charge.forward_agent) {
+            let arrived = agent.take().into_iter().map(Port::new);
+            self.pumps.extend(arrived.filter_map(|port| match UnixStream::connect(socket) {
+                Ok(socket) => Pump::new(port, socket).ok(),
+                Err(_) => Pump::refuse(port).ok(),
+            }));
+        }
+        Ok(moved)
+    }
+
     fn start_jobs(&mut self) -> bool {
         let mut moved = false;
         while !self.queue.is_empty() {
-            let Some(channel) = self.channels.take() else { break };
+            let Some(port) = self.channels.take() else { break };
             let Some(command) = self.queue.pop_front() else { break };
-            self.jobs.push(Job::new(command, channel, Arc::clone(&self.counters)));
+            self.jobs.push(Job::new(command, port, Arc::clone(&self.charge.counters)));
             moved = true;
         }
         moved
+    }
+
+    /// Whoever was served first now is last in the next turn.
+    fn let_others_go_first(&mut self) {
+        if self.jobs.len() > 1 {
+            self.jobs.rotate_left(1);
+        }
+        if self.pumps.len() > 1 {
+            self.pumps.rotate_left(1);
+        }
     }
 
     /// Sleeps until something happens.
@@ -109,34 +170,47 @@ impl Actor {
     ///
     /// The reason when the server has been silent for too long.
     fn rest(&mut self) -> Result<(), String> {
-        let interest = self.wire.take_interest();
-        let mut fds = [
-            PollFd::from_borrowed_fd(self.wire.socket(), interest),
-            PollFd::from_borrowed_fd(self.waker.fd(), PollFlags::IN),
+        let Charge { wire, waker, keepalive, .. } = &mut self.charge;
+        let is_listening = self.channels.is_listening() || !self.jobs.is_empty() || !self.pumps.is_empty();
+        let mut interest = wire.take_interest();
+        // Without a channel nothing takes in what the server sends, so it must not wake us, nor can it be judged.
+        interest.set(PollFlags::IN, is_listening);
+        let timeout = keepalive.time_left(Instant::now()).filter(|_| is_listening);
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(waker.fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(wire.socket(), interest),
         ];
-        wait_for(&mut fds, self.keepalive.time_left(Instant::now()));
-        let (socket, waker) = (fds[0].revents(), fds[1].revents());
-        if waker.contains(PollFlags::IN) {
-            self.waker.take();
+        let pumps = self.pumps.iter().map(Pump::interest).filter(|(_, flags)| !flags.is_empty());
+        fds.extend(pumps.map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)));
+        wait_for(&mut fds, timeout);
+        if fds[0].revents().contains(PollFlags::IN) {
+            waker.take();
         }
-        if socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
-            self.wire.acknowledge();
-            self.keepalive.heard(Instant::now());
+        let is_heard = fds[1].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
+        if is_heard {
+            wire.acknowledge();
         }
-        self.keepalive.step(&self.wire, Instant::now())
+        if is_heard || !is_listening {
+            keepalive.heard(Instant::now());
+        }
+        keepalive.step(wire, Instant::now())
     }
 
     /// Tells everybody who waits why the connection ended.
     fn lose(mut self, reason: &str) {
-        self.wire.shut();
-        self.counters.lose(reason);
+        self.charge.wire.shut();
+        self.charge.counters.lose(reason);
+        self.channels.lose(reason);
         let commands = self.jobs.drain(..).map(Job::into_command).chain(self.queue.drain(..));
         for command in commands {
-            command.fail(error::lost(&self.label, reason));
+            command.fail(error::lost(&self.charge.label, reason));
         }
-        // A request that came in meanwhile: whoever sends one later finds the reason in the counters.
-        while let Ok(Request::Exec(command)) = self.requests.try_recv() {
-            command.fail(error::lost(&self.label, reason));
+        // What came in meanwhile. Whoever comes later finds the reason in the counters.
+        while let Ok(request) = self.charge.requests.try_recv() {
+            match request {
+                Request::Exec(command) => command.fail(error::lost(&self.charge.label, reason)),
+                Request::Dial(dial) => dial.fail(reason.to_owned()),
+            }
         }
     }
 }

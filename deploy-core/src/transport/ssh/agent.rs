@@ -114,3 +114,90 @@ fn no_answer(error: io::Error) -> io::Error {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    /// An agent that reads one request and answers with `answer`, or hangs up if that is empty. Returns the request.
+    fn agent(answer: Vec<u8>) -> (tempfile::TempDir, Agent, thread::JoinHandle<Vec<u8>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("agent");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let serve = move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut length = [0; 4];
+            stream.read_exact(&mut length).unwrap();
+            let mut request = vec![0; u32::from_be_bytes(length) as usize];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(&answer).unwrap();
+            request
+        };
+        (folder, Agent::at(&socket), thread::spawn(serve))
+    }
+
+    fn message(content: &[u8]) -> Vec<u8> {
+        let mut message = Vec::new();
+        put(&mut message, content);
+        message
+    }
+
+    #[test]
+    fn keys_are_listed_with_their_comments() {
+        let mut content = vec![IDENTITIES_ANSWER, 0, 0, 0, 2];
+        for field in ["blob1", "me@laptop", "blob2", ""] {
+            put(&mut content, field.as_bytes());
+        }
+        let (_folder, agent, server) = agent(message(&content));
+        let identities = agent.identities().unwrap();
+        let listed: Vec<_> = identities.iter().map(|own| (&own.blob[..], own.comment.as_str())).collect();
+        assert_eq!(listed, [(&b"blob1"[..], "me@laptop"), (b"blob2", "")]);
+        assert_eq!(server.join().unwrap(), [REQUEST_IDENTITIES]);
+    }
+
+    #[test]
+    fn rsa_is_signed_with_the_hash_that_the_algorithm_names() {
+        for (algorithm, flags) in [
+            ("rsa-sha2-512", 4),
+            ("rsa-sha2-512-cert-v01@openssh.com", 4),
+            ("rsa-sha2-256", 2),
+            ("rsa-sha2-256-cert-v01@openssh.com", 2),
+            ("ssh-ed25519", 0),
+        ] {
+            let mut content = vec![SIGN_RESPONSE];
+            put(&mut content, b"signature");
+            let (_folder, agent, server) = agent(message(&content));
+            assert_eq!(agent.sign(b"key", b"data", algorithm.as_bytes()).unwrap(), b"signature");
+            let mut request = vec![SIGN_REQUEST];
+            put(&mut request, b"key");
+            put(&mut request, b"data");
+            request.extend([0, 0, 0, flags]);
+            assert_eq!(server.join().unwrap(), request, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_refuses_or_talks_nonsense_is_an_error() {
+        for answer in
+            [message(&[5]), message(&[]), message(&[IDENTITIES_ANSWER, 0, 0, 0, 9]), vec![0xff; 4], Vec::new()]
+        {
+            let (_folder, agent, server) = agent(answer.clone());
+            assert!(agent.identities().is_err(), "{answer:?}");
+            server.join().unwrap();
+            let (_folder, agent, server) = self::agent(answer.clone());
+            assert!(agent.sign(b"key", b"data", b"ssh-ed25519").is_err(), "{answer:?}");
+            server.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_agent_that_says_nothing_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("agent");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let error = Agent::at(&socket).call(&[REQUEST_IDENTITIES], Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.to_string(), "the agent doesn't answer");
+    }
+}

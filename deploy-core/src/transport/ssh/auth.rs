@@ -1,42 +1,61 @@
 //! Logging in: which ways are tried, in which order, and what is said when none works.
 
 use std::ffi::CString;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use libssh2_sys as raw;
 use ssh2::Error as Fault;
 
 use super::agent::{Agent, Identity};
+use super::candidates::{Candidate, Signer, candidates};
 use super::config::HostConfig;
 use super::error;
+use super::interactive::{Answers, Passwords};
 use super::keys::{KeyFile, KeyRing};
 use super::login::{Attempt, AttemptOutcome, Login};
 use super::sys;
-use super::wire::Wire;
-use super::wire_format::{Reader, leading_name};
+use super::wire::{self, Wire};
+use super::wire_format::Reader;
 use crate::error::Error;
 use crate::ui::Ask;
 
-/// How many refusals are risked. Servers hang up at the sixth (`MaxAuthTries 6`), and some punish that.
+/// How many refusals are risked. Servers hang up at the sixth (`MaxAuthTries 6`), and some then punish our address.
 const MAX_REFUSALS: usize = 5;
+
+/// How many passwords are sent: the one that worked elsewhere, and one typed for this server.
+const PASSWORD_TRIES: usize = 2;
+
+/// What logins of a whole run share.
+#[derive(Default)]
+pub(super) struct Secrets {
+    pub(super) keys: KeyRing,
+    passwords: Passwords,
+}
 
 /// What a login needs to know and to do its work with.
 pub(super) struct Authentication<'a> {
     pub(super) wire: &'a mut Wire,
     pub(super) config: &'a HostConfig,
-    pub(super) keys: &'a KeyRing,
+    pub(super) secrets: &'a Secrets,
     pub(super) ask: &'a dyn Ask,
     pub(super) label: &'a str,
-    /// When the login has to be through. Time that a person takes to answer doesn't count.
+    /// When the login has to be through. Time that a person or a token takes to answer doesn't count.
     pub(super) deadline: Instant,
     pub(super) login: &'a mut Login,
 }
 
-/// A key to try.
-enum Candidate {
-    Agent(Agent, Identity),
-    File(PathBuf, std::sync::Arc<KeyFile>),
+/// Why a login can't go on.
+enum Stop {
+    /// The connection is gone.
+    Broken(Fault),
+    /// Another refusal, and the server would hang up.
+    TooManyRefusals,
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Stop {
+        Stop::Broken(fault)
+    }
 }
 
 impl Authentication<'_> {
@@ -46,164 +65,311 @@ impl Authentication<'_> {
     ///
     /// Says what was tried and what the server offers.
     pub(super) fn run(mut self) -> Result<(), Error> {
-        let user =
-            CString::new(self.config.user.clone()).map_err(|_| self.failed("the user's name has a NUL in it"))?;
-        let started = Instant::now();
-        let methods = self.wire.wait(self.deadline, |session| sys::login_methods(session, &user));
-        self.login.round_trip = started.elapsed();
-        let Some(methods) = methods.map_err(|fault| self.failed(&error::reason(&fault)))? else { return Ok(()) };
-        self.login.offered = methods.split(',').map(str::to_owned).collect();
-        if self.offers("publickey") && self.try_keys(&user)? {
-            return Ok(());
+        match self.try_everything() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.refused("")),
+            Err(Stop::TooManyRefusals) => Err(self
+                .refused("\nother keys were not tried: servers hang up after too many refusals")
+                .hint("name the right key as `identity_files` in deploy.toml, or as `IdentityFile` in ~/.ssh/config")),
+            Err(Stop::Broken(fault)) => Err(self.broken(&fault)),
         }
-        Err(self.refused())
+    }
+
+    /// Tries one way after the other. When the server accepts one and wants another besides, it begins anew with what
+    /// is then offered.
+    fn try_everything(&mut self) -> Result<bool, Stop> {
+        let started = Instant::now();
+        if self.ask_for_methods()? {
+            return Ok(true);
+        }
+        self.login.round_trip = started.elapsed();
+        let agent = self.agent();
+        let keys = candidates(self.config, &self.secrets.keys, agent);
+        loop {
+            let outcome = self.try_methods(&keys)?;
+            if outcome != Some(AttemptOutcome::Partial) {
+                return Ok(outcome == Some(AttemptOutcome::Accepted));
+            }
+        }
+    }
+
+    fn try_methods(&mut self, keys: &[Candidate]) -> Result<Option<AttemptOutcome>, Stop> {
+        let mut outcome = None;
+        if self.offers("publickey") {
+            outcome = self.try_keys(keys)?;
+        }
+        if outcome.is_none() && self.offers("keyboard-interactive") {
+            outcome = self.answer_questions()?;
+        }
+        if outcome.is_none() && self.offers("password") {
+            outcome = self.try_password()?;
+        }
+        Ok(outcome)
+    }
+
+    /// Learns what the server offers. True: it wants nothing.
+    fn ask_for_methods(&mut self) -> Result<bool, Fault> {
+        let user = c_string(&self.config.user);
+        let methods = self.wire.wait(self.deadline, |session| sys::login_methods(session, &user))?;
+        self.login.offered = methods.iter().flat_map(|methods| methods.split(',')).map(str::to_owned).collect();
+        Ok(methods.is_none())
     }
 
     fn offers(&self, method: &str) -> bool {
         self.login.offered.iter().any(|offered| offered == method)
     }
 
-    fn try_keys(&mut self, user: &CString) -> Result<bool, Error> {
-        for candidate in self.candidates() {
-            let refusals = self.login.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Refused).count();
-            if refusals == MAX_REFUSALS {
-                break;
-            }
-            let what = candidate.describe();
-            let outcome = self.try_key(user, &candidate).map_err(|fault| self.failed(&error::reason(&fault)))?;
-            self.login.attempts.push(Attempt { what, outcome: outcome.clone() });
-            if outcome == AttemptOutcome::Accepted {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The keys to try: of each named file its twin in the agent, then itself; then the agent's other keys; then the
-    /// files that `ssh` looks for where none is named.
-    fn candidates(&mut self) -> Vec<Candidate> {
-        let mut identities = self.identities();
-        let files: Vec<_> = self.config.identity_files.iter().map(|path| (path, self.keys.file(path))).collect();
-        let mut candidates = Vec::new();
-        for (path, file) in files {
-            let twin = identities.iter().position(|(_, identity)| file.public.as_ref() == Some(&identity.blob));
-            match twin {
-                Some(index) => {
-                    let (agent, identity) = identities.remove(index);
-                    candidates.push(Candidate::Agent(agent, identity));
-                }
-                None if file.is_missing() => {}
-                None => candidates.push(Candidate::File(path.clone(), file)),
-            }
-        }
-        if !self.config.identities_only {
-            candidates.extend(identities.into_iter().map(|(agent, identity)| Candidate::Agent(agent, identity)));
-        }
-        candidates
-    }
-
-    fn identities(&mut self) -> Vec<(Agent, Identity)> {
-        let Some(agent) = self.config.agent.as_deref().map(Agent::at) else { return Vec::new() };
+    fn agent(&mut self) -> Option<(Agent, Vec<Identity>)> {
+        let agent = Agent::at(self.config.agent.as_deref()?);
+        let place = agent.socket().display().to_string();
         match agent.identities() {
             Ok(identities) => {
-                self.login.agent = Some(format!("{} ({} keys)", agent.socket().display(), identities.len()));
-                identities.into_iter().map(|identity| (agent.clone(), identity)).collect()
+                self.login.agent = Some(format!("{place}: {} keys", identities.len()));
+                Some((agent, identities))
             }
             Err(error) => {
-                self.login.agent = Some(format!("{}: {error}", agent.socket().display()));
-                Vec::new()
+                self.login.agent = Some(format!("{place}: {error}"));
+                None
             }
         }
     }
 
-    fn try_key(&mut self, user: &CString, candidate: &Candidate) -> Result<AttemptOutcome, Fault> {
-        match candidate {
-            Candidate::Agent(agent, identity) => self.try_identity(user, agent, identity),
-            Candidate::File(path, file) => self.try_file(path, file),
+    fn try_keys(&mut self, keys: &[Candidate]) -> Result<Option<AttemptOutcome>, Stop> {
+        let mut refused: Vec<&[u8]> = Vec::new();
+        for candidate in keys {
+            let blob = candidate.blob.as_deref();
+            // A key that was accepted once is not asked for twice, and a refused one is no better from another place.
+            let known = self.was_accepted(candidate) || blob.is_some_and(|blob| refused.contains(&blob));
+            if known {
+                continue;
+            }
+            match self.attempt(candidate.describe(), |own| own.try_key(candidate))? {
+                AttemptOutcome::Refused => refused.extend(blob),
+                AttemptOutcome::Unusable(_) => {}
+                outcome => return Ok(Some(outcome)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn was_accepted(&self, candidate: &Candidate) -> bool {
+        let what = candidate.describe();
+        self.login.attempts.iter().any(|attempt| attempt.outcome == AttemptOutcome::Partial && attempt.what == what)
+    }
+
+    /// Makes an attempt and writes it down.
+    fn attempt(
+        &mut self,
+        what: String,
+        try_it: impl FnOnce(&mut Self) -> Result<AttemptOutcome, Fault>,
+    ) -> Result<AttemptOutcome, Stop> {
+        // What follows a partial success begins with a question that servers count as a refusal, too.
+        let counts = |attempt: &&Attempt| matches!(attempt.outcome, AttemptOutcome::Refused | AttemptOutcome::Partial);
+        if self.login.attempts.iter().filter(counts).count() >= MAX_REFUSALS {
+            return Err(Stop::TooManyRefusals);
+        }
+        let outcome = try_it(self)?;
+        self.login.attempts.push(Attempt { what, outcome: outcome.clone() });
+        Ok(outcome)
+    }
+
+    fn try_key(&mut self, candidate: &Candidate) -> Result<AttemptOutcome, Fault> {
+        match &candidate.signer {
+            Signer::Agent(agent, identity) => {
+                let blob = candidate.blob.as_deref().unwrap_or(&identity.blob);
+                self.try_identity(agent, identity, blob)
+            }
+            Signer::File(file) => self.try_file(candidate, file),
         }
     }
 
-    fn try_identity(&mut self, user: &CString, agent: &Agent, identity: &Identity) -> Result<AttemptOutcome, Fault> {
-        let mut trouble = None;
-        let mut sign = |data: &[u8]| {
-            let (signature, failure) = sign(agent, identity, data);
-            trouble = failure;
-            signature
-        };
-        let result =
-            self.wire.wait(self.deadline, |session| sys::log_in_with_key(session, user, &identity.blob, &mut sign));
+    fn try_identity(&mut self, agent: &Agent, identity: &Identity, blob: &[u8]) -> Result<AttemptOutcome, Fault> {
+        let (mut trouble, mut waited) = (None, Duration::ZERO);
+        let result = self.offer(blob, &mut |data| {
+            let started = Instant::now();
+            let signature = sign(agent, identity, data);
+            waited += started.elapsed();
+            signature.map_err(|error| trouble = Some(error.to_string())).ok()
+        });
+        self.deadline += waited;
         match (result, trouble) {
             (Err(_), Some(trouble)) => Ok(AttemptOutcome::Unusable(trouble)),
-            (result, _) => outcome(result),
+            (result, _) => self.judge(result),
         }
     }
 
-    fn try_file(&mut self, path: &Path, file: &KeyFile) -> Result<AttemptOutcome, Fault> {
-        let asked = Instant::now();
-        let (text, passphrase) = match file.open(path, self.ask) {
-            Ok(opened) => opened,
+    fn try_file(&mut self, candidate: &Candidate, file: &KeyFile) -> Result<AttemptOutcome, Fault> {
+        if let Some(blob) = candidate.blob.as_deref().filter(|_| file.is_locked()) {
+            // Nobody is asked for the passphrase of a key that the server doesn't want.
+            let mut wanted = false;
+            let result = self.offer(blob, &mut |_| {
+                wanted = true;
+                None
+            });
+            if !wanted {
+                return self.judge(result);
+            }
+        }
+        let started = Instant::now();
+        let key = match file.unlock(self.ask) {
+            Ok(key) => key,
             Err(reason) => return Ok(AttemptOutcome::Unusable(reason)),
         };
-        self.deadline += asked.elapsed();
-        let user = &self.config.user;
-        outcome(self.wire.wait(self.deadline, |session| {
-            sys::pending(session.userauth_pubkey_memory(user, None, text, passphrase.as_deref()))
-        }))
+        self.deadline += started.elapsed();
+        let (user, certificate) = (&self.config.user, candidate.certificate.as_ref().map(|own| own.text.as_str()));
+        let result = self.wire.wait(self.deadline, |session| {
+            sys::pending(session.userauth_pubkey_memory(user, certificate, &key.text, key.passphrase.as_deref()))
+        });
+        let outcome = self.judge(result)?;
+        if matches!(outcome, AttemptOutcome::Unusable(_)) {
+            file.reject_passphrase();
+        }
+        Ok(outcome)
     }
 
-    fn failed(&self, cause: &str) -> Error {
-        Error::connection(format!("failed to log in to `{}` as `{}`", self.label, self.config.user))
-            .because(anyhow::anyhow!("{cause}"))
+    /// Offers a key, and has `sign` called if the server wants it.
+    fn offer(&mut self, blob: &[u8], sign: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) -> Result<(), Fault> {
+        let user = c_string(&self.config.user);
+        self.wire.wait(self.deadline, |session| sys::log_in_with_key(session, &user, blob, sign))
     }
 
-    fn refused(&self) -> Error {
-        let attempts: Vec<String> = self.login.attempts.iter().map(Attempt::to_string).collect();
-        let tried = if attempts.is_empty() { "there was no key to try".into() } else { attempts.join("\n") };
-        let command = format!("ssh -v -p {} {}@{}", self.login.port, self.config.user, self.login.host);
-        Error::connection(format!("`{}` does not let `{}` in", self.label, self.config.user))
-            .detail(format!("{tried}\nthe server offers: {}", self.login.offered.join(", ")))
-            .hint(format!("compare with what `{command}` does"))
-    }
-}
-
-impl Candidate {
-    fn describe(&self) -> String {
-        match self {
-            Candidate::Agent(_, identity) => {
-                format!("agent key `{}` ({})", identity.comment, leading_name(&identity.blob))
+    fn answer_questions(&mut self) -> Result<Option<AttemptOutcome>, Stop> {
+        for _ in 0..PASSWORD_TRIES {
+            match self.attempt("keyboard-interactive".into(), |own| own.answer_once())? {
+                AttemptOutcome::Refused => {}
+                AttemptOutcome::Unusable(_) => break,
+                outcome => return Ok(Some(outcome)),
             }
-            Candidate::File(path, _) => format!("key file `{}`", path.display()),
+        }
+        Ok(None)
+    }
+
+    fn answer_once(&mut self) -> Result<AttemptOutcome, Fault> {
+        let started = Instant::now();
+        let (user, socket) = (&self.config.user, self.wire.socket_handle());
+        let mut answers = Answers {
+            ask: self.ask,
+            passwords: &self.secrets.passwords,
+            user,
+            server: self.label,
+            password: None,
+            give_up: &|| wire::shut(&socket),
+            gave_up: false,
+        };
+        // A person may take as long as the server lets them.
+        let deadline = self.deadline + INTERACTIVE_TIME;
+        let result =
+            self.wire.wait(deadline, |session| sys::pending(session.userauth_keyboard_interactive(user, &mut answers)));
+        let (gave_up, password) = (answers.gave_up, answers.password);
+        self.deadline += started.elapsed();
+        if gave_up {
+            return Ok(AttemptOutcome::Unusable("there is no terminal to answer the server's questions on".into()));
+        }
+        let outcome = self.judge(result)?;
+        self.forget_if_refused(&outcome, password.as_deref());
+        Ok(outcome)
+    }
+
+    fn try_password(&mut self) -> Result<Option<AttemptOutcome>, Stop> {
+        for _ in 0..PASSWORD_TRIES {
+            match self.attempt("password".into(), |own| own.send_password())? {
+                AttemptOutcome::Refused => {}
+                AttemptOutcome::Unusable(_) => break,
+                outcome => return Ok(Some(outcome)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn send_password(&mut self) -> Result<AttemptOutcome, Fault> {
+        let started = Instant::now();
+        let Some(password) = self.secrets.passwords.get(&self.config.user, self.label, self.ask) else {
+            return Ok(AttemptOutcome::Unusable("there is no terminal to ask for it".into()));
+        };
+        self.deadline += started.elapsed();
+        let user = &self.config.user;
+        let result = self.wire.wait(self.deadline, |session| sys::pending(session.userauth_password(user, &password)));
+        let outcome = self.judge(result)?;
+        self.forget_if_refused(&outcome, Some(&password));
+        Ok(outcome)
+    }
+
+    fn forget_if_refused(&self, outcome: &AttemptOutcome, password: Option<&str>) {
+        if let (AttemptOutcome::Refused, Some(password)) = (outcome, password) {
+            self.secrets.passwords.forget(&self.config.user, password);
         }
     }
+
+    /// What the server said to an attempt.
+    fn judge(&mut self, result: Result<(), Fault>) -> Result<AttemptOutcome, Fault> {
+        let Err(fault) = result else { return Ok(AttemptOutcome::Accepted) };
+        match sys::code(&fault) {
+            raw::LIBSSH2_ERROR_AUTHENTICATION_FAILED => Ok(AttemptOutcome::Refused),
+            raw::LIBSSH2_ERROR_FILE | raw::LIBSSH2_ERROR_KEYFILE_AUTH_FAILED => {
+                Ok(AttemptOutcome::Unusable(fault.message().to_lowercase()))
+            }
+            raw::LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED => self.judge_unverified(),
+            _ => Err(fault),
+        }
+    }
+
+    /// libssh2 says the same when the server refused a signature, when it wants another method besides, and when it
+    /// hung up. Asking for the methods tells these apart.
+    fn judge_unverified(&mut self) -> Result<AttemptOutcome, Fault> {
+        let before = self.login.offered.clone();
+        match self.ask_for_methods() {
+            Ok(true) => Ok(AttemptOutcome::Accepted),
+            Ok(false) if self.login.offered == before => Ok(AttemptOutcome::Refused),
+            Ok(false) => Ok(AttemptOutcome::Partial),
+            Err(fault) => {
+                self.login.offered = before;
+                Err(fault)
+            }
+        }
+    }
+
+    fn broken(&self, fault: &Fault) -> Error {
+        let error = Error::connection(format!("failed to log in to `{}` as `{}`", self.label, self.config.user))
+            .because(anyhow::anyhow!(error::reason(fault)));
+        if self.login.attempts.is_empty() { error } else { error.detail(self.story()) }
+    }
+
+    fn refused(&self, remark: &str) -> Error {
+        let Login { host, port, user, .. } = &*self.login;
+        Error::connection(format!("`{}` does not let `{user}` in", self.label))
+            .detail(self.story() + remark)
+            .hint(format!("compare with what `ssh -v -p {port} {user}@{host}` does"))
+    }
+
+    /// What was tried, and what the server offers.
+    fn story(&self) -> String {
+        let mut story: String = self.login.attempts.iter().map(|attempt| format!("{attempt}\n")).collect();
+        if self.login.attempts.is_empty() {
+            story = "there was nothing to try: no key file, and no agent with a key\n".into();
+        }
+        story + &format!("the server offers: {}", self.login.offered.join(", "))
+    }
 }
 
-/// What the server said to an attempt.
-fn outcome(result: Result<(), Fault>) -> Result<AttemptOutcome, Fault> {
-    match result {
-        Ok(()) => Ok(AttemptOutcome::Accepted),
-        Err(fault) => match sys::code(&fault) {
-            raw::LIBSSH2_ERROR_AUTHENTICATION_FAILED => Ok(AttemptOutcome::Refused),
-            raw::LIBSSH2_ERROR_FILE => Ok(AttemptOutcome::Unusable(fault.message().to_lowercase())),
-            _ => Err(fault),
-        },
-    }
+/// How long a person may take to answer a server's questions. Servers end an unfinished login after two minutes.
+const INTERACTIVE_TIME: Duration = Duration::from_secs(120);
+
+/// The user's name for libssh2; one with a NUL in it can't exist, so it is cut there.
+fn c_string(text: &str) -> CString {
+    CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default()
 }
 
 /// Has `agent` sign what a server wants signed: session, message type, user, service, `publickey`, true, algorithm, key
-/// (RFC 4252, section 7). Returns the signature without its algorithm, or why there is none.
-fn sign(agent: &Agent, identity: &Identity, data: &[u8]) -> (Option<Vec<u8>>, Option<String>) {
+/// (RFC 4252, section 7). Returns the signature without its algorithm.
+fn sign(agent: &Agent, identity: &Identity, data: &[u8]) -> std::io::Result<Vec<u8>> {
     let algorithm = || {
         let mut reader = Reader::new(data);
-        reader.string()?;
-        reader.byte()?;
-        (reader.string()?, reader.string()?, reader.string()?);
-        reader.byte()?;
+        (reader.string()?, reader.byte()?);
+        (reader.string()?, reader.string()?, reader.string()?, reader.byte()?);
         reader.string()
     };
-    match agent.sign(&identity.blob, data, algorithm().unwrap_or_default()) {
-        Ok(signature) => (strip_algorithm(&signature), None),
-        Err(error) => (None, Some(error.to_string())),
-    }
+    let signature = agent.sign(&identity.blob, data, algorithm().unwrap_or_default())?;
+    strip_algorithm(&signature).ok_or_else(|| std::io::Error::other("the agent's signature is cut off"))
 }
 
 /// A signature without the name of its algorithm. Of FIDO keys, flags and counter follow the signature itself and

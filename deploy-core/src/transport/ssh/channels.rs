@@ -1,13 +1,19 @@
-//! Session channels, opened ahead: a command then starts after one round trip instead of two.
+//! Opening channels, one at a time as libssh2 demands, and some ahead: a command then starts after one round trip
+//! instead of two.
 
 use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::Sender;
 
 use ssh2::Error as Fault;
 
 use super::error;
 use super::job::Command;
-use super::sys::{Channel, Side};
+use super::port::Port;
+use super::pump::Pump;
+use super::sys::Channel;
 use super::wire::Wire;
+use super::wire_format::put;
 
 /// The receive window of a channel. Servers buffer a whole window and copy it about; a larger one is slower on fast
 /// links, a smaller one on links with a long round trip.
@@ -23,18 +29,92 @@ const AHEAD: usize = 2;
 /// (`MaxSessions`), and what is left is for commands that nobody foresaw.
 const AHEAD_LIMIT: usize = 8;
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To run commands.
+    Commands,
+    /// To reach other servers: no session is opened ahead, and the server may forbid them.
+    Jump,
+}
+
+/// A wish to reach another server from this one.
+pub(super) struct Dial {
+    message: Vec<u8>,
+    socket: UnixStream,
+    reply: Sender<Result<(), String>>,
+}
+
+impl Dial {
+    /// Connects `socket` to `host` and `port` as this server sees them. `reply` hears of it.
+    pub(super) fn new(host: &str, port: u16, socket: UnixStream, reply: Sender<Result<(), String>>) -> Dial {
+        // RFC 4254, section 7.2: where to, then who asks.
+        let mut message = Vec::new();
+        put(&mut message, host.as_bytes());
+        message.extend(u32::from(port).to_be_bytes());
+        put(&mut message, b"127.0.0.1");
+        message.extend(0_u32.to_be_bytes());
+        Dial { message, socket, reply }
+    }
+
+    /// Says that nothing came of it.
+    pub(super) fn fail(self, reason: String) {
+        let _ = self.reply.send(Err(reason));
+    }
+}
+
 /// The open channels that no command has yet, and the one that is being opened.
-#[derive(Default)]
 pub(super) struct Channels {
-    spare: Vec<Channel>,
-    /// Whether an open is in flight. libssh2 can do only one at a time on a connection.
-    opening: bool,
-    /// How many channels the server turned out to allow.
+    purpose: Purpose,
+    spare: Vec<Port>,
+    dials: VecDeque<Dial>,
+    dialed: Vec<Pump>,
+    opening: Opening,
+    /// How many sessions the server turned out to allow.
     limit: Option<usize>,
+    agent: AgentRequest,
+}
+
+enum Opening {
+    Nothing,
+    Session,
+    /// The first session, which asks for the agent before it is used.
+    Agent(Port),
+    Dial(Dial),
+}
+
+/// Whether the agent is forwarded. A server answers the request once per connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AgentRequest {
+    /// Nobody wants it.
+    Unwanted,
+    /// It will be asked for.
+    Wanted,
+    /// All sessions have it.
+    Granted,
+    /// The server's administrator doesn't allow it.
+    Refused,
 }
 
 impl Channels {
-    /// Opens what is needed. `running` channels have a command already; commands of `queue` wait for one.
+    pub(super) fn new(purpose: Purpose, agent: AgentRequest) -> Channels {
+        Channels {
+            purpose,
+            spare: Vec::new(),
+            dials: VecDeque::new(),
+            dialed: Vec::new(),
+            opening: Opening::Nothing,
+            limit: None,
+            agent,
+        }
+    }
+
+    /// Takes note of a wish to reach another server.
+    pub(super) fn dial(&mut self, dial: Dial) {
+        self.dials.push_back(dial);
+    }
+
+    /// Opens what is needed. `running` sessions have a command already; commands of `queue` wait for one.
     ///
     /// # Errors
     ///
@@ -46,36 +126,84 @@ impl Channels {
         queue: &mut VecDeque<Command>,
         label: &str,
     ) -> Result<bool, Fault> {
-        self.take_in()?;
-        if !self.opening && !self.wants(running, queue.len()) {
-            return Ok(false);
+        if let Some(port) = self.spare.first_mut() {
+            // Commands may be far between: a lost connection has to be noticed all the same.
+            port.take_in(wire)?;
         }
-        let opened = Channel::open(&wire.session, "session", WINDOW, PACKET, &[]);
-        wire.note_interest();
-        self.opening = matches!(opened, Ok(None));
-        match opened {
-            Ok(None) => Ok(false),
-            Ok(Some(channel)) => {
-                self.spare.push(channel);
-                Ok(true)
-            }
-            Err(fault) if error::ends_connection(&fault) => Err(fault),
-            Err(fault) => {
-                self.refused(running, queue, label, &fault);
-                Ok(true)
-            }
+        match std::mem::replace(&mut self.opening, Opening::Nothing) {
+            Opening::Nothing => Ok(self.begin(running, queue.len())),
+            Opening::Session => self.open_session(wire, running, queue, label),
+            Opening::Agent(port) => self.ask_for_agent(wire, port),
+            Opening::Dial(dial) => self.open_dial(wire, dial),
         }
     }
 
-    /// An open channel, if there is one.
-    pub(super) fn take(&mut self) -> Option<Channel> {
+    /// An open session, if there is one.
+    pub(super) fn take(&mut self) -> Option<Port> {
         self.spare.pop()
     }
 
-    fn wants(&self, running: usize, waiting: usize) -> bool {
+    /// The ways to other servers that were opened since the last call.
+    pub(super) fn take_dialed(&mut self) -> Vec<Pump> {
+        std::mem::take(&mut self.dialed)
+    }
+
+    /// Whether the agent is forwarded.
+    pub(super) fn agent(&self) -> AgentRequest {
+        self.agent
+    }
+
+    /// Whether anything here takes in what the server sends.
+    pub(super) fn is_listening(&self) -> bool {
+        !self.spare.is_empty() || !matches!(self.opening, Opening::Nothing)
+    }
+
+    /// Tells everybody who waits for a way to another server that there will be none.
+    pub(super) fn lose(&mut self, reason: &str) {
+        let current = match std::mem::replace(&mut self.opening, Opening::Nothing) {
+            Opening::Dial(dial) => Some(dial),
+            _ => None,
+        };
+        for dial in current.into_iter().chain(self.dials.drain(..)) {
+            dial.fail(reason.to_owned());
+        }
+        self.spare.clear();
+    }
+
+    fn begin(&mut self, running: usize, waiting: usize) -> bool {
+        if let Some(dial) = self.dials.pop_front() {
+            self.opening = Opening::Dial(dial);
+        } else if self.wants_session(running, waiting) {
+            self.opening = Opening::Session;
+        }
+        !matches!(self.opening, Opening::Nothing)
+    }
+
+    fn wants_session(&self, running: usize, waiting: usize) -> bool {
         let open = running + self.spare.len();
         let allowed = self.limit.is_none_or(|limit| open < limit);
-        allowed && (waiting > self.spare.len() || (self.spare.len() < AHEAD && open < AHEAD_LIMIT))
+        let ahead = self.purpose == Purpose::Commands && self.spare.len() < AHEAD && open < AHEAD_LIMIT;
+        allowed && (waiting > self.spare.len() || ahead)
+    }
+
+    fn open_session(
+        &mut self,
+        wire: &Wire,
+        running: usize,
+        queue: &mut VecDeque<Command>,
+        label: &str,
+    ) -> Result<bool, Fault> {
+        match open(wire, "session", &[]) {
+            Ok(None) => {
+                self.opening = Opening::Session;
+                return Ok(false);
+            }
+            Ok(Some(port)) if self.agent == AgentRequest::Wanted => self.opening = Opening::Agent(port),
+            Ok(Some(port)) => self.spare.push(port),
+            Err(fault) if error::ends_connection(&fault) => return Err(fault),
+            Err(fault) => self.refused(running, queue, label, &fault),
+        }
+        Ok(true)
     }
 
     /// The server opens no more: commands wait for a running one to end, or can't run at all.
@@ -86,14 +214,55 @@ impl Channels {
             for command in queue.drain(..) {
                 command.fail(error::command_failed(label, fault));
             }
+            // The next command may ask again.
+            self.limit = None;
+            self.purpose = Purpose::Jump;
         }
     }
 
-    /// Takes in what the socket has also when no command is running, so that a lost connection is noticed.
-    fn take_in(&mut self) -> Result<(), Fault> {
-        match self.spare.first_mut() {
-            Some(channel) => channel.read(Side::Out, &mut []).map(|_| ()),
-            None => Ok(()),
+    fn ask_for_agent(&mut self, wire: &Wire, mut port: Port) -> Result<bool, Fault> {
+        self.agent = match port.forward_agent(wire) {
+            Ok(true) => AgentRequest::Granted,
+            Ok(false) => {
+                self.opening = Opening::Agent(port);
+                return Ok(false);
+            }
+            Err(fault) if error::ends_connection(&fault) => return Err(fault),
+            Err(_) => AgentRequest::Refused,
+        };
+        self.spare.push(port);
+        Ok(true)
+    }
+
+    fn open_dial(&mut self, wire: &Wire, dial: Dial) -> Result<bool, Fault> {
+        match open(wire, "direct-tcpip", &dial.message) {
+            Ok(None) => {
+                self.opening = Opening::Dial(dial);
+                return Ok(false);
+            }
+            Ok(Some(port)) => self.connect(port, dial),
+            Err(fault) if error::ends_connection(&fault) => {
+                self.opening = Opening::Dial(dial);
+                return Err(fault);
+            }
+            Err(fault) => dial.fail(fault.message().to_lowercase()),
+        }
+        Ok(true)
+    }
+
+    fn connect(&mut self, port: Port, dial: Dial) {
+        match Pump::new(port, dial.socket) {
+            Ok(pump) => {
+                self.dialed.push(pump);
+                let _ = dial.reply.send(Ok(()));
+            }
+            Err(error) => drop(dial.reply.send(Err(error.to_string()))),
         }
     }
+}
+
+fn open(wire: &Wire, kind: &str, message: &[u8]) -> Result<Option<Port>, Fault> {
+    let opened = Channel::open(&wire.session, kind, WINDOW, PACKET, message);
+    wire.note_interest();
+    Ok(opened?.map(Port::new))
 }

@@ -1,9 +1,11 @@
 //! What `~/.ssh/config` says about a host, as `ssh` itself reads it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::config_file::Reading;
 use crate::config::{Ssh, SshConfigFile};
 
 /// The settings of one host.
@@ -12,21 +14,38 @@ pub(super) struct HostConfig {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) user: String,
+    /// The key files that the user named.
     pub(super) identity_files: Vec<PathBuf>,
+    /// The key files that `ssh` looks for where the user named none.
+    pub(super) default_identity_files: Vec<PathBuf>,
     pub(super) certificate_files: Vec<PathBuf>,
     pub(super) identities_only: bool,
     /// Where the agent listens; `None`: there is none, or none is wanted.
     pub(super) agent: Option<PathBuf>,
+    /// The user's own files; the first gets new keys.
     pub(super) known_hosts_files: Vec<PathBuf>,
+    /// The machine's files.
+    pub(super) global_known_hosts_files: Vec<PathBuf>,
     pub(super) host_key_alias: Option<String>,
     pub(super) hash_known_hosts: bool,
-    pub(super) proxy_jump: Option<String>,
-    pub(super) proxy_command: Option<String>,
-    pub(super) forward_agent: bool,
+    pub(super) proxy: Option<Proxy>,
+    /// The agent that servers may use, if they may.
+    pub(super) forward_agent: Option<PathBuf>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) keepalive_interval: Option<Duration>,
     /// How the settings were read, for the record.
     pub(super) source: String,
+    /// What could not be taken into account.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What stands between us and the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Proxy {
+    /// Hosts to jump through, as in `ssh -J`: nearest first, separated by commas.
+    Jump(String),
+    /// A command that connects its standard streams to the server.
+    Command(String),
 }
 
 /// What is asked for: a host as `deploy.toml` writes it, and what was set there.
@@ -38,51 +57,121 @@ pub(super) struct Query {
     pub(super) file: SshConfigFile,
 }
 
-impl HostConfig {
-    /// Asks `ssh -G`, which contacts nobody.
-    pub(super) fn read(query: &Query) -> Result<HostConfig, String> {
-        let mut command = Command::new("ssh");
-        command.arg("-G").args(file_arguments(&query.file));
-        command.args(query.user.iter().flat_map(|user| ["-l", user]));
-        command.args(query.port.iter().flat_map(|port| ["-p".into(), port.to_string()]));
-        command.args(["--", &query.host]).stdin(Stdio::null());
-        let output = command.output().map_err(|error| error.to_string())?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-        }
-        Ok(HostConfig::parse(query, &String::from_utf8_lossy(&output.stdout)))
+impl Query {
+    /// How the host is called in output.
+    pub(super) fn label(&self) -> String {
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{user}{}{port}", self.host)
     }
+}
 
-    /// Lets `deploy.toml` have its way where it says something.
-    pub(super) fn override_with(&mut self, ssh: &Ssh) {
-        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-        let named = ssh.identity_files.iter().map(|file| match file.strip_prefix("~") {
-            Ok(rest) => home.join(rest),
-            Err(_) => file.clone(),
-        });
-        self.identity_files.splice(0..0, named);
-        self.identities_only = ssh.identities_only.unwrap_or(self.identities_only);
-        self.forward_agent = ssh.forward_agent.unwrap_or(self.forward_agent);
-        if !ssh.known_hosts_files.is_empty() {
-            self.known_hosts_files.clone_from(&ssh.known_hosts_files);
+/// The names after `~/.ssh/id_` of the keys that `ssh` looks for where none is named, in its order.
+const DEFAULT_IDENTITIES: [&str; 7] = ["rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa"];
+
+impl HostConfig {
+    /// Reads the configuration: by `ssh -G`, which contacts nobody, or by ourselves where there is no `ssh`.
+    ///
+    /// # Errors
+    ///
+    /// What `ssh` finds wrong with its configuration.
+    pub(super) fn read(query: &Query) -> Result<HostConfig, String> {
+        match ask_ssh(query) {
+            Ok(output) if output.status.success() => {
+                Ok(HostConfig::parse(query, &String::from_utf8_lossy(&output.stdout)))
+            }
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HostConfig::read_files(query, &home())),
+            Err(error) => Err(format!("failed to start `ssh -G`: {error}")),
         }
     }
 
     /// Understands the lines of `ssh -G`.
     fn parse(query: &Query, text: &str) -> HostConfig {
         let mut config = HostConfig { source: "ssh -G".into(), agent: agent_of_environment(), ..Default::default() };
-        for line in text.lines() {
-            if let Some((key, value)) = line.split_once(' ') {
-                config.set(key, value);
+        for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
+            config.set(key, value);
+        }
+        if config.identity_files.iter().all(|file| is_default_identity(file)) {
+            config.default_identity_files = std::mem::take(&mut config.identity_files);
+        }
+        config.expand(&query.host, &home());
+        config
+    }
+
+    /// Reads the files ourselves, on top of the defaults of `ssh`.
+    fn read_files(query: &Query, home: &Path) -> HostConfig {
+        let (own, system) = (home.join(".ssh"), Path::new("/etc/ssh"));
+        let mut reading = Reading::new(&query.host, home);
+        match &query.file {
+            SshConfigFile::None => {}
+            SshConfigFile::File(file) => reading.read(file, &own),
+            SshConfigFile::Default => {
+                reading.read(&own.join("config"), &own);
+                reading.read(&system.join("ssh_config"), system);
             }
         }
-        config.expand(&query.host);
+        let mut config = HostConfig {
+            host: query.host.clone(),
+            port: 22,
+            user: local_user(),
+            agent: agent_of_environment(),
+            known_hosts_files: vec![own.join("known_hosts"), own.join("known_hosts2")],
+            global_known_hosts_files: vec![system.join("ssh_known_hosts"), system.join("ssh_known_hosts2")],
+            source: "ssh_config, read without `ssh`".into(),
+            ..Default::default()
+        };
+        for (key, value) in &reading.values {
+            config.set(key, value);
+        }
+        config.user = query.user.clone().unwrap_or(config.user);
+        config.port = query.port.unwrap_or(config.port);
+        config.warnings = reading.warnings;
+        if config.identity_files.is_empty() {
+            config.default_identity_files =
+                DEFAULT_IDENTITIES.map(|name| own.join(format!("id_{name}"))).into_iter().collect();
+        }
+        config.expand(&query.host, home);
         config
+    }
+
+    /// Lets `deploy.toml` have its way where it says something.
+    pub(super) fn override_with(&mut self, ssh: &Ssh) {
+        let home = home();
+        let named = ssh.identity_files.iter().map(|file| match file.strip_prefix("~") {
+            Ok(rest) => home.join(rest),
+            Err(_) => file.clone(),
+        });
+        self.identity_files.splice(0..0, named);
+        if !ssh.identity_files.is_empty() {
+            self.default_identity_files.clear();
+        }
+        self.identities_only = ssh.identities_only.unwrap_or(self.identities_only);
+        match ssh.forward_agent {
+            Some(true) if self.forward_agent.is_none() => self.forward_agent.clone_from(&self.agent),
+            Some(false) => self.forward_agent = None,
+            _ => {}
+        }
+        if !ssh.known_hosts_files.is_empty() {
+            self.known_hosts_files.clone_from(&ssh.known_hosts_files);
+            self.global_known_hosts_files.clear();
+        }
+        match ssh.proxy_jump.as_deref() {
+            Some("none") => self.proxy = None,
+            Some(jump) => self.proxy = Some(Proxy::Jump(jump.into())),
+            None => {}
+        }
+    }
+
+    /// What tells one sshd from another, as far as we can.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host.to_lowercase(), self.port)
     }
 
     fn set(&mut self, key: &str, value: &str) {
         let text = || Some(value.to_owned()).filter(|value| value != "none");
         let seconds = || value.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        let files = || value.split_whitespace().filter(|file| *file != "none").map(PathBuf::from).collect();
         match key {
             "hostname" => self.host = value.into(),
             "port" => self.port = value.parse().unwrap_or(22),
@@ -90,74 +179,111 @@ impl HostConfig {
             "identityfile" => self.identity_files.extend(text().map(PathBuf::from)),
             "certificatefile" => self.certificate_files.extend(text().map(PathBuf::from)),
             "identitiesonly" => self.identities_only = value == "yes",
-            "identityagent" => self.set_agent(value),
-            "userknownhostsfile" | "globalknownhostsfile" => {
-                let files = value.split_whitespace().filter(|file| *file != "none").map(PathBuf::from);
-                self.known_hosts_files.extend(files);
-            }
+            "identityagent" => self.agent = agent_named(value),
+            "userknownhostsfile" => self.known_hosts_files = files(),
+            "globalknownhostsfile" => self.global_known_hosts_files = files(),
             "hostkeyalias" => self.host_key_alias = text(),
             "hashknownhosts" => self.hash_known_hosts = value == "yes",
-            "proxyjump" => self.proxy_jump = text(),
-            "proxycommand" => self.proxy_command = text(),
-            "forwardagent" => self.forward_agent = value != "no",
+            // Whichever of the two comes first counts; `ssh -G` prints only that one.
+            "proxyjump" if self.proxy.is_none() => self.proxy = text().map(Proxy::Jump),
+            "proxycommand" if self.proxy.is_none() => self.proxy = text().map(Proxy::Command),
+            "forwardagent" => self.forward_agent = forwarded_agent(value, self.agent.as_ref()),
             "connecttimeout" => self.connect_timeout = seconds(),
             "serveraliveinterval" => self.keepalive_interval = seconds(),
             _ => {}
         }
     }
 
-    fn set_agent(&mut self, value: &str) {
-        self.agent = match value {
-            "none" => None,
-            "SSH_AUTH_SOCK" => agent_of_environment(),
-            variable if variable.starts_with('$') => std::env::var_os(&variable[1..]).map(PathBuf::from),
-            path => Some(PathBuf::from(path)),
-        };
-    }
-
-    /// Expands `~` and `%` tokens in paths.
-    fn expand(&mut self, alias: &str) {
-        let tokens = Tokens::of(self, alias);
-        for file in self.identity_files.iter_mut().chain(&mut self.certificate_files).chain(&mut self.agent) {
+    /// Expands `~` and `%` tokens.
+    fn expand(&mut self, alias: &str, home: &Path) {
+        self.host = self.host.replace("%h", alias).replace("%%", "%");
+        let tokens = Tokens::of(self, alias, home);
+        let keys = self.identity_files.iter_mut().chain(&mut self.default_identity_files);
+        let known = self.known_hosts_files.iter_mut().chain(&mut self.global_known_hosts_files);
+        let agents = self.agent.iter_mut().chain(&mut self.forward_agent);
+        for file in keys.chain(&mut self.certificate_files).chain(known).chain(agents) {
             *file = tokens.expand_path(file);
         }
-        if let Some(command) = &mut self.proxy_command {
+        if let Some(Proxy::Command(command)) = &mut self.proxy {
             *command = tokens.expand(command);
         }
     }
 }
 
-fn file_arguments(file: &SshConfigFile) -> Vec<PathBuf> {
-    match file {
-        SshConfigFile::Default => Vec::new(),
-        SshConfigFile::None => vec!["-F".into(), "none".into()],
-        SshConfigFile::File(file) => vec!["-F".into(), file.clone()],
+fn ask_ssh(query: &Query) -> io::Result<std::process::Output> {
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-G");
+    match &query.file {
+        SshConfigFile::Default => {}
+        SshConfigFile::None => drop(ssh.args(["-F", "none"])),
+        SshConfigFile::File(file) => drop(ssh.arg("-F").arg(file)),
     }
+    ssh.args(query.user.iter().flat_map(|user| ["-l", user]));
+    ssh.args(query.port.iter().flat_map(|port| ["-p".into(), port.to_string()]));
+    ssh.args(["--", &query.host]).stdin(Stdio::null()).output()
+}
+
+/// Whether `file` is one of those that `ssh -G` lists where no key file is named. It lists all of them then.
+fn is_default_identity(file: &Path) -> bool {
+    let name = file.to_str().and_then(|file| file.strip_prefix("~/.ssh/id_"));
+    name.is_some_and(|name| DEFAULT_IDENTITIES.contains(&name))
+}
+
+fn home() -> PathBuf {
+    std::env::home_dir().unwrap_or_default()
+}
+
+fn local_user() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
 }
 
 fn agent_of_environment() -> Option<PathBuf> {
     std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
+/// What `IdentityAgent` says.
+fn agent_named(value: &str) -> Option<PathBuf> {
+    match value {
+        "none" => None,
+        "SSH_AUTH_SOCK" => agent_of_environment(),
+        path => Some(path_or_variable(path)),
+    }
+}
+
+/// What `ForwardAgent` says: yes, no, or which agent.
+fn forwarded_agent(value: &str, agent: Option<&PathBuf>) -> Option<PathBuf> {
+    match value {
+        "no" => None,
+        "yes" => agent.cloned().or_else(agent_of_environment),
+        path => Some(path_or_variable(path)),
+    }
+}
+
+fn path_or_variable(text: &str) -> PathBuf {
+    match text.strip_prefix('$') {
+        Some(name) => std::env::var_os(name.trim_matches(['{', '}'])).unwrap_or_default().into(),
+        None => text.into(),
+    }
+}
+
 /// What the `%` tokens of ssh_config(5) stand for.
-struct Tokens {
-    home: String,
+struct Tokens<'a> {
+    home: &'a Path,
     pairs: Vec<(char, String)>,
 }
 
-impl Tokens {
-    fn of(config: &HostConfig, alias: &str) -> Tokens {
-        let home = std::env::var("HOME").unwrap_or_default();
-        let local_user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+impl<'a> Tokens<'a> {
+    fn of(config: &HostConfig, alias: &str, home: &'a Path) -> Tokens<'a> {
         let pairs = vec![
             ('%', "%".into()),
-            ('d', home.clone()),
+            ('d', home.display().to_string()),
             ('h', config.host.clone()),
             ('i', rustix::process::getuid().as_raw().to_string()),
+            ('k', config.host_key_alias.clone().unwrap_or_else(|| alias.into())),
             ('n', alias.into()),
             ('p', config.port.to_string()),
             ('r', config.user.clone()),
-            ('u', local_user),
+            ('u', local_user()),
         ];
         Tokens { home, pairs }
     }
@@ -182,8 +308,109 @@ impl Tokens {
     fn expand_path(&self, path: &Path) -> PathBuf {
         let expanded = self.expand(&path.to_string_lossy());
         match expanded.strip_prefix("~/") {
-            Some(rest) => Path::new(&self.home).join(rest),
+            Some(rest) => self.home.join(rest),
             None => expanded.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(lines: &str) -> HostConfig {
+        HostConfig::parse(&Query { host: "alias".into(), ..Default::default() }, lines)
+    }
+
+    #[test]
+    fn lines_of_ssh_are_understood() {
+        let config = parsed(
+            "hostname 10.0.0.1\nuser deploy\nport 2222\nidentitiesonly yes\nhostkeyalias app\nhashknownhosts yes\n\
+             connecttimeout 7\nserveraliveinterval 3\nuserknownhostsfile /a /b\nglobalknownhostsfile /c\n",
+        );
+        assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("10.0.0.1", 2222, "deploy"));
+        assert!(config.identities_only && config.hash_known_hosts);
+        assert_eq!(config.host_key_alias.as_deref(), Some("app"));
+        assert_eq!(config.connect_timeout, Some(Duration::from_secs(7)));
+        assert_eq!(config.keepalive_interval, Some(Duration::from_secs(3)));
+        assert_eq!(config.known_hosts_files, [PathBuf::from("/a"), "/b".into()]);
+        assert_eq!(config.global_known_hosts_files, [PathBuf::from("/c")]);
+    }
+
+    #[test]
+    fn no_value_is_no_setting() {
+        let config = parsed(
+            "connecttimeout none\nserveraliveinterval 0\nproxyjump none\nproxycommand none\nhostkeyalias none\n\
+             identityagent none\nforwardagent no\n",
+        );
+        assert_eq!(config.connect_timeout, None);
+        assert_eq!(config.keepalive_interval, None);
+        assert_eq!((config.proxy, config.host_key_alias, config.agent, config.forward_agent), (None, None, None, None));
+    }
+
+    #[test]
+    fn tokens_in_paths_and_commands_stand_for_the_host() {
+        let config = parsed(
+            "hostname real\nuser deploy\nport 22\nidentityfile ~/keys/%r@%h\nidentityfile %d/%n-%p%%\n\
+             proxycommand nc %h %p %x\n",
+        );
+        let home = home();
+        assert_eq!(config.identity_files, [home.join("keys/deploy@real"), home.join("alias-22%")]);
+        assert_eq!(config.proxy, Some(Proxy::Command("nc real 22 %x".into())));
+    }
+
+    #[test]
+    fn the_files_that_ssh_looks_for_by_default_are_not_named_ones() {
+        let config = parsed("identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/id_ed25519\n");
+        assert!(config.identity_files.is_empty());
+        assert_eq!(config.default_identity_files.len(), 2);
+        let config = parsed("identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/deploy\n");
+        assert_eq!(config.identity_files.len(), 2);
+    }
+
+    #[test]
+    fn what_deploy_toml_says_wins() {
+        let mut config = parsed(
+            "identityfile ~/.ssh/id_rsa\nidentitiesonly yes\nproxyjump bastion\nuserknownhostsfile /a\n\
+             globalknownhostsfile /b\nforwardagent yes\n",
+        );
+        config.override_with(&Ssh {
+            identity_files: vec!["~/mine".into(), "/other".into()],
+            identities_only: Some(false),
+            proxy_jump: Some("none".into()),
+            known_hosts_files: vec!["/c".into()],
+            forward_agent: Some(false),
+            ..Default::default()
+        });
+        assert_eq!(config.identity_files, [home().join("mine"), "/other".into()]);
+        assert!(config.default_identity_files.is_empty() && !config.identities_only);
+        assert_eq!((config.proxy, config.forward_agent), (None, None));
+        assert_eq!(config.known_hosts_files, [PathBuf::from("/c")]);
+        assert!(config.global_known_hosts_files.is_empty());
+    }
+
+    #[test]
+    fn what_deploy_toml_leaves_open_stays() {
+        let mut config = parsed("proxyjump bastion\nidentityfile /key\nidentitiesonly yes\nuserknownhostsfile /a\n");
+        let before = config.clone();
+        config.override_with(&Ssh::default());
+        assert_eq!(config, before);
+    }
+
+    #[test]
+    fn without_ssh_the_files_are_read_on_top_of_its_defaults() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config");
+        let text =
+            "Host alias\n  HostName %h.example.com\n  Port 2222\n  User me\n  ProxyJump a,b\nMatch user x\n  Port 1\n";
+        std::fs::write(&file, text).unwrap();
+        let query =
+            Query { host: "alias".into(), user: Some("deploy".into()), port: None, file: SshConfigFile::File(file) };
+        let config = HostConfig::read_files(&query, home.path());
+        assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("alias.example.com", 2222, "deploy"));
+        assert_eq!(config.proxy, Some(Proxy::Jump("a,b".into())));
+        assert_eq!(config.known_hosts_files[0], home.path().join(".ssh/known_hosts"));
+        assert_eq!(config.default_identity_files.len(), DEFAULT_IDENTITIES.len());
+        assert_eq!(config.warnings.len(), 1);
     }
 }

@@ -1,19 +1,21 @@
 //! The handle of a logged-in server, which any thread may use.
 
-use std::collections::VecDeque;
 use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::actor::{Actor, Request};
-use super::channels::Channels;
+use super::actor::{Actor, Charge, Request};
+use super::channels::{AgentRequest, Dial, Purpose};
 use super::error;
 use super::job::Command;
 use super::keepalive::Keepalive;
 use super::login::Login;
+use super::proxy_command::ProxyProcess;
 use super::stdio;
 use super::waker::Waker;
 use super::wire::Wire;
@@ -28,6 +30,29 @@ pub struct Connection {
     waker: Arc<Waker>,
     counters: Arc<Counters>,
     owner: Option<JoinHandle<()>>,
+    /// What the connection runs through. Dropped last.
+    _road: Road,
+}
+
+/// What a connection runs through besides the network.
+pub(super) enum Road {
+    /// Nothing.
+    Direct,
+    /// A jump host, which stays logged in as long as somebody needs it.
+    #[expect(dead_code, reason = "held, not used")]
+    Jump(Arc<Connection>),
+    /// A `ProxyCommand`.
+    Command(ProxyProcess),
+}
+
+impl Road {
+    /// The `ProxyCommand`, where it is one.
+    pub(super) fn process(&self) -> Option<&ProxyProcess> {
+        match self {
+            Road::Command(process) => Some(process),
+            _ => None,
+        }
+    }
 }
 
 /// What the owner thread tells everybody else.
@@ -36,50 +61,118 @@ pub(super) struct Counters {
     pub(super) execs: AtomicU64,
     pub(super) sent: AtomicU64,
     pub(super) received: AtomicU64,
-    lost: Mutex<Option<String>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lost: Option<String>,
+    agent: Option<AgentRequest>,
 }
 
 impl Counters {
     /// Remembers why the connection ended, for those who come later.
     pub(super) fn lose(&self, reason: &str) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        self.state().lost = Some(reason.to_owned());
+        self.changed.notify_all();
+    }
+
+    /// Remembers whether the agent is forwarded.
+    pub(super) fn note_agent(&self, agent: AgentRequest) {
+        let mut state = self.state();
+        if state.agent != Some(agent) {
+            state.agent = Some(agent);
+            self.changed.notify_all();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lost(&self) -> String {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.clone().unwrap_or_else(|| "it was closed".into())
+        self.state().lost.clone().unwrap_or_else(|| "it was closed".into())
     }
 }
 
+/// What a connection is started with.
+pub(super) struct Start {
+    pub(super) wire: Wire,
+    pub(super) label: String,
+    pub(super) login: Login,
+    pub(super) purpose: Purpose,
+    pub(super) keepalive: Duration,
+    pub(super) forward_agent: Option<PathBuf>,
+    pub(super) road: Road,
+}
+
 impl Connection {
-    /// Gives `wire`, which is logged in, to a thread of its own.
-    pub(super) fn start(wire: Wire, label: String, login: Login, keepalive: Duration) -> io::Result<Connection> {
+    /// Gives a session that is logged in to a thread of its own.
+    pub(super) fn start(start: Start) -> io::Result<Connection> {
+        let Start { wire, label, login, purpose, keepalive, forward_agent, road } = start;
         let (sender, requests) = channel();
         let waker = Arc::new(Waker::new()?);
         let counters = Arc::new(Counters::default());
-        let (for_owner, count, name) = (Arc::clone(&waker), Arc::clone(&counters), label.clone());
-        let run = move || {
-            let actor = Actor {
-                wire,
-                label: name,
-                requests,
-                waker: for_owner,
-                counters: count,
-                channels: Channels::default(),
-                keepalive: Keepalive::new(keepalive, Instant::now()),
-                queue: VecDeque::new(),
-                jobs: Vec::new(),
-                released: false,
-            };
-            actor.run();
+        let charge = Charge {
+            wire,
+            label: label.clone(),
+            purpose,
+            requests,
+            waker: Arc::clone(&waker),
+            counters: Arc::clone(&counters),
+            keepalive: Keepalive::new(keepalive, Instant::now()),
+            forward_agent,
         };
-        let owner = thread::Builder::new().name(format!("ssh {label}")).spawn(run)?;
-        Ok(Connection { label, login, requests: Some(sender), waker, counters, owner: Some(owner) })
+        let owner = thread::Builder::new().name(format!("ssh {label}")).spawn(move || Actor::new(charge).run())?;
+        Ok(Connection { label, login, requests: Some(sender), waker, counters, owner: Some(owner), _road: road })
     }
 
     /// How the login went.
     pub fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// Whether commands can use the operator's agent. `None` when nobody asked for that, or the connection was lost
+    /// before the server answered; otherwise waits for its answer.
+    pub fn forwards_agent(&self) -> Option<bool> {
+        let mut state = self.counters.state();
+        loop {
+            match state.agent {
+                Some(AgentRequest::Granted) => return Some(true),
+                Some(AgentRequest::Refused) => return Some(false),
+                Some(AgentRequest::Unwanted) => return None,
+                _ if state.lost.is_some() => return None,
+                _ => state = self.counters.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Connects to `host` and `port` as this server sees them, until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in a few words.
+    pub(super) fn dial(&self, host: &str, port: u16, deadline: Instant) -> Result<UnixStream, String> {
+        let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
+        let (sender, reply) = channel();
+        if let Err(refused) = self.request(Request::Dial(Dial::new(host, port, theirs, sender))) {
+            return Err(refused.1);
+        }
+        match reply.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(answer) => answer.map(|()| ours),
+            Err(_) => Err("no answer in time".into()),
+        }
+    }
+
+    /// Hands a request to the owner thread, or gives it back with the reason why that is gone.
+    fn request(&self, request: Request) -> Result<(), Box<(Request, String)>> {
+        let sent = match &self.requests {
+            Some(requests) => requests.send(request),
+            None => return Ok(()),
+        };
+        self.waker.wake();
+        sent.map_err(|refused| Box::new((refused.0, self.counters.lost())))
     }
 }
 
@@ -87,14 +180,10 @@ impl Transport for Connection {
     fn exec(&self, command: &str) -> Process {
         let (process, input, output) = stdio::process(&self.waker);
         let request = Request::Exec(Command { text: command.to_owned(), input, output });
-        let sent = match &self.requests {
-            Some(requests) => requests.send(request),
-            None => Ok(()),
-        };
-        self.waker.wake();
-        if let Err(refused) = sent {
-            let Request::Exec(command) = refused.0;
-            command.fail(error::lost(&self.label, &self.counters.lost()));
+        if let Err(refused) = self.request(request)
+            && let (Request::Exec(command), reason) = *refused
+        {
+            command.fail(error::lost(&self.label, &reason));
         }
         process
     }

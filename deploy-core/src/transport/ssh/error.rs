@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use libssh2_sys as raw;
-use ssh2::Error as Fault;
+use ssh2::{Error as Fault, MethodType, Session};
 
 use super::known_hosts::{HostKey, Place};
+use super::proxy_command::ProxyProcess;
 use super::sys::code;
 use crate::error::Error;
 
@@ -63,6 +64,50 @@ pub(super) fn command_failed(label: &str, fault: &Fault) -> Error {
             error.because(anyhow::anyhow!("the command is too long for SSH (about 34 kB)"))
         }
         _ => error.because(anyhow::anyhow!(reason(fault))),
+    }
+}
+
+/// The server `label` and we don't come to speak with each other.
+pub(super) fn handshake_failed(label: &str, session: &Session, fault: &Fault, proxy: Option<&ProxyProcess>) -> Error {
+    let error = Error::connection(format!("failed to shake hands with `{label}`"));
+    if let Some(complaint) = proxy.map(ProxyProcess::complaint).filter(|complaint| !complaint.is_empty()) {
+        return error.because(anyhow::anyhow!("{}\nits ProxyCommand says: {complaint}", reason(fault)));
+    }
+    let error = error.because(anyhow::anyhow!(reason(fault)));
+    match code(fault) {
+        raw::LIBSSH2_ERROR_KEX_FAILURE | raw::LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE => {
+            let ours = |kind| session.supported_algs(kind).unwrap_or_default().join(", ");
+            error
+                .detail(format!(
+                    "we offer for the key exchange: {}\nfor the host key: {}\nfor encryption: {}",
+                    ours(MethodType::Kex),
+                    ours(MethodType::HostKey),
+                    ours(MethodType::CryptCs)
+                ))
+                .hint("both sides have no algorithm in common: is the server older than OpenSSH 7.2?")
+        }
+        _ if is_hang_up(fault) => error.hint(
+            "is it an SSH server? it may also be too busy, or keep us out: `MaxStartups` and `PerSourcePenalties` in its \
+             sshd_config, fail2ban, hosts.deny",
+        ),
+        _ => error,
+    }
+}
+
+/// The server `label` stands behind jump hosts, the last of which can't be used because of `error`.
+pub(super) fn behind_jump_host(label: &str, jumps: &str, error: &Error) -> Error {
+    let own = Error::new(error.kind(), format!("failed to reach `{label}` through the jump host `{jumps}`"));
+    let causes = [vec![error.message().to_owned()], error.causes()].concat();
+    let cause =
+        causes.into_iter().rev().map(anyhow::Error::msg).reduce(|inner, outer| inner.context(outer.to_string()));
+    let own = match cause {
+        Some(cause) => own.because(cause),
+        None => own,
+    };
+    let own = own.hints(error.hint_texts().iter().cloned());
+    match error.detail_text() {
+        Some(detail) => own.detail(detail),
+        None => own,
     }
 }
 

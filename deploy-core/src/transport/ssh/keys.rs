@@ -1,30 +1,68 @@
-//! Private key files, each read once per run.
+//! Private key files, each read once per run, and opened once if it is encrypted.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ssh_key::{LineEnding, PrivateKey};
 
-use super::wire_format::Reader;
+use super::wire_format::{Reader, leading_name};
 use crate::ui::Ask;
 
-/// The key files that this run has read, ready for use.
+/// How often a passphrase is asked for, as `ssh` does.
+const PASSPHRASE_TRIES: usize = 3;
+
+/// The key files that this run has read.
 #[derive(Default)]
 pub(super) struct KeyRing {
     files: Mutex<HashMap<PathBuf, Arc<KeyFile>>>,
 }
 
-/// A private key file as it stands on disk.
+/// A private key file.
 pub(super) struct KeyFile {
+    pub(super) path: PathBuf,
     /// The public key, as SSH's protocol writes it, where it can be told without a passphrase.
     pub(super) public: Option<Vec<u8>>,
-    private: io::Result<String>,
-    encrypted: bool,
-    /// What opens it, once somebody was asked; the refusal is remembered too.
-    passphrase: Mutex<Option<Option<String>>>,
+    private: Result<String, String>,
+    missing: bool,
+    encryption: Encryption,
+    state: Mutex<State>,
+}
+
+/// A certificate, as it stands in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Certificate {
+    pub(super) path: PathBuf,
+    /// The whole line.
+    pub(super) text: String,
+    /// The certificate as SSH's protocol writes it.
+    pub(super) blob: Vec<u8>,
+}
+
+/// A private key that can be used: a text, and the passphrase for it if it is still encrypted.
+#[derive(Clone)]
+pub(super) struct Unlocked {
+    pub(super) text: Arc<str>,
+    pub(super) passphrase: Option<String>,
+}
+
+/// How a private key is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encryption {
+    None,
+    /// OpenSSH's format, whose key derivation is slow on purpose: it is opened here, once.
+    OpenSsh,
+    /// PEM or PKCS#8, which libssh2 opens in no time: only the passphrase is kept.
+    Pem,
+}
+
+enum State {
+    Locked { tries: usize },
+    Open(Unlocked),
+    Useless(String),
 }
 
 impl KeyRing {
@@ -37,37 +75,112 @@ impl KeyRing {
 
 impl KeyFile {
     fn read(path: &Path) -> KeyFile {
-        let private = fs::read_to_string(path);
-        let public = read_public(&with_suffix(path, ".pub"));
-        let (mut encrypted, mut embedded) = (false, None);
+        let read = fs::read_to_string(path);
+        let missing = matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let mut private = read.map_err(|error| error.to_string());
+        let mut public = read_line(&with_suffix(path, ".pub")).map(|(_, blob)| blob);
+        let mut encryption = Encryption::None;
         if let Ok(text) = &private {
-            (encrypted, embedded) = inspect(text);
+            let (found, embedded) = inspect(text);
+            encryption = found;
+            public = embedded.or(public);
         }
-        KeyFile { public: public.or(embedded), private, encrypted, passphrase: Mutex::default() }
+        if let Some((_, blob)) = private.as_deref().ok().and_then(parse_line) {
+            public = Some(blob);
+            private = Err("it is a public key, and the agent doesn't hold its private half".into());
+        }
+        let state = Mutex::new(State::Locked { tries: 0 });
+        KeyFile { path: path.to_owned(), public, private, missing, encryption, state }
     }
 
     /// Whether there is no such file.
     pub(super) fn is_missing(&self) -> bool {
-        matches!(&self.private, Err(error) if error.kind() == io::ErrorKind::NotFound)
+        self.missing
     }
 
-    /// The private key's text and its passphrase, which is asked for once.
+    /// Whether somebody has to be asked for a passphrase before the key can be used.
+    pub(super) fn is_locked(&self) -> bool {
+        self.encryption != Encryption::None && matches!(*self.state(), State::Locked { .. })
+    }
+
+    /// The key, ready for use. Asks for the passphrase when it is needed for the first time; others wait meanwhile.
     ///
     /// # Errors
     ///
     /// Why the key can't be used.
-    pub(super) fn open(&self, path: &Path, ask: &dyn Ask) -> Result<(&str, Option<String>), String> {
-        let text = self.private.as_ref().map_err(|error| error.to_string())?;
-        if !self.encrypted {
-            return Ok((text, None));
+    pub(super) fn unlock(&self, ask: &dyn Ask) -> Result<Unlocked, String> {
+        let text = self.private.as_ref().map_err(Clone::clone)?;
+        if self.public.as_deref().is_some_and(|blob| leading_name(blob).starts_with("sk-")) {
+            return Err(format!("a FIDO key works through an agent: `ssh-add {}`", self.path.display()));
         }
-        let mut passphrase = self.passphrase.lock().unwrap_or_else(PoisonError::into_inner);
-        let question = || ask.secret(&format!("Passphrase for `{}`: ", path.display()));
-        match passphrase.get_or_insert_with(question) {
-            Some(passphrase) => Ok((text, Some(passphrase.clone()))),
-            None => Err("it is encrypted, and there is no terminal to ask for its passphrase".into()),
+        if self.encryption == Encryption::None {
+            return Ok(Unlocked { text: text.as_str().into(), passphrase: None });
+        }
+        let mut state = self.state();
+        while let State::Locked { tries } = *state {
+            *state = self.try_to_unlock(text, tries, ask);
+        }
+        match &*state {
+            State::Open(unlocked) => Ok(unlocked.clone()),
+            State::Useless(reason) => Err(reason.clone()),
+            State::Locked { .. } => Err("its passphrase is not known".into()),
         }
     }
+
+    /// Forgets a passphrase that turned out to be wrong when the key was used.
+    pub(super) fn reject_passphrase(&self) {
+        let mut state = self.state();
+        if self.encryption == Encryption::Pem && matches!(*state, State::Open(_)) {
+            *state = State::Useless("its passphrase is wrong".into());
+        }
+    }
+
+    fn try_to_unlock(&self, text: &str, tries: usize, ask: &dyn Ask) -> State {
+        if tries == PASSPHRASE_TRIES {
+            return State::Useless(format!("its passphrase was wrong {PASSPHRASE_TRIES} times"));
+        }
+        let again = if tries > 0 { "That is not it. " } else { "" };
+        let Some(passphrase) = ask.secret(&format!("{again}Passphrase for `{}`: ", self.path.display())) else {
+            return State::Useless("it is encrypted, and there is no terminal to ask for its passphrase".into());
+        };
+        match self.encryption {
+            Encryption::OpenSsh => match decrypt(text, &passphrase) {
+                Some(text) => State::Open(Unlocked { text: text.into(), passphrase: None }),
+                None => State::Locked { tries: tries + 1 },
+            },
+            _ => State::Open(Unlocked { text: text.into(), passphrase: Some(passphrase) }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Certificate {
+    /// Reads the certificate at `path`, if there is one.
+    pub(super) fn read(path: &Path) -> Option<Certificate> {
+        let (text, blob) = read_line(path)?;
+        leading_name(&blob).contains("-cert-v01@").then(|| Certificate { path: path.to_owned(), text, blob })
+    }
+}
+
+/// Whether `certificate` is one for the key `public`: after its type and a nonce, it repeats the key's own fields.
+pub(super) fn certifies(certificate: &[u8], public: &[u8]) -> bool {
+    let (mut outer, mut inner) = (Reader::new(certificate), Reader::new(public));
+    let (Some(_type), Some(_nonce), Some(_)) = (outer.string(), outer.string(), inner.string()) else {
+        return false;
+    };
+    let certified_type = leading_name(certificate).replace("-cert-v01@openssh.com", "");
+    certified_type != leading_name(certificate)
+        && certified_type == leading_name(public).replace("@openssh.com", "")
+        && outer.rest().starts_with(inner.rest())
+}
+
+/// Opens a key in OpenSSH's format. `None`: that is not its passphrase.
+fn decrypt(text: &str, passphrase: &str) -> Option<String> {
+    let key = PrivateKey::from_openssh(text).ok()?.decrypt(passphrase).ok()?;
+    Some(key.to_openssh(LineEnding::LF).ok()?.to_string())
 }
 
 /// `path` with `suffix` appended to its name.
@@ -77,28 +190,37 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// The key or certificate in a file of one line, `ssh-ed25519 AAAA… comment`.
-pub(super) fn read_public(path: &Path) -> Option<Vec<u8>> {
-    let text = fs::read_to_string(path).ok()?;
-    STANDARD.decode(text.split_whitespace().nth(1)?).ok()
+fn read_line(path: &Path) -> Option<(String, Vec<u8>)> {
+    parse_line(&fs::read_to_string(path).ok()?)
 }
 
-/// Whether a private key is encrypted, and the public key, if the format shows it.
-fn inspect(text: &str) -> (bool, Option<Vec<u8>>) {
-    let openssh = text.trim_start().strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----");
-    match openssh.and_then(|body| inspect_openssh(body.split("-----END").next()?)) {
-        Some((encrypted, public)) => (encrypted, Some(public)),
-        None => (text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED"), None),
+/// Understands a public key or certificate: `ssh-ed25519 AAAA… comment`.
+fn parse_line(text: &str) -> Option<(String, Vec<u8>)> {
+    let mut fields = text.split_whitespace();
+    let kind = fields.next()?;
+    let blob = STANDARD.decode(fields.next()?).ok()?;
+    (leading_name(&blob) == kind).then(|| (text.trim().to_owned(), blob))
+}
+
+/// How a private key is protected, and the public key, if the format shows it.
+fn inspect(text: &str) -> (Encryption, Option<Vec<u8>>) {
+    if let Some(found) = inspect_openssh(text) {
+        return found;
     }
+    let encrypted = text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED");
+    (if encrypted { Encryption::Pem } else { Encryption::None }, None)
 }
 
 /// The header of OpenSSH's own format: magic, cipher, key derivation and its options, count, public key.
-fn inspect_openssh(body: &str) -> Option<(bool, Vec<u8>)> {
+fn inspect_openssh(text: &str) -> Option<(Encryption, Option<Vec<u8>>)> {
+    let body = text.trim_start().strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----")?.split("-----END").next()?;
     let bytes = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
     let mut reader = Reader::new(bytes.strip_prefix(b"openssh-key-v1\0")?);
-    let cipher = reader.string()?;
-    reader.string()?;
-    reader.string()?;
-    (reader.number()? == 1).then_some(())?;
-    Some((cipher != b"none", reader.string()?.to_vec()))
+    let encryption = if reader.string()? == b"none" { Encryption::None } else { Encryption::OpenSsh };
+    (reader.string()?, reader.string()?, reader.number()?);
+    Some((encryption, reader.string().map(<[u8]>::to_vec)))
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

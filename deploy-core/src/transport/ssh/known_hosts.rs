@@ -5,7 +5,8 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -125,6 +126,24 @@ impl KnownHosts {
         first.into_iter().chain(rest).map(|(_, algorithm)| algorithm).collect::<Vec<_>>().join(",")
     }
 
+    /// Makes `key` the known one of `name`: appends a line to `file` and touches nothing else in it.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be written.
+    pub(super) fn append(file: &Path, name: &LookupName, hashed: bool, key: &HostKey) -> io::Result<()> {
+        if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut open = fs::OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file)?;
+        rustix::fs::flock(&open, rustix::fs::FlockOperation::LockExclusive)?;
+        let mut line = key.line(&if hashed { hashed_name(&name.full)? } else { name.full.clone() }) + "\n";
+        if !ends_with_newline(&mut open)? {
+            line.insert(0, '\n');
+        }
+        open.write_all(line.as_bytes())
+    }
+
     fn add(&mut self, file: &Path, content: &[u8]) {
         let lines = content.split(|byte| *byte == b'\n').enumerate();
         self.entries.extend(lines.filter_map(|(index, line)| {
@@ -208,7 +227,7 @@ pub(super) fn pattern_list_matches<'a>(patterns: impl IntoIterator<Item = &'a st
 }
 
 /// Whether `name` matches `pattern`, in which `*` is any text and `?` any one character.
-fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([], []) => true,
         ([b'*', rest @ ..], _) => (0..=name.len()).any(|start| glob_matches(rest, &name[start..])),
@@ -217,6 +236,23 @@ fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// `name` as ssh writes it with `HashKnownHosts yes`.
+fn hashed_name(name: &str) -> io::Result<String> {
+    let mut salt = [0; 20];
+    getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(hash_name(&salt, name))))
+}
+
+/// Whether a line appended to `file` would begin a line of its own.
+fn ends_with_newline(file: &mut fs::File) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if file.seek(io::SeekFrom::End(0))? > 0 && file.metadata()?.is_file() {
+        file.seek(io::SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    Ok(last == [b'\n'])
 }
 
 fn hash_name(salt: &[u8], name: &str) -> Vec<u8> {
@@ -252,3 +288,7 @@ impl fmt::Debug for HostKey {
         write!(f, "{} {}", self.kind(), self.fingerprint())
     }
 }
+
+#[cfg(test)]
+#[path = "known_hosts_tests.rs"]
+mod tests;

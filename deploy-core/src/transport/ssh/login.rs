@@ -14,6 +14,8 @@ pub struct Login {
     pub port: u16,
     /// The user to log in as.
     pub user: String,
+    /// The logins of the jump host, if it goes through one: nearest to the server, with its own jumps inside.
+    pub jumps: Vec<Login>,
     /// Where the settings came from: `ssh -G`, our own reading of a file, or none.
     pub config: String,
     /// The host key that the server showed.
@@ -36,6 +38,28 @@ pub struct Login {
     pub elapsed: Duration,
 }
 
+/// The story in a few lines, as it stands in the log file.
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{} port {} ({})", self.user, self.host, self.port, self.config)?;
+        for jump in &self.jumps {
+            write!(f, ", through {}@{} port {}", jump.user, jump.host, jump.port)?;
+        }
+        write!(f, "\n{}, {}", self.banner, self.algorithms)?;
+        if let Some(key) = &self.host_key {
+            write!(f, "\nhost key {key}")?;
+        }
+        if let Some(agent) = &self.agent {
+            write!(f, "\nagent {agent}")?;
+        }
+        for attempt in &self.attempts {
+            write!(f, "\n{attempt}")?;
+        }
+        let (elapsed, round_trip) = (self.elapsed.as_millis(), self.round_trip.as_micros() as f64 / 1000.0);
+        write!(f, "\nlogged in after {elapsed} ms, round trip {round_trip:.1} ms, {} connections", self.connections)
+    }
+}
+
 /// The host key that a server showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostKeyRecord {
@@ -45,6 +69,16 @@ pub struct HostKeyRecord {
     pub fingerprint: String,
     /// Where it is known from, or `None` if it was accepted as new.
     pub known_from: Option<Place>,
+}
+
+impl fmt::Display for HostKeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.fingerprint)?;
+        match &self.known_from {
+            Some(place) => write!(f, ", known from {place}"),
+            None => f.write_str(", not known before"),
+        }
+    }
 }
 
 /// One way in that was tried.
@@ -80,6 +114,13 @@ pub struct Algorithms {
     pub cipher: String,
     /// The MAC of what we send; empty where the cipher has its own.
     pub mac: String,
+}
+
+impl fmt::Display for Algorithms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Algorithms { key_exchange, host_key, cipher, mac } = self;
+        write!(f, "{key_exchange}, {host_key}, {cipher}, {mac}")
+    }
 }
 
 impl fmt::Display for Attempt {

@@ -9,6 +9,7 @@
 
 #![expect(unsafe_code, reason = "libssh2's C interface; every block says why it is sound")]
 
+use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr::{self, NonNull};
 
@@ -52,7 +53,25 @@ mod ffi {
         context: *mut *mut c_void,
     ) -> c_int;
 
+    /// The kind of callback that gets the server's channels to a forwarded agent.
+    pub(super) const CALLBACK_AUTH_AGENT: c_int = 7;
+
+    /// Gets such a channel, and a pointer to the pointer that belongs to the user of the session.
+    pub(super) type AuthAgent = unsafe extern "C" fn(
+        session: *mut raw::LIBSSH2_SESSION,
+        channel: *mut raw::LIBSSH2_CHANNEL,
+        context: *mut *mut c_void,
+    );
+
+    /// Any callback: the caller casts.
+    pub(super) type Generic = unsafe extern "C" fn();
+
     unsafe extern "C" {
+        pub(super) fn libssh2_session_callback_set2(
+            session: *mut raw::LIBSSH2_SESSION,
+            kind: c_int,
+            callback: Option<Generic>,
+        ) -> Option<Generic>;
         pub(super) fn libssh2_channel_has_exit_status(channel: *mut raw::LIBSSH2_CHANNEL) -> c_int;
         pub(super) fn libssh2_userauth_publickey(
             session: *mut raw::LIBSSH2_SESSION,
@@ -143,6 +162,62 @@ pub(super) struct Channel {
     session: Session,
 }
 
+/// Where the channels arrive that a server opens to a forwarded agent. Without one, libssh2 refuses them.
+pub(super) struct AgentChannels {
+    session: Session,
+    arrived: Box<UnsafeCell<Vec<NonNull<raw::LIBSSH2_CHANNEL>>>>,
+}
+
+impl AgentChannels {
+    /// Accepts such channels on `session` from now on.
+    pub(super) fn accept(session: &Session) -> AgentChannels {
+        let arrived = Box::new(UnsafeCell::new(Vec::new()));
+        let mut guard = session.raw();
+        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+        // SAFETY: the lock is held. The session's user pointer is free, since nobody else gave it one, and what it
+        // points to lives until `drop` takes it back. The callback has the form that its kind demands.
+        unsafe {
+            *raw::libssh2_session_abstract(handle) = arrived.get().cast();
+            let callback = std::mem::transmute::<ffi::AuthAgent, ffi::Generic>(channel_arrived);
+            ffi::libssh2_session_callback_set2(handle, ffi::CALLBACK_AUTH_AGENT, Some(callback));
+        }
+        drop(guard);
+        AgentChannels { session: session.clone(), arrived }
+    }
+
+    /// The channels that arrived since the last call.
+    pub(super) fn take(&mut self) -> Vec<Channel> {
+        // SAFETY: only libssh2 adds to it, in calls that are made on this thread, and none is under way.
+        let arrived = std::mem::take(unsafe { &mut *self.arrived.get() });
+        arrived.into_iter().map(|raw| Channel { raw, session: self.session.clone() }).collect()
+    }
+}
+
+impl Drop for AgentChannels {
+    fn drop(&mut self) {
+        let mut guard = self.session.raw();
+        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+        // SAFETY: as in `accept`. What arrived and was not taken is freed with the session.
+        unsafe {
+            ffi::libssh2_session_callback_set2(handle, ffi::CALLBACK_AUTH_AGENT, None);
+            *raw::libssh2_session_abstract(handle) = ptr::null_mut();
+        }
+    }
+}
+
+/// Only remembers the channel: nothing of libssh2 may be called from inside it.
+unsafe extern "C" fn channel_arrived(
+    _session: *mut raw::LIBSSH2_SESSION,
+    channel: *mut raw::LIBSSH2_CHANNEL,
+    context: *mut *mut c_void,
+) {
+    // SAFETY: `AgentChannels::accept` put its list there, and nobody looks at it during this call.
+    let arrived = unsafe { (*context).cast::<Vec<NonNull<raw::LIBSSH2_CHANNEL>>>().as_mut() };
+    if let (Some(arrived), Some(channel)) = (arrived, NonNull::new(channel)) {
+        arrived.push(channel);
+    }
+}
+
 /// Which of a channel's two streams to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -194,6 +269,12 @@ impl Channel {
                 raw::libssh2_channel_process_startup(channel, c"exec".as_ptr(), 4, command.as_ptr().cast(), length)
             }
         })
+    }
+
+    /// Asks that the agent be forwarded to this channel's command. A server grants it once per connection, then to all.
+    pub(super) fn forward_agent(&mut self) -> Result<Option<()>, Error> {
+        // SAFETY: see `exec`.
+        self.call(|channel| unsafe { raw::libssh2_channel_request_auth_agent(channel) })
     }
 
     /// Reads one of the streams. `Ok(None)` when nothing is there now, `Ok(Some(0))` at its end.

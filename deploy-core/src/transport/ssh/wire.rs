@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use ssh2::{BlockDirections, Error, Session};
 
+use super::known_hosts::HostKey;
 use super::sys;
 
 /// A session and its socket. Dropping it ends the connection at once, without waiting for anybody.
@@ -62,6 +63,16 @@ impl Wire {
         self.socket.as_fd()
     }
 
+    /// Another handle of the socket.
+    pub(super) fn socket_handle(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.socket)
+    }
+
+    /// The key that the server proved to have.
+    pub(super) fn host_key(&self) -> HostKey {
+        HostKey::new(self.session.host_key().map(|(blob, _)| blob).unwrap_or_default())
+    }
+
     /// Remembers what the last call waits for.
     pub(super) fn note_interest(&self) {
         self.wants_room.set(self.wants_room.get() || self.is_sending());
@@ -74,7 +85,7 @@ impl Wire {
 
     /// Ends the connection at once. Without a socket nothing in libssh2 waits for the other side any more.
     pub(super) fn shut(&self) {
-        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        shut(&*self.socket);
     }
 
     /// Whether a packet is waiting for room in the socket.
@@ -89,7 +100,9 @@ impl Wire {
     pub(super) fn has_room(&self) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::OUT)];
         wait_for(&mut fds, Some(Duration::ZERO));
-        !self.is_sending() && fds[0].revents().contains(PollFlags::OUT)
+        let has_room = !self.is_sending() && fds[0].revents().contains(PollFlags::OUT);
+        self.wants_room.set(self.wants_room.get() || !has_room);
+        has_room
     }
 
     /// Makes a call that may leave a packet half sent, and notes in `half_sent` whether it did.
@@ -147,6 +160,12 @@ pub(super) fn tune(socket: BorrowedFd<'_>) {
     let _ = sockopt::set_socket_keepalive(socket, true);
     #[cfg(target_os = "linux")]
     let _ = sockopt::set_tcp_user_timeout(socket, USER_TIMEOUT);
+}
+
+/// Ends what goes over `socket`, whoever else has a handle of it.
+pub(super) fn shut(socket: impl AsFd) {
+    // It may be over already.
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
 }
 
 /// Waits until one of `fds` is ready or `timeout` has passed. An interruption by a signal is no different.

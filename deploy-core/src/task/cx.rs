@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Payload;
 use crate::config::{Config, Server, Stage};
 use crate::error::Error;
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
 use crate::layout::Layout;
 use crate::script::{Arg, Script};
-use crate::task::Payload;
 use crate::ui::Ask;
 
 /// What tasks found out: about the whole run, and about each server.
@@ -41,6 +41,8 @@ pub struct ServerCx<'a> {
     pub(crate) options: &'a Options,
     /// The project's root, on the controller.
     pub root: &'a Path,
+    /// Whether the script is only shown.
+    pub preview: bool,
     /// Where the controller keeps its caches.
     pub work_dir: &'a Path,
     /// How many bytes `deploy_payload` yields; `None` when the task's feed had nothing to send.
@@ -137,6 +139,7 @@ pub struct Local<'a> {
     pub(crate) facts: &'a Mutex<Facts>,
     pub(crate) options: &'a Options,
     pub(crate) events: &'a Events,
+    pub(crate) printed: &'a Mutex<String>,
     pub(crate) step: StepNo,
 }
 
@@ -169,6 +172,11 @@ impl Local<'_> {
     /// Tells the user something.
     pub fn note(&self, text: impl Into<String>) {
         self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });
+    }
+
+    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one.
+    pub fn print(&self, text: &str) {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
 
     /// A shell for local commands, in the project's root.

@@ -1,5 +1,7 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
+mod cx;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +9,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cx::{Facts, Host, Local, Options, ServerCx};
+
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};
-use crate::run::{Host, Local, ServerCx};
-use crate::script::Script;
+use crate::script::{Hold, Script};
 
 /// The name of a task: words of letters, digits and underscores, joined by colons (`deploy:symlink:release`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -173,6 +176,9 @@ pub type LocalBody = Arc<dyn Fn(&mut Local<'_>) -> anyhow::Result<()> + Send + S
 /// Makes what a script reads with `deploy_payload`, for one server.
 pub type FeedBody = Arc<dyn Fn(&ServerCx<'_>) -> anyhow::Result<Option<Payload>> + Send + Sync>;
 
+/// What the program of a script task goes on to hold.
+pub type HoldBody = Arc<dyn Fn(&ServerCx<'_>) -> Hold + Send + Sync>;
+
 /// What a task does.
 #[derive(Clone)]
 pub enum Body {
@@ -231,9 +237,21 @@ pub struct Opt {
 
 impl Opt {
     /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 13] = [
-        "branch", "config", "dry-run", "format", "help", "hosts", "plan", "quiet", "revision", "roles", "set",
-        "verbose", "version",
+    pub(crate) const TAKEN: [&str; 14] = [
+        "branch",
+        "config",
+        "dry-run",
+        "format",
+        "help",
+        "hosts",
+        "lock-wait",
+        "plan",
+        "quiet",
+        "revision",
+        "roles",
+        "set",
+        "verbose",
+        "yes",
     ];
 }
 
@@ -277,6 +295,10 @@ pub struct Task {
     pub(crate) as_user: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) options: Vec<Opt>,
+    pub(crate) hold: Option<HoldBody>,
+    pub(crate) harmless: bool,
+    pub(crate) unlocked: bool,
+    pub(crate) answers: bool,
     pub(crate) detail: bool,
 }
 
@@ -300,6 +322,10 @@ impl Task {
             as_user: None,
             env: BTreeMap::new(),
             options: Vec::new(),
+            hold: None,
+            harmless: false,
+            unlocked: false,
+            answers: false,
             detail: false,
         }
     }
@@ -413,6 +439,27 @@ impl Task {
         self
     }
 
+    /// What the program goes on to hold on the server until the run is over.
+    pub(crate) fn hold(self, body: impl Fn(&ServerCx<'_>) -> Hold + Send + Sync + 'static) -> Task {
+        Task { hold: Some(Arc::new(body)), ..self }
+    }
+
+    /// Says that the task changes nothing that another run could mind: it need not wait until the stage's lock is held on
+    /// all servers.
+    pub fn harmless(self) -> Task {
+        Task { harmless: true, ..self }
+    }
+
+    /// Says that a run of this task changes nothing, and takes no lock.
+    pub fn unlocked(self) -> Task {
+        Task { unlocked: true, ..self }
+    }
+
+    /// Says that the task is there to print an answer: how it is found out isn't shown.
+    pub fn answers(self) -> Task {
+        Task { answers: true, ..self }
+    }
+
     /// Shows the task only where `--all` is asked for: a part of others that few will call by name.
     pub fn detail(self) -> Task {
         Task { detail: true, ..self }
@@ -456,6 +503,11 @@ impl Task {
             }
         }
         problems
+    }
+
+    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
+    pub(crate) fn takes_lock(&self) -> bool {
+        self.hold.is_some()
     }
 
     /// Whether it does something itself, rather than through others.

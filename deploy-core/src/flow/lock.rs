@@ -1,0 +1,89 @@
+//! The stage's lock: held on each of its servers from a run's first change to its last.
+//!
+//! The program of a run that takes the lock stays on the server as its keeper: it notes the controller's beats, and frees
+//! the lock when its input ends, however the run ended. A run that finds a lock whose beat has been missing for
+//! [`LEASE_SECONDS`] takes it over, and ends what the old run still had running there.
+
+use jiff::Timestamp;
+
+use crate::config::Stage;
+use crate::plan::Plan;
+use crate::registry::Tasks;
+use crate::script::{Hold, Script};
+use crate::sh;
+use crate::task::{Facts, ServerCx};
+use crate::task::{Opt, Servers, Task, TaskId};
+
+/// Takes the stage's lock. The planner puts it before everything else of a run that changes something.
+pub const LOCK: TaskId = TaskId::new("deploy:lock");
+/// Breaks the stage's lock.
+pub const UNLOCK: TaskId = TaskId::new("deploy:unlock");
+
+/// How long a lock holds without a beat, in seconds. `lock.sh` has the same number.
+pub const LEASE_SECONDS: u32 = 30;
+
+const SHELL: &str = include_str!("lock.sh");
+
+pub(super) fn register(tasks: &mut Tasks) {
+    let on = Servers::releases;
+    let force = Opt { name: "force", value: None, about: "Break the lock although its holder seems to be alive" };
+    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).detail());
+    tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).unlocked());
+}
+
+/// The facts that a run which takes the lock begins with: its token, and who it is.
+pub(crate) fn facts(stage: &Stage, plan: &Plan, token: &str) -> Facts {
+    let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = &stage.settings.local_user;
+    let holder = format!("{user} on {host} since {now}: {} (process {})", plan.root, std::process::id());
+    let servers: Vec<_> = plan.servers().iter().map(|server| stage.servers[*server].label()).collect();
+    let text = |value: String| value.replace(['\n', '\r'], " ");
+    let mut facts = Facts::default();
+    facts.run.insert("token".to_owned(), token.to_owned());
+    facts.run.insert("holder".to_owned(), text(holder));
+    facts.run.insert("lock_list".to_owned(), text(servers.join(" ")));
+    facts
+}
+
+fn script(cx: &ServerCx<'_>) -> Script {
+    Script::new().uses(SHELL).then(sh!("root={}", cx.layout().root()))
+}
+
+fn take(cx: &ServerCx<'_>) -> Script {
+    script(cx).then(sh!("take_lock {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list")))
+}
+
+/// What the keeper does.
+fn hold(cx: &ServerCx<'_>) -> Hold {
+    let names = sh!("lock={} token={}", cx.layout().lock(), cx.fact("token"));
+    Hold {
+        on_beat: Script::new().uses(SHELL).then(names.clone()).then(sh!("lock_beat")),
+        on_end: Script::new().uses(SHELL).then(names).then(sh!("free_lock")),
+    }
+}
+
+/// Fails a run that has lost its lock; nothing where the run took none.
+pub(super) fn require(cx: &ServerCx<'_>) -> Script {
+    match cx.known("token") {
+        Some(token) => Script::new().uses(SHELL).then(sh!("require_lock {}", token)),
+        None => Script::new(),
+    }
+}
+
+fn unlock(cx: &ServerCx<'_>) -> Script {
+    let force = if cx.option("force").is_some() { "yes" } else { "no" };
+    script(cx).then(sh!(
+        r#"lock=$root/.deploy/lock force={} holder='' about=''
+if [ ! -e "$lock" ]; then deploy_skip 'there is no lock'; fi
+{ read -r holder && read -r about; } <"$lock" || :
+read -r beat 2>/dev/null <"$lock.$holder.beat" || beat=0
+now=$(date +%s)
+if [ "$force" = no ] && [ "$((now - beat))" -lt 30 ]; then
+  deploy_fail "locked by $about" 'that run is alive; to break its lock all the same, add --force'
+fi
+rm -f -- "$lock" "$lock.$holder" "$lock.$holder.beat"
+deploy_note "broke the lock of $about""#,
+        force
+    ))
+}

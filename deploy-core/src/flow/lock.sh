@@ -1,0 +1,72 @@
+# The stage's lock on this server is a file with three lines: the run's token, who holds it since when, the run's servers.
+# It is made by link(2), so of two only one succeeds. Beside it the run's keeper writes a beat while the run lives.
+#
+# take_lock TOKEN ABOUT SERVERS
+take_lock() {
+  lock=$root/.deploy/lock token=$1 tries=0
+  mkdir -p -- "$root/.deploy"
+  printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token"
+  lock_beat
+  until ln -- "$lock.$token" "$lock" 2>/dev/null; do
+    holder='' about='' servers='' beat=0
+    { read -r holder && read -r about && read -r servers; } 2>/dev/null <"$lock" || :
+    if [ "$holder" = "$token" ]; then break; fi
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
+    if [ -n "$holder" ]; then judge_lock; fi
+  done
+  # What other runs left behind, and the name by which ours was made.
+  for left in "$lock".*; do
+    case $left in
+      "$lock.$token."*) ;;
+      *) rm -f -- "$left" ;;
+    esac
+  done
+}
+# What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
+judge_lock() {
+  read -r beat <"$lock.$holder.beat" 2>/dev/null || beat=$(lock_age_of_file)
+  now=$(date +%s)
+  age=$((now - beat))
+  if [ "$age" -le 15 ]; then
+    rm -f -- "$lock.$token" "$lock.$token.beat" "$lock.$token.groups"
+    deploy_fact lock_held_by "$holder"
+    deploy_fact lock_about "$about"
+    deploy_fact lock_servers "$servers"
+    deploy_fail "locked by $about"
+  elif [ "$age" -lt 30 ]; then
+    sleep 1
+  else
+    end_groups
+    if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
+      read -r moved <"$lock.$token.stale" || moved=''
+      if [ "$moved" != "$holder" ]; then ln -- "$lock.$token.stale" "$lock" || :; fi
+      rm -f -- "$lock.$token.stale" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups"
+      deploy_note "took over a lock whose holder is gone: $about"
+    fi
+  fi
+}
+# When a lock without a beat was made, as far as the file system knows.
+lock_age_of_file() { date -r "$lock" +%s 2>/dev/null || echo 0; }
+# Ends what the holder still runs here: process groups that it wrote down, as long as they are programs of ours.
+end_groups() {
+  [ -f "$lock.$holder.groups" ] || return 0
+  while read -r group; do
+    if grep -q 'iflag=fullblock' "/proc/$group/cmdline" 2>/dev/null; then
+      kill -s KILL -- "-$group" 2>/dev/null || :
+    fi
+  done <"$lock.$holder.groups"
+}
+lock_beat() { date +%s >"$lock.$token.new" && mv -f -- "$lock.$token.new" "$lock.$token.beat"; }
+free_lock() {
+  holder=''
+  read -r holder 2>/dev/null <"$lock" || :
+  if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi
+  rm -f -- "$lock.$token" "$lock.$token.beat" "$lock.$token.groups"
+}
+# require_lock TOKEN: a run that has lost its lock must not go on.
+require_lock() {
+  holder=''
+  read -r holder 2>/dev/null <"$root/.deploy/lock" || :
+  [ "$holder" = "$1" ] || deploy_fail "this run no longer holds the stage's lock" "another run may be under way: see cargo xtask deploy status"
+}

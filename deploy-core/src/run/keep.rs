@@ -1,0 +1,173 @@
+//! The stage's lock as the controller sees it: who keeps it on which server, and who goes on when two runs meet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::ServerNo;
+use crate::transport::{Output, Process};
+
+use super::Stop;
+
+/// How often keepers are told that we are still here. `lock.sh` calls a lock abandoned after three times as long.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// How long keepers may take to free the lock at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The keepers of a run's lock, and what is known about the lock on each server.
+#[derive(Default)]
+pub(super) struct Keepers {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    processes: Vec<Process>,
+    taken: BTreeSet<ServerNo>,
+    refused: bool,
+    over: bool,
+}
+
+impl Keepers {
+    /// The lock is taken on `server`.
+    pub(super) fn taken(&self, server: ServerNo) {
+        self.state().taken.insert(server);
+        self.changed.notify_all();
+    }
+
+    /// The lock can't be taken everywhere: who waits for it goes home.
+    pub(super) fn refused(&self) {
+        self.state().refused = true;
+        self.changed.notify_all();
+    }
+
+    /// A new attempt begins.
+    pub(super) fn try_again(&self) {
+        self.state().refused = false;
+    }
+
+    /// The servers on which the lock is taken.
+    pub(super) fn holds(&self) -> BTreeSet<ServerNo> {
+        self.state().taken.clone()
+    }
+
+    /// Waits until the lock is taken on all of `servers`; false if it can't be, or the run is told to stop.
+    pub(super) fn wait_for(&self, servers: &[ServerNo], stop: &Stop) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.refused || stop.requested().is_some() {
+                return false;
+            }
+            if servers.iter().all(|server| state.taken.contains(server)) {
+                return true;
+            }
+            let waited = self.changed.wait_timeout(state, Duration::from_millis(200));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// `process` stays on its server until the run is over.
+    pub(super) fn keep(&self, process: Process) {
+        self.state().processes.push(process);
+    }
+
+    /// Beats, until the run is over.
+    pub(super) fn beat(&self) {
+        let mut state = self.state();
+        while !state.over {
+            let (next, timeout) = self.changed.wait_timeout(state, BEAT).unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if timeout.timed_out() {
+                state.processes.retain_mut(|process| process.stdin.send(b".".to_vec()));
+            }
+        }
+    }
+
+    /// Frees the lock everywhere, and waits until it is free.
+    pub(super) fn let_go(&self) {
+        let mut processes = std::mem::take(&mut self.state().processes);
+        self.state().taken.clear();
+        processes.iter_mut().for_each(|process| process.stdin.close());
+        let until = Instant::now() + FAREWELL;
+        for mut process in processes {
+            while let Some(output) = process.next(until) {
+                if matches!(output, Output::Exit(_) | Output::Lost(_)) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The run is over.
+    pub(super) fn end(&self) {
+        self.let_go();
+        self.state().over = true;
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a run found where it could not take the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// Who holds it, as text.
+    pub(super) about: String,
+    /// The servers of that run, as it calls them.
+    pub(super) servers: BTreeSet<String>,
+}
+
+impl Conflict {
+    /// What the facts of a server say, if its lock was refused.
+    pub(super) fn of(facts: &BTreeMap<String, String>) -> Option<Conflict> {
+        let fact = |name: &str| facts.get(name).cloned();
+        fact("lock_held_by")?;
+        let servers = fact("lock_servers")?.split_whitespace().map(str::to_owned).collect();
+        Some(Conflict { about: fact("lock_about")?, servers })
+    }
+
+    /// Whether we go on, and the other run gives way: of two that meet, the one that holds the first server that both
+    /// want. `ours` are our servers, `held` those on which we have the lock.
+    pub(super) fn is_ours(&self, ours: &BTreeSet<String>, held: &BTreeSet<String>) -> bool {
+        let first = ours.intersection(&self.servers).next();
+        first.is_some_and(|first| held.contains(first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &str) -> BTreeSet<String> {
+        names.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn of_two_runs_exactly_one_goes_on_however_they_share_the_servers() {
+        let servers = set("a b c");
+        for mask in 1..7u8 {
+            let (one, other): (Vec<_>, Vec<_>) =
+                servers.iter().enumerate().partition(|(bit, _)| mask & (1 << bit) != 0);
+            let names =
+                |part: Vec<(usize, &String)>| part.into_iter().map(|(_, name)| name.clone()).collect::<BTreeSet<_>>();
+            let conflict = Conflict { about: String::new(), servers: servers.clone() };
+            let wins = [names(one), names(other)].map(|held| conflict.is_ours(&servers, &held));
+            assert_eq!(wins.iter().filter(|wins| **wins).count(), 1, "{mask}");
+        }
+    }
+
+    #[test]
+    fn a_run_with_no_server_in_common_never_gives_way_to_us() {
+        let conflict = Conflict { about: String::new(), servers: set("x") };
+        assert!(!conflict.is_ours(&set("a"), &set("a")));
+    }
+
+    #[test]
+    fn only_a_refused_lock_is_a_conflict() {
+        assert_eq!(Conflict::of(&BTreeMap::new()), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! The leg that takes the stage's lock: what comes after it waits for all servers, and of two runs one goes on.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, ServerNo, StepNo};
+use crate::plan::Leg;
+
+use super::execute::{Executor, Failed};
+use super::keep::Conflict;
+
+/// How long the run that goes on waits for the other one to give way.
+const MEETING: Duration = Duration::from_secs(20);
+
+/// How long to wait before looking again whether a lock is free.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Executor<'_> {
+    /// Whether the leg is the one that takes the lock.
+    pub(super) fn takes_lock(&self, leg: &Leg) -> bool {
+        leg.steps().iter().any(|step| self.step(*step).task.takes_lock())
+    }
+
+    /// The servers on which the run takes the lock.
+    pub(super) fn lock_servers(&self) -> Vec<ServerNo> {
+        let lock = self.run.plan.steps.iter().find(|step| step.task.takes_lock());
+        lock.map(|step| step.servers.clone()).unwrap_or_default()
+    }
+
+    /// Whether `step` is the first task in a program of `steps` that must not begin before the lock is held on all servers.
+    pub(super) fn waits_for_lock(&self, step: StepNo, steps: &[StepNo]) -> bool {
+        let is_lock = |step: StepNo| self.step(step).task.takes_lock();
+        let changes = |step: &&StepNo| !is_lock(**step) && !self.step(**step).task.harmless;
+        self.lock_servers().len() > 1
+            && steps.iter().any(|step| is_lock(*step))
+            && steps.iter().find(changes) == Some(&step)
+    }
+
+    /// Runs the leg that takes the lock, again and again as long as that is sensible.
+    pub(super) fn locking_leg(&self, leg: &Leg) -> Vec<Failed> {
+        let start = Instant::now();
+        let patience = self.run.lock_wait;
+        let Leg::Scripts { steps, .. } = leg else { return self.leg(leg) };
+        let mut servers = self.servers.clone();
+        let mut told = false;
+        loop {
+            let failures = self.on_each(&servers, &|link| self.scripts(link, steps));
+            let conflicts = self.conflicts(&failures);
+            let Some((_, conflict)) = conflicts.first() else { return failures };
+            let ours = conflicts.iter().all(|(_, conflict)| self.goes_on(conflict)) && start.elapsed() < MEETING;
+            if !ours {
+                self.keepers.let_go();
+            }
+            if self.stop().requested().is_some() || !ours && start.elapsed() >= patience {
+                return self.locked_out(failures, &conflicts);
+            }
+            if !ours && !told {
+                told = true;
+                let text = format!("the stage is locked by {}: waiting up to {patience:?}", conflict.about);
+                self.run.events.emit(Event::Note { step: None, server: None, text });
+            }
+            self.pause(if ours { Duration::from_millis(200) } else { PATIENCE });
+            let again: BTreeSet<_> = failures.iter().filter_map(|failed| failed.server).collect();
+            servers = if ours { again.into_iter().collect() } else { self.servers.clone() };
+            self.forget_conflicts();
+        }
+    }
+
+    fn conflicts(&self, failures: &[Failed]) -> Vec<(ServerNo, Conflict)> {
+        let facts = self.facts();
+        let conflict = |server: ServerNo| Some((server, Conflict::of(facts.servers.get(&server)?)?));
+        failures.iter().filter_map(|failed| conflict(failed.server?)).collect()
+    }
+
+    fn goes_on(&self, conflict: &Conflict) -> bool {
+        let label = |server: &ServerNo| self.run.stage.servers[*server].label();
+        let ours: BTreeSet<_> = self.lock_servers().iter().map(label).collect();
+        let held: BTreeSet<_> = self.keepers.holds().iter().map(label).collect();
+        conflict.is_ours(&ours, &held)
+    }
+
+    fn forget_conflicts(&self) {
+        self.keepers.try_again();
+        for facts in self.facts().servers.values_mut() {
+            facts.retain(|name, _| !name.starts_with("lock_"));
+        }
+    }
+
+    /// The errors of a run that gives way: who holds the lock, and what to do.
+    fn locked_out(&self, failures: Vec<Failed>, conflicts: &[(ServerNo, Conflict)]) -> Vec<Failed> {
+        let stage = &self.run.stage.name;
+        let locked = |failed: Failed| {
+            let conflict = conflicts.iter().find(|(server, _)| Some(*server) == failed.server);
+            let Some((_, conflict)) = conflict else { return failed };
+            let error = Error::new(ErrorKind::Locked, format!("the stage is locked by {}", conflict.about))
+                .hint("wait for it to end: add --lock-wait 5m")
+                .hint(format!(
+                    "or, if it is known to be dead, break the lock: cargo xtask deploy unlock {stage} --force"
+                ));
+            Failed { error, ..failed }
+        };
+        let is_denied = |failed: &Failed| failed.error.kind() == ErrorKind::Locked && failed.step.is_none();
+        let mut failures: Vec<_> = failures.into_iter().map(locked).collect();
+        if failures.iter().any(|failed| !is_denied(failed)) {
+            failures.retain(|failed| !is_denied(failed));
+        }
+        failures
+    }
+}

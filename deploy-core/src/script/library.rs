@@ -1,0 +1,67 @@
+//! Shell functions that scripts use: of each library only those that are called travel to a server.
+
+/// The functions of `libraries` that `text` calls, and those that these call, in the libraries' order, without comments.
+///
+/// A library is a sequence of functions whose definitions begin with `name() {` at the start of a line; what stands
+/// between them is comment.
+pub(super) fn needed(libraries: &[&'static str], text: &[u8]) -> String {
+    let functions: Vec<Function> = libraries.iter().flat_map(|library| functions(library)).collect();
+    let mut wanted = vec![false; functions.len()];
+    let mut open: Vec<String> = vec![String::from_utf8_lossy(text).into_owned()];
+    while let Some(text) = open.pop() {
+        for (function, wanted) in functions.iter().zip(&mut wanted) {
+            if !*wanted && mentions(&text, function.name) {
+                *wanted = true;
+                open.push(function.text.clone());
+            }
+        }
+    }
+    functions.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(function, _)| function.text).collect()
+}
+
+struct Function {
+    name: &'static str,
+    text: String,
+}
+
+fn functions(library: &'static str) -> Vec<Function> {
+    let mut functions: Vec<Function> = Vec::new();
+    for line in library.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let indented = line.starts_with([' ', '}']);
+        match line.split_once("() {").filter(|_| !indented) {
+            Some((name, _)) => functions.push(Function { name, text: format!("{line}\n") }),
+            None => {
+                if let Some(function) = functions.last_mut() {
+                    function.text.push_str(line);
+                    function.text.push('\n');
+                }
+            }
+        }
+    }
+    functions
+}
+
+/// Whether `text` has `name` as a word.
+fn mentions(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(name)
+        .any(|(at, _)| !text[..at].ends_with(is_word) && !text[at + name.len()..].starts_with(is_word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIBRARY: &str = "# one\none() { two; }\n# two calls nothing\ntwo() {\n  : # here\n}\nthree() { one; }\n";
+
+    #[test]
+    fn only_what_is_called_is_taken() {
+        assert_eq!(needed(&[LIBRARY], b"echo one_more; two x"), "two() {\n  : # here\n}\n");
+        assert_eq!(needed(&[LIBRARY], b"none"), "");
+    }
+
+    #[test]
+    fn what_is_called_takes_what_it_calls() {
+        assert_eq!(needed(&[LIBRARY], b"one"), "one() { two; }\ntwo() {\n  : # here\n}\n");
+    }
+}

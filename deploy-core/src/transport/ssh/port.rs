@@ -1,0 +1,94 @@
+//! A channel in a loop that serves many.
+//!
+//! A packet that the socket took only in part must be finished by the very call that began it, before anything else can
+//! be sent on the whole connection. A [`Port`] remembers which of its calls is in that condition, and closes its channel
+//! only when none is.
+
+use ssh2::Error as Fault;
+
+use super::sys::{Channel, Side};
+use super::wire::Wire;
+
+/// A channel, and what has to be known to end it well.
+pub(super) struct Port {
+    channel: Channel,
+    half_written: bool,
+    half_read: bool,
+    eof_sent: bool,
+    requested: bool,
+}
+
+impl Port {
+    pub(super) fn new(channel: Channel) -> Port {
+        Port { channel, half_written: false, half_read: false, eof_sent: false, requested: false }
+    }
+
+    /// Asks for a program; `Ok(false)` until the server has agreed.
+    pub(super) fn exec(&mut self, wire: &Wire, command: &str) -> Result<bool, Fault> {
+        let channel = &mut self.channel;
+        Ok(wire.request(&mut self.requested, || channel.exec(command))?.is_some())
+    }
+
+    /// Asks that the agent be forwarded; `Ok(false)` until the server has agreed.
+    pub(super) fn forward_agent(&mut self, wire: &Wire) -> Result<bool, Fault> {
+        let channel = &mut self.channel;
+        Ok(wire.request(&mut self.requested, || channel.forward_agent())?.is_some())
+    }
+
+    /// Reads one of the streams: how many bytes came, zero if there are none now.
+    pub(super) fn read(&mut self, wire: &Wire, side: Side, buffer: &mut [u8]) -> Result<usize, Fault> {
+        let channel = &mut self.channel;
+        Ok(wire.attempt(&mut self.half_read, || channel.read(side, buffer))?.unwrap_or(0))
+    }
+
+    /// Takes in what the socket has, for other channels may wait for it, and leaves our own data where it is.
+    pub(super) fn take_in(&mut self, wire: &Wire) -> Result<(), Fault> {
+        self.read(wire, Side::Out, &mut []).map(drop)
+    }
+
+    /// Sends the beginning of `data`; returns how much of it. What was not sent has to come first the next time.
+    pub(super) fn write(&mut self, wire: &Wire, data: &[u8]) -> Result<usize, Fault> {
+        let channel = &mut self.channel;
+        Ok(wire.attempt(&mut self.half_written, || channel.write(data))?.unwrap_or(0))
+    }
+
+    /// Whether the last write holds up everybody else's packets.
+    pub(super) fn is_half_written(&self) -> bool {
+        self.half_written
+    }
+
+    /// Says that no more data will be sent; `Ok(false)` until that is out.
+    pub(super) fn send_eof(&mut self, wire: &Wire) -> Result<bool, Fault> {
+        self.eof_sent = self.eof_sent || (wire.has_room() && self.channel.send_eof()?.is_some());
+        Ok(self.eof_sent)
+    }
+
+    /// Whether our end-of-file is out.
+    pub(super) fn has_sent_eof(&self) -> bool {
+        self.eof_sent
+    }
+
+    /// Whether everything that the server will ever send was read.
+    pub(super) fn eof(&self) -> bool {
+        self.channel.eof()
+    }
+
+    /// The channel, to ask how its command ended.
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Ends the channel; `Ok(false)` until it is closed. `unsent` is what the last write left over.
+    pub(super) fn close(&mut self, wire: &Wire, unsent: &[u8]) -> Result<bool, Fault> {
+        if self.half_read {
+            self.take_in(wire)?;
+        }
+        if self.half_written {
+            self.write(wire, unsent)?;
+        }
+        if self.half_read || self.half_written || !self.send_eof(wire)? {
+            return Ok(false);
+        }
+        Ok(self.channel.close()?.is_some())
+    }
+}

@@ -1,0 +1,194 @@
+//! The road to a server: TCP, a jump host or a `ProxyCommand`, and the handshake over it.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ssh2::MethodType;
+
+use super::config::{HostConfig, Proxy};
+use super::connection::{Connection, Road};
+use super::error;
+use super::gates::Permit;
+use super::login::{Algorithms, Login};
+use super::proxy_command::ProxyProcess;
+use super::sys;
+use super::wire::{self, Wire};
+use crate::error::Error;
+
+/// How long to wait after the first handshake that a busy server cut short; each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many handshakes are tried. A server may take offence at more.
+const HANDSHAKES: u32 = 5;
+
+/// How large the buffers of a local socket are that carries a connection.
+const SOCKET_BUFFER: usize = 1 << 20;
+
+/// A server that is to be reached.
+pub(super) struct Destination<'a> {
+    pub(super) label: &'a str,
+    pub(super) config: &'a HostConfig,
+    /// The jump host, logged in, where there is one.
+    pub(super) bastion: Option<Arc<Connection>>,
+    /// The host key algorithms to offer.
+    pub(super) host_keys: String,
+    pub(super) permit: &'a Permit<'a>,
+    pub(super) deadline: Instant,
+}
+
+/// Why a try failed, and whether another one may succeed.
+struct Failure {
+    error: Error,
+    may_be_busy: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure { error, may_be_busy: false }
+    }
+}
+
+impl Destination<'_> {
+    /// Connects and shakes hands; tries again when the server seems to be too busy for us. Nobody has logged in
+    /// anywhere before that, so no failed login is repeated.
+    ///
+    /// # Errors
+    ///
+    /// Name the server, the step and the likely cause.
+    pub(super) fn reach(&self, login: &mut Login) -> Result<(Wire, Road), Error> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..HANDSHAKES {
+            match self.try_to_reach(login) {
+                Err(failure) if failure.may_be_busy && Instant::now() + 2 * pause < self.deadline => {
+                    thread::sleep(pause + jitter(pause));
+                    pause *= 2;
+                }
+                result => return result.map_err(|failure| failure.error),
+            }
+        }
+        self.try_to_reach(login).map_err(|failure| failure.error)
+    }
+
+    fn try_to_reach(&self, login: &mut Login) -> Result<(Wire, Road), Failure> {
+        login.connections += 1;
+        let (socket, road) = self.connect()?;
+        let mut wire = Wire::new(socket).map_err(|fault| {
+            Error::connection(format!("failed to prepare a session for `{}`", self.label)).because(fault)
+        })?;
+        self.shake_hands(&mut wire, &road)?;
+        self.permit.note_answer();
+        describe(&wire, login);
+        Ok((wire, road))
+    }
+
+    fn connect(&self) -> Result<(OwnedFd, Road), Failure> {
+        match (&self.bastion, &self.config.proxy) {
+            (Some(bastion), _) => {
+                let stream = self.connect_through(bastion)?;
+                Ok((stream.into(), Road::Jump(Arc::clone(bastion))))
+            }
+            (None, Some(Proxy::Command(command))) => {
+                let (process, stream) = ProxyProcess::start(command).map_err(|error| {
+                    Error::connection(format!("failed to start the ProxyCommand of `{}`", self.label)).because(error)
+                })?;
+                enlarge(&stream);
+                Ok((stream.into(), Road::Command(process)))
+            }
+            _ => Ok((self.connect_directly()?.into(), Road::Direct)),
+        }
+    }
+
+    fn connect_through(&self, bastion: &Connection) -> Result<UnixStream, Error> {
+        let HostConfig { host, port, .. } = self.config;
+        let stream = bastion.dial(host, *port, self.deadline).map_err(|reason| {
+            let jump = &bastion.login().host;
+            Error::connection(format!("failed to connect to `{host}` port {port} from the jump host `{jump}`"))
+                .because(anyhow::anyhow!(reason))
+                .hint(format!("does `{jump}` know and reach `{host}`? does its `AllowTcpForwarding` permit it?"))
+        })?;
+        enlarge(&stream);
+        Ok(stream)
+    }
+
+    fn connect_directly(&self) -> Result<TcpStream, Failure> {
+        let HostConfig { host, port, .. } = self.config;
+        let addresses = (host.as_str(), *port).to_socket_addrs().map_err(|error| {
+            Error::connection(format!("failed to find the address of `{host}` (server `{}`)", self.label))
+                .because(error)
+                .hint("is the name right in deploy.toml or ~/.ssh/config? is the network up?")
+        })?;
+        let mut last = io::Error::other("it has no address");
+        for address in addresses {
+            match self.connect_to(&address) {
+                Ok(stream) => {
+                    wire::tune(stream.as_fd());
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        let may_be_busy = last.kind() == io::ErrorKind::ConnectionRefused && self.permit.has_answered();
+        Err(Failure { error: self.unreachable(last), may_be_busy })
+    }
+
+    fn connect_to(&self, address: &SocketAddr) -> io::Result<TcpStream> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        TcpStream::connect_timeout(address, left)
+    }
+
+    fn unreachable(&self, cause: io::Error) -> Error {
+        let HostConfig { host, port, .. } = self.config;
+        let error = Error::connection(format!("failed to connect to `{host}` port {port} (server `{}`)", self.label));
+        match cause.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => error
+                .because(anyhow::anyhow!("no answer in time"))
+                .hint("is the machine up? does a firewall drop the packets?"),
+            io::ErrorKind::ConnectionRefused => {
+                error.because(cause).hint(format!("does sshd listen on port {port} there?"))
+            }
+            _ => error.because(cause),
+        }
+    }
+
+    fn shake_hands(&self, wire: &mut Wire, road: &Road) -> Result<(), Failure> {
+        let shaken = wire
+            .session
+            .method_pref(MethodType::HostKey, &self.host_keys)
+            .and_then(|()| wire.wait(self.deadline, |session| sys::pending(session.handshake())));
+        shaken.map_err(|fault| Failure {
+            error: error::handshake_failed(self.label, &wire.session, &fault, road.process()),
+            may_be_busy: error::is_hang_up(&fault) && road.process().is_none(),
+        })
+    }
+}
+
+/// Writes down what both sides agreed on.
+fn describe(wire: &Wire, login: &mut Login) {
+    let method = |kind| wire.session.methods(kind).unwrap_or_default().to_owned();
+    login.banner = wire.session.banner().unwrap_or_default().to_owned();
+    login.algorithms = Algorithms {
+        key_exchange: method(MethodType::Kex),
+        host_key: method(MethodType::HostKey),
+        cipher: method(MethodType::CryptCs),
+        mac: method(MethodType::MacCs),
+    };
+}
+
+/// A local socket that carries a connection must hold a good part of a window, or each end waits for the other.
+fn enlarge(stream: &UnixStream) {
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream, SOCKET_BUFFER);
+}
+
+/// Some part of `pause`, so that many who were sent away don't come back together.
+fn jitter(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or_default();
+    pause.mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
