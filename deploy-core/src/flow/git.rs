@@ -57,7 +57,7 @@ fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
     let repository = repository(&local.config.work_dir, &local.config.root, settings);
     let pushes = settings.git.strategy == GitStrategy::Push;
     if !pushes && local.stage.transport == TransportKind::Ssh {
-        repository.must_be_reachable_from_servers()?;
+        repository.must_be_for_servers()?;
     }
     let resolved = match repository.resolve(&settings.branch) {
         Ok(resolved) => resolved,
@@ -68,7 +68,7 @@ fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     };
     if pushes {
-        repository.bring(&resolved)?;
+        repository.bring(&resolved, settings.git.shallow)?;
         if settings.git.verify_commit {
             repository.verify(&resolved.sha)?;
         }

@@ -168,11 +168,6 @@ impl Channels {
         std::mem::take(&mut self.dialed)
     }
 
-    /// How many sessions the server turned out to allow.
-    pub(super) fn limit(&self) -> Option<usize> {
-        self.limit
-    }
-
     /// Whether the agent is forwarded.
     pub(super) fn agent(&self) -> AgentRequest {
         self.agent
@@ -209,6 +204,11 @@ impl Channels {
         let allowed = (!self.refusals.any || open < self.most) && self.refusals.pause.is_none();
         let ahead = self.purpose == Purpose::Commands && self.spare.len() < AHEAD && open < AHEAD_LIMIT;
         allowed && (waiting > self.spare.len() || ahead)
+    }
+
+    /// How many sessions the server turned out to allow, once it has refused one.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.refusals.any.then_some(self.most)
     }
 
     /// How long to wait before a session is tried again that the server refused.
