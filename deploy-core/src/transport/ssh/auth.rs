@@ -364,8 +364,12 @@ fn c_string(text: &str) -> CString {
 fn sign(agent: &Agent, identity: &Identity, data: &[u8]) -> std::io::Result<Vec<u8>> {
     let algorithm = || {
         let mut reader = Reader::new(data);
-        (reader.string()?, reader.byte()?);
-        (reader.string()?, reader.string()?, reader.string()?, reader.byte()?);
+        reader.string()?;
+        reader.byte()?;
+        for _ in 0..3 {
+            reader.string()?;
+        }
+        reader.byte()?;
         reader.string()
     };
     let signature = agent.sign(&identity.blob, data, algorithm().unwrap_or_default())?;
