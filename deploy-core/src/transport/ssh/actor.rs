@@ -20,6 +20,7 @@ use super::pump::Pump;
 use super::sys::AgentChannels;
 use super::waker::Waker;
 use super::wire::{Wire, wait_for};
+use crate::event::{Event, Events};
 
 /// What the other threads ask the owner for.
 pub(super) enum Request {
@@ -40,6 +41,7 @@ pub(super) struct Charge {
     pub(super) keepalive: Keepalive,
     /// Where the agent listens that the server may use.
     pub(super) forward_agent: Option<PathBuf>,
+    pub(super) events: Events,
 }
 
 /// The owner of a session and of everything that runs over it.
@@ -129,9 +131,12 @@ impl Actor {
     }
 
     fn open_channels(&mut self) -> Result<bool, Fault> {
-        let Charge { wire, label, counters, .. } = &self.charge;
+        let Charge { wire, label, counters, events, .. } = &self.charge;
         let moved = self.channels.step(wire, self.jobs.len(), &mut self.queue, label)?;
-        counters.note_agent(self.channels.agent());
+        if counters.note_agent(self.channels.agent()) && self.channels.agent() == AgentRequest::Refused {
+            let text = format!("`{label}` does not take the agent: is `AllowAgentForwarding no` in its sshd_config?");
+            events.emit(Event::Note { step: None, server: None, text });
+        }
         self.pumps.extend(self.channels.take_dialed());
         if let (Some(agent), Some(socket)) = (&mut self.agent, &self.charge.forward_agent) {
             let arrived = agent.take().into_iter().map(Port::new);
