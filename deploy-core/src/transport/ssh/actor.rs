@@ -1,7 +1,6 @@
 //! The thread that owns a session: one loop that never waits for anything but `poll`.
 
 use std::collections::VecDeque;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -10,6 +9,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags};
 use ssh2::Error as Fault;
 
+use super::agent::Agent;
 use super::channels::{AgentRequest, Channels, Dial, Purpose};
 use super::connection::Counters;
 use super::error;
@@ -140,7 +140,7 @@ impl Actor {
         self.pumps.extend(self.channels.take_dialed());
         if let (Some(agent), Some(socket)) = (&mut self.agent, &self.charge.forward_agent) {
             let arrived = agent.take().into_iter().map(Port::new);
-            self.pumps.extend(arrived.filter_map(|port| match UnixStream::connect(socket) {
+            self.pumps.extend(arrived.filter_map(|port| match Agent::at(socket).connect() {
                 Ok(socket) => Pump::new(port, socket).ok(),
                 Err(_) => Pump::refuse(port).ok(),
             }));

@@ -13,7 +13,7 @@ use super::error;
 use super::interactive::{Answers, Passwords};
 use super::keys::{KeyFile, KeyRing};
 use super::login::{Attempt, AttemptOutcome, Login};
-use super::sys;
+use super::sys::{self, Demand};
 use super::wire::{self, Wire};
 use super::wire_format::Reader;
 use crate::error::Error;
@@ -110,9 +110,13 @@ impl Authentication<'_> {
     /// Learns what the server offers. True: it wants nothing.
     fn ask_for_methods(&mut self) -> Result<bool, Fault> {
         let user = c_string(&self.config.user);
-        let methods = self.wire.wait(self.deadline, |session| sys::login_methods(session, &user))?;
-        self.login.offered = methods.iter().flat_map(|methods| methods.split(',')).map(str::to_owned).collect();
-        Ok(methods.is_none())
+        match self.wire.wait(self.deadline, |session| sys::ask_for_methods(session, &user))? {
+            Demand::Nothing => Ok(true),
+            Demand::OneOf(methods) => {
+                self.login.offered = methods.split(',').map(str::to_owned).collect();
+                Ok(false)
+            }
+        }
     }
 
     fn offers(&self, method: &str) -> bool {
