@@ -211,6 +211,11 @@ impl Tasks {
         }
     }
 
+    /// The tasks that a run of `task` leads to directly.
+    pub(crate) fn leads_to<'t>(&'t self, task: &'t Task) -> impl Iterator<Item = &'t TaskId> {
+        self.before(&task.id).iter().chain(&task.needs).chain(&task.steps).chain(self.after(&task.id))
+    }
+
     /// Every problem of the registration: duplicate ids, hooks and prerequisites that name no task, options that the
     /// command line can't have, cycles.
     pub fn check(&self) -> Vec<String> {
@@ -230,7 +235,7 @@ impl Tasks {
             problems.extend(task.problems());
         }
         if problems.is_empty() {
-            problems.extend(self.order.iter().find_map(|id| crate::plan::cycle_through(self, id)));
+            problems.extend(self.order.iter().find_map(|id| cycle_through(self, id)));
         }
         problems
     }
@@ -243,4 +248,25 @@ impl Tasks {
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         problems.push(format!("there is no task `{id}`, though {why}{near}"));
     }
+}
+
+/// The cycle that following hooks, prerequisites and steps from `id` leads into, as text.
+fn cycle_through(tasks: &Tasks, id: &TaskId) -> Option<String> {
+    let mut done = BTreeSet::new();
+    follow(tasks, id, &mut Vec::new(), &mut done)
+}
+
+fn follow(tasks: &Tasks, id: &TaskId, path: &mut Vec<TaskId>, done: &mut BTreeSet<TaskId>) -> Option<String> {
+    if let Some(at) = path.iter().position(|visited| visited == id) {
+        let chain: Vec<_> = path[at..].iter().chain([id]).map(|id| format!("`{id}`")).collect();
+        return Some(format!("tasks run in a circle: {}", chain.join(" → ")));
+    }
+    if done.contains(id) {
+        return None;
+    }
+    path.push(id.clone());
+    let found = tasks.get(id).and_then(|task| tasks.leads_to(task).find_map(|next| follow(tasks, next, path, done)));
+    path.pop();
+    done.insert(id.clone());
+    found
 }

@@ -27,6 +27,7 @@ impl Redactions {
         for (literal, name) in &self.literals {
             text = text.replace(literal, name);
         }
+        let text = LOG.replace_all(&text, "/TIME-$1.log");
         let text = STAMP.replace_all(&text, |found: &Captures<'_>| self.stamp(&found[0]));
         let text = COMMIT.replace_all(&text, commit);
         let text = CLOCK.replace_all(&text, "MM:SS ");
@@ -50,6 +51,8 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is valid")
 }
 
+/// A log file has a number when there was another one in the same second.
+static LOG: LazyLock<Regex> = LazyLock::new(|| regex(r"/20\d{12}-([a-z_-]+?)(?:-\d+)?\.log\b"));
 static STAMP: LazyLock<Regex> = LazyLock::new(|| regex(r"\b20\d{12}\b"));
 static COMMIT: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[0-9a-f]{7,40}\b"));
 static CLOCK: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^\d\d:\d\d "));
@@ -78,6 +81,12 @@ mod tests {
         let mut redactions = Redactions::default();
         assert_eq!(redactions.apply("20261122101501 20261122101500"), "RELEASE1 RELEASE2");
         assert_eq!(redactions.apply("20261122101500"), "RELEASE2");
+    }
+
+    #[test]
+    fn log_files_are_not_taken_for_releases() {
+        let text = "log/20261122101501-staging-deploy-2.log 20261122101500";
+        assert_eq!(Redactions::default().apply(text), "log/TIME-staging-deploy.log RELEASE1");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What all releases share: folders and files under `shared/`, and the links to them.
 
 use crate::registry::Tasks;
-use crate::run::ServerCx;
 use crate::script::{Cmd, Script};
 use crate::sh;
+use crate::task::ServerCx;
 use crate::task::{Servers, Task, TaskId};
 
 pub(super) const CHECK_DIRECTORIES: TaskId = TaskId::new("deploy:check:directories");

@@ -21,7 +21,6 @@ use crate::task::{Body, Rolling, Task, TaskId};
 pub use filter::Filter;
 use legs::cut;
 use order::Order;
-pub(crate) use order::cycle_through;
 
 /// What a run will do, step by step.
 ///

@@ -204,11 +204,6 @@ fn phased(task: &Task) -> Vec<(Option<&'static str>, &TaskId)> {
     }
 }
 
-/// The tasks that a run of `id` leads to directly.
-fn next<'t>(tasks: &'t Tasks, task: &'t Task) -> impl Iterator<Item = &'t TaskId> {
-    tasks.before(task.id()).iter().chain(&task.needs).chain(&task.steps).chain(tasks.after(task.id()))
-}
-
 /// The tasks that a run of `root` includes. What nobody filled, what the stage doesn't configure and what stands in
 /// `without` takes no part, and neither do its hooks.
 fn planned(tasks: &Tasks, root: &Task, without: &[TaskId]) -> BTreeSet<TaskId> {
@@ -217,29 +212,8 @@ fn planned(tasks: &Tasks, root: &Task, without: &[TaskId]) -> BTreeSet<TaskId> {
     while let Some(id) = open.pop() {
         let Some(task) = tasks.get(id).filter(|task| task.is_filled() && !without.contains(id)) else { continue };
         if seen.insert(id.clone()) {
-            open.extend(next(tasks, task));
+            open.extend(tasks.leads_to(task));
         }
     }
     seen
-}
-
-/// The cycle that following hooks, prerequisites and steps from `id` leads into, as text.
-pub(crate) fn cycle_through(tasks: &Tasks, id: &TaskId) -> Option<String> {
-    let mut done = BTreeSet::new();
-    follow(tasks, id, &mut Vec::new(), &mut done)
-}
-
-fn follow(tasks: &Tasks, id: &TaskId, path: &mut Vec<TaskId>, done: &mut BTreeSet<TaskId>) -> Option<String> {
-    if let Some(at) = path.iter().position(|visited| visited == id) {
-        let chain: Vec<_> = path[at..].iter().chain([id]).map(|id| format!("`{id}`")).collect();
-        return Some(format!("tasks run in a circle: {}", chain.join(" → ")));
-    }
-    if done.contains(id) {
-        return None;
-    }
-    path.push(id.clone());
-    let found = tasks.get(id).and_then(|task| next(tasks, task).find_map(|next| follow(tasks, next, path, done)));
-    path.pop();
-    done.insert(id.clone());
-    found
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use deploy_core::config::RecipeTable;
 use deploy_core::event::Stream;
-use deploy_core::script::{Decoder, Report, Shell, TaskScript, compile};
+use deploy_core::script::{Decoder, Report, Shell, TaskScript, WorkDir, compile};
 use tempfile::TempDir;
 
 use super::*;
@@ -44,7 +44,7 @@ impl Site {
 
     /// What Bundler was told, and what the script reported, when `script` ran in the release.
     fn run(&self, script: Script) -> (Vec<String>, Vec<Report>) {
-        let tasks = [TaskScript { script, dir: Some(self.path("release")), ..TaskScript::default() }];
+        let tasks = [TaskScript { script, dir: WorkDir::In(self.path("release")), ..TaskScript::default() }];
         let program = compile(&tasks, &Shell { nonce: "00ff".into(), ..Shell::default() }).unwrap();
         let mut child = Command::new("sh")
             .args(["-c", &program.command()])

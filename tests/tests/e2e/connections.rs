@@ -22,7 +22,7 @@ fn a_server_that_is_down_reads_like_this() {
     let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app")]);
     project.server_mut("app2").sshd.kill();
     assert_snapshot!(project.xtask("deploy staging").fails().errors(), @r"
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 2 servers
       deploy@app2: failed to connect to `127.0.0.1` port PORT (server `deploy@app2`): Connection refused (os error 111)
       hint: does `ssh -v -p PORT 127.0.0.1` get further?
@@ -87,7 +87,7 @@ fn a_key_that_is_not_accepted_is_named() {
     fs::write(project.sandbox.join("authorized_keys"), "").unwrap();
     let output = project.xtask("deploy staging").fails_with(4);
     assert_snapshot!(output.errors(), @r"
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 1 servers
       deploy@app1: `deploy@app1` does not let `deploy` in
       hint: compare with what `ssh -v -p PORT deploy@127.0.0.1` does
@@ -165,9 +165,16 @@ fn aliases_of_an_ssh_config_are_followed() {
 #[test]
 fn a_server_that_allows_few_sessions_is_enough() {
     let mut project = Project::over_ssh(&[]);
-    project.add_server("app1", "app", &["MaxSessions 1"]);
+    project.add_server("app1", "app", &["MaxSessions 2"]);
     project.xtask("deploy staging").success();
     assert!(project.server("app1").site.has_current());
+}
+
+#[test]
+fn a_server_that_allows_one_session_is_refused_with_advice() {
+    let mut project = Project::over_ssh(&[]);
+    project.add_server("app1", "app", &["MaxSessions 1"]);
+    project.xtask("deploy staging").fails_with(4).says("MaxSessions");
 }
 
 #[test]

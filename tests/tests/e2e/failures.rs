@@ -35,7 +35,7 @@ fn a_failing_task_names_itself_its_command_and_its_last_lines() {
       last lines of output:
         | first
         | second
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 1 servers
       deploy@app1: `break:it`: ended with status 7: `echo first; echo second >&2; exit 7`
     [exit status: 1]
@@ -101,7 +101,7 @@ fn nothing_is_published_anywhere_when_one_server_fails() {
       reason: ended with status 3
       last lines of output:
         | disk full
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy-2.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 3 servers
       deploy@app2: `break:it`: ended with status 3: `echo 'disk full' >&2; exit 3`
     [exit status: 1]
@@ -153,7 +153,7 @@ fn a_real_folder_in_place_of_current_is_refused_with_advice() {
     deploy:check:releases failed on deploy@app1
       reason: `$SANDBOX/servers/app1/www/current` is a directory, not a link to a release
       hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 1 servers
       deploy@app1: `deploy:check:releases`: `$SANDBOX/servers/app1/www/current` is a directory, not a link to a release
       hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old

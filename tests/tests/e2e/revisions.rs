@@ -100,7 +100,7 @@ fn a_missing_branch_reads_like_this() {
       reason: the repository has no branch, tag or commit `mian`
       hint: did you mean `main`?
       hint: it has feature/next, main, v2; has the branch been pushed?
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed
       here: `git:resolve`: the repository has no branch, tag or commit `mian`
       hint: did you mean `main`?
@@ -120,7 +120,7 @@ fn a_repository_that_is_not_there_reads_like_this() {
       last lines of output:
         | fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository\x0afatal: Could not read from remote repository.\x0a\x0aPlease make sure you have the correct access rights\x0aand the repository exists.
       hint: try it by hand: git ls-remote
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed
       here: `git:resolve`: can't read the repository `$SANDBOX/no/such/repo`
           cause: fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository

@@ -56,7 +56,7 @@ fn a_release_that_is_not_there_is_refused() {
     deploy:choose_release failed
       reason: can't go back to release `RELEASE1`: deploy@app1 doesn't have it, deploy@app2 doesn't have it
       hint: nothing was changed; `ls` the `releases` folder for what there is
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE2-staging-deploy-rollback.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy-rollback.log
     error: `deploy:rollback` failed
       here: `deploy:choose_release`: can't go back to release `RELEASE1`: deploy@app1 doesn't have it, deploy@app2 doesn't have it
       hint: nothing was changed; `ls` the `releases` folder for what there is
@@ -88,7 +88,7 @@ fn with_nothing_to_go_back_to_nothing_changes() {
         | good releases before it
         | deploy@app1: none
       hint: deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA
-    everything is in $SANDBOX/project/target/deploy/log/RELEASE1-staging-deploy-rollback.log
+    everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy-rollback.log
     error: `deploy:rollback` failed
       here: `deploy:choose_release`: there is nothing to go back to: no good release before RELEASE1 is on every server
           good releases before it

@@ -132,6 +132,7 @@ impl Actor {
         let Charge { wire, label, counters, .. } = &self.charge;
         let moved = self.channels.step(wire, self.jobs.len(), &mut self.queue, label)?;
         counters.note_agent(self.channels.agent());
+        counters.note_sessions(self.channels.limit());
         self.pumps.extend(self.channels.take_dialed());
         if let (Some(agent), Some(socket)) = (&mut self.agent, &self.charge.forward_agent) {
             let arrived = agent.take().into_iter().map(Port::new);
@@ -166,16 +167,25 @@ impl Actor {
 
     /// Sleeps until something happens.
     ///
+    /// After a probe it goes on sleeping: were the answer taken in by a turn, nobody would see that it came.
+    ///
     /// # Errors
     ///
     /// The reason when the server has been silent for too long.
     fn rest(&mut self) -> Result<(), String> {
+        while self.sleep()? {}
+        Ok(())
+    }
+
+    /// Sleeps until something happens or it is time to probe the server. Returns whether it was.
+    fn sleep(&mut self) -> Result<bool, String> {
         let Charge { wire, waker, keepalive, .. } = &mut self.charge;
         let is_listening = self.channels.is_listening() || !self.jobs.is_empty() || !self.pumps.is_empty();
         let mut interest = wire.take_interest();
         // Without a channel nothing takes in what the server sends, so it must not wake us, nor can it be judged.
         interest.set(PollFlags::IN, is_listening);
-        let timeout = keepalive.time_left(Instant::now()).filter(|_| is_listening);
+        let alive_for = keepalive.time_left(Instant::now()).filter(|_| is_listening);
+        let timeout = [alive_for, self.channels.time_left()].into_iter().flatten().min();
         let mut fds = vec![
             PollFd::from_borrowed_fd(waker.fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(wire.socket(), interest),
@@ -190,10 +200,11 @@ impl Actor {
         if is_heard {
             wire.acknowledge();
         }
+        let now = Instant::now();
         if is_heard || !is_listening {
-            keepalive.heard(Instant::now());
+            keepalive.heard(now);
         }
-        keepalive.step(wire, Instant::now())
+        keepalive.step(wire, now)
     }
 
     /// Tells everybody who waits why the connection ended.

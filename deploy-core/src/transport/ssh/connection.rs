@@ -68,6 +68,7 @@ pub(super) struct Counters {
 #[derive(Default)]
 struct State {
     lost: Option<String>,
+    sessions: Option<usize>,
     agent: Option<AgentRequest>,
 }
 
@@ -76,6 +77,11 @@ impl Counters {
     pub(super) fn lose(&self, reason: &str) {
         self.state().lost = Some(reason.to_owned());
         self.changed.notify_all();
+    }
+
+    /// Remembers how many sessions the server turned out to allow.
+    pub(super) fn note_sessions(&self, sessions: Option<usize>) {
+        self.state().sessions = sessions;
     }
 
     /// Remembers whether the agent is forwarded.
@@ -196,6 +202,10 @@ impl Transport for Connection {
             received: self.counters.received.load(Ordering::Relaxed),
             login: self.login.elapsed,
         }
+    }
+
+    fn sessions(&self) -> Option<usize> {
+        self.counters.state().sessions
     }
 }
 

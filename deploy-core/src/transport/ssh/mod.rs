@@ -23,6 +23,7 @@ mod interactive;
 mod job;
 mod jump;
 mod keepalive;
+mod key_container;
 mod keys;
 mod known_hosts;
 mod login;
@@ -106,10 +107,10 @@ impl Ssh {
         }
     }
 
-    /// Logs in to `server`, and tells how it went also when it failed.
-    pub fn log_in(&self, stage: &Stage, server: &Server) -> (Login, Result<Connection, Error>) {
+    /// Logs in to `server` with the `[ssh]` settings of its stage, and tells how it went also when it failed.
+    pub fn log_in(&self, settings: &settings::Ssh, server: &Server) -> (Login, Result<Connection, Error>) {
         let mut login = Login::default();
-        let result = self.hop_to(&stage.settings.ssh, server).and_then(|hop| self.log_in_to(&hop, &mut login));
+        let result = self.hop_to(settings, server).and_then(|hop| self.log_in_to(&hop, &mut login));
         (login, result)
     }
 
@@ -222,7 +223,7 @@ impl Hop<'_> {
 
 impl Connect for Ssh {
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error> {
-        let (_, connection) = self.log_in(stage, server);
+        let (_, connection) = self.log_in(&stage.settings.ssh, server);
         Ok(Arc::new(connection?))
     }
 }
