@@ -23,9 +23,10 @@ pub(crate) fn path_with(shell: &str) -> TempDir {
     };
     link("sh", shell);
     if shell == "busybox" {
-        for tool in
-            ["dd", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find", "tar"]
-        {
+        for tool in [
+            "dd", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find", "tar",
+            "awk", "grep",
+        ] {
             link(tool, shell);
         }
     }
