@@ -237,9 +237,21 @@ pub struct Opt {
 
 impl Opt {
     /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 13] = [
-        "branch", "config", "dry-run", "format", "help", "hosts", "plan", "quiet", "revision", "roles", "set",
-        "verbose", "version",
+    pub(crate) const TAKEN: [&str; 14] = [
+        "branch",
+        "config",
+        "dry-run",
+        "format",
+        "help",
+        "hosts",
+        "lock-wait",
+        "plan",
+        "quiet",
+        "revision",
+        "roles",
+        "set",
+        "verbose",
+        "yes",
     ];
 }
 
@@ -473,11 +485,6 @@ impl Task {
         !matches!(self.body, Body::Open)
     }
 
-    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
-    pub(crate) fn takes_lock(&self) -> bool {
-        self.hold.is_some()
-    }
-
     /// What is wrong with the task itself.
     pub(crate) fn problems(&self) -> Vec<String> {
         let id = &self.id;
@@ -496,6 +503,11 @@ impl Task {
             }
         }
         problems
+    }
+
+    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
+    pub(crate) fn takes_lock(&self) -> bool {
+        self.hold.is_some()
     }
 
     /// Whether it does something itself, rather than through others.

@@ -166,9 +166,16 @@ fn aliases_of_an_ssh_config_are_followed() {
 #[test]
 fn a_server_that_allows_few_sessions_is_enough() {
     let mut project = Project::over_ssh(&[]);
-    project.add_server("app1", "app", &["MaxSessions 1"]);
+    project.add_server("app1", "app", &["MaxSessions 2"]);
     project.xtask("deploy staging").success();
     assert!(project.server("app1").site.has_current());
+}
+
+#[test]
+fn a_server_that_allows_one_session_is_refused_with_advice() {
+    let mut project = Project::over_ssh(&[]);
+    project.add_server("app1", "app", &["MaxSessions 1"]);
+    project.xtask("deploy staging").fails_with(4).says("MaxSessions");
 }
 
 #[test]

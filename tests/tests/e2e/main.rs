@@ -16,5 +16,6 @@ mod repair;
 mod repositories;
 mod revisions;
 mod rollback;
+mod ssh;
 mod tasks;
 mod traffic;
