@@ -99,3 +99,8 @@ pub mod prelude {
     pub use crate::task::{Dir, Servers, Task, TaskId, When};
     pub use crate::{Xtask, flow, sh};
 }
+
+/// The programs in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -6,7 +6,7 @@ mod order;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -116,7 +116,9 @@ impl Plan {
             return Err(Error::config(format!("nothing is registered on `{root}` in stage `{}`", stage.name))
                 .hint(format!("configure a recipe that fills it, or in deploy.toml: [tasks.\"{root}\"] run = \"…\"")));
         }
-        let (mut steps, edges) = Order::of(task, 0, tasks, stage, filter).finish()?;
+        let order = Order::of(task, 0, tasks, stage, filter);
+        let order = if task.unlocked { order } else { order.locked() };
+        let (mut steps, edges) = order.finish()?;
         let failed = task.on_failure.as_ref().and_then(|id| tasks.get(id));
         let (failure_steps, failure_edges) = match failed {
             Some(failed) => Order::of(failed, steps.len(), tasks, stage, filter).finish()?,

@@ -13,17 +13,18 @@ use super::{Filter, Step};
 
 /// Puts the tasks that a root includes in order, depth first.
 pub(super) struct Order<'a> {
+    root: &'a Task,
     tasks: &'a Tasks,
     stage: &'a Stage,
     filter: &'a Filter,
     /// Every task that takes part.
     planned: BTreeSet<TaskId>,
+    /// The task that takes the stage's lock, until it has been put before the first task on a server.
+    lock: Option<&'a Task>,
     spans: BTreeMap<TaskId, Span>,
     base: StepNo,
     phase: &'static str,
     steps: Vec<Step>,
-    /// The task that takes the stage's lock, until it has its place: before the first task on a server.
-    lock: Option<&'a Task>,
 }
 
 /// Which steps belong to a task.
@@ -48,16 +49,24 @@ pub(super) struct Edge {
 }
 
 impl<'a> Order<'a> {
-    /// Orders `root` and what it includes. The numbers of its steps begin at `base`: at 0 begins a run, which takes the
-    /// stage's lock first, on the servers that it does something on.
-    pub(super) fn of(root: &Task, base: StepNo, tasks: &'a Tasks, stage: &'a Stage, filter: &'a Filter) -> Order<'a> {
-        let planned = planned(tasks, root);
+    /// Orders `root` and what it includes. The numbers of its steps begin at `base`.
+    pub(super) fn of(
+        root: &'a Task,
+        base: StepNo,
+        tasks: &'a Tasks,
+        stage: &'a Stage,
+        filter: &'a Filter,
+    ) -> Order<'a> {
+        let planned = planned(tasks, root, &root.without);
         let (spans, steps) = (BTreeMap::new(), Vec::new());
-        let lock = tasks.iter().find(|task| task.takes_lock()).filter(|_| base == 0 && !root.unlocked);
-        let mut order = Order { tasks, stage, filter, planned, spans, base, phase: "run", steps, lock };
-        order.visit(root.id(), None);
-        order.lock_only_what_runs();
-        order
+        Order { root, tasks, stage, filter, planned, lock: None, spans, base, phase: "run", steps }
+    }
+
+    /// Has the stage's lock taken before the first task on a server.
+    pub(super) fn locked(mut self) -> Order<'a> {
+        self.lock = self.tasks.iter().find(|task| task.takes_lock());
+        self.planned.extend(self.lock.map(|lock| planned(self.tasks, lock, &[])).into_iter().flatten());
+        self
     }
 
     /// The steps in order, and what has to wait for what.
@@ -65,7 +74,9 @@ impl<'a> Order<'a> {
     /// # Errors
     ///
     /// When a task that is hooked after another one has to run before it for another reason.
-    pub(super) fn finish(self) -> Result<(Vec<Step>, Vec<Edge>)> {
+    pub(super) fn finish(mut self) -> Result<(Vec<Step>, Vec<Edge>)> {
+        self.visit(self.root.id(), None);
+        self.lock_only_what_runs();
         let mut edges = Vec::new();
         for id in &self.planned {
             let (Some(task), Some(span)) = (self.tasks.get(id), self.spans.get(id)) else { continue };
@@ -97,6 +108,7 @@ impl<'a> Order<'a> {
         }
         let own = self.end();
         if task.has_body() {
+            self.take_lock(task);
             self.push(task);
         }
         for (phase, step) in phased(task) {
@@ -112,18 +124,27 @@ impl<'a> Order<'a> {
         self.close(id, |_, _| ());
     }
 
+    fn take_lock(&mut self, task: &Task) {
+        if !matches!(task.body, Body::Local(_))
+            && let Some(lock) = self.lock.take()
+        {
+            self.visit(lock.id(), Some(task.id()));
+        }
+    }
+
+    /// The lock is taken on those servers only that the run does something on.
     fn lock_only_what_runs(&mut self) {
+        if self.root.takes_lock() {
+            return;
+        }
         let others = self.steps.iter().filter(|step| !step.task.takes_lock());
         let used: BTreeSet<_> = others.flat_map(|step| step.servers.iter().copied()).collect();
         for step in self.steps.iter_mut().filter(|step| step.task.takes_lock()) {
-            step.servers.retain(|server| used.is_empty() || used.contains(server));
+            step.servers.retain(|server| used.contains(server));
         }
     }
 
     fn push(&mut self, task: &Task) {
-        if let Some(lock) = self.lock.take_if(|_| !matches!(task.body, Body::Local(_))) {
-            self.push(lock);
-        }
         let servers = match task.body {
             Body::Local(_) => Vec::new(),
             _ => task.on.of(self.stage, |server| self.filter.keeps(server)),
@@ -183,13 +204,13 @@ fn phased(task: &Task) -> Vec<(Option<&'static str>, &TaskId)> {
     }
 }
 
-/// The tasks that a run of `root` includes. What nobody filled, what the stage doesn't configure and what `root` leaves
-/// out takes no part, and neither do its hooks.
-fn planned(tasks: &Tasks, root: &Task) -> BTreeSet<TaskId> {
+/// The tasks that a run of `root` includes. What nobody filled, what the stage doesn't configure and what stands in
+/// `without` takes no part, and neither do its hooks.
+fn planned(tasks: &Tasks, root: &Task, without: &[TaskId]) -> BTreeSet<TaskId> {
     let mut seen = BTreeSet::new();
     let mut open = vec![root.id()];
     while let Some(id) = open.pop() {
-        let Some(task) = tasks.get(id).filter(|task| task.is_filled() && !root.without.contains(id)) else { continue };
+        let Some(task) = tasks.get(id).filter(|task| task.is_filled() && !without.contains(id)) else { continue };
         if seen.insert(id.clone()) {
             open.extend(tasks.leads_to(task));
         }

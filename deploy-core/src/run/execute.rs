@@ -21,6 +21,9 @@ use super::prepare::{Prepared, task_script};
 use super::program::Running;
 use super::watch::{Watch, failure_of};
 
+/// How many hints the error at the end of a run gives. Each failure's own are shown with it.
+const MOST_HINTS: usize = 4;
+
 /// A plan on its way.
 pub struct Run<'a> {
     /// The configuration.
@@ -272,6 +275,7 @@ impl Executor<'_> {
             nonce: &prepared.shell.nonce,
             payloads: &prepared.payloads,
             stop: &stop,
+            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
         };
         let visit = Visit::new(&self.gates);
         let permit = |task: usize| {
@@ -345,6 +349,7 @@ impl Executor<'_> {
             nonce: &prepared.shell.nonce,
             payloads: &prepared.payloads,
             stop: &stop,
+            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
         };
         running.run(&|_| true, &mut |report| watch.report(report))?;
         match watch.failures.pop() {
@@ -466,7 +471,7 @@ impl Executor<'_> {
         let mut seen = BTreeSet::new();
         let hints =
             failures.iter().flat_map(|failed| failed.error.hint_texts()).filter(|hint| seen.insert(hint.as_str()));
-        let hints: Vec<_> = hints.cloned().collect();
+        let hints: Vec<_> = hints.take(MOST_HINTS).cloned().collect();
         Error::new(kind, message).detail(detail).hints(hints)
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Running<'p> {
     /// What the tasks of the program get, in order.
     pub(super) payloads: &'p [Payload],
     pub(super) stop: &'p Stop,
+    /// How many commands must be able to run at a time: this one, and the keeper of the lock.
+    pub(super) sessions: usize,
 }
 
 impl Running<'_> {
@@ -61,6 +63,7 @@ impl Running<'_> {
                 beaten: self.program.beats_after.is_none().then(Instant::now),
                 told_to_stop: None,
                 finished: false,
+                heard: false,
             };
             if !self.program.gated {
                 talk.feed();
@@ -84,6 +87,8 @@ struct Talk<'t, 's, 'e> {
     /// Why the program is to end, and when we stop waiting for that.
     told_to_stop: Option<(Error, Instant)>,
     finished: bool,
+    /// Whether the program has said anything.
+    heard: bool,
 }
 
 impl Talk<'_, '_, '_> {
@@ -107,11 +112,13 @@ impl Talk<'_, '_, '_> {
             }
             self.beat();
             self.look_for_stop()?;
+            self.look_for_room()?;
         }
         Ok(())
     }
 
     fn report(&mut self, report: Report) {
+        self.heard = true;
         match report {
             Report::Waiting(task) => {
                 let word = if (self.permit)(task) { b"." } else { b"n" };
@@ -162,6 +169,18 @@ impl Talk<'_, '_, '_> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Fails where the server doesn't let the program run beside the keeper of the lock.
+    fn look_for_room(&self) -> Result<(), Error> {
+        match self.running.transport.sessions() {
+            Some(sessions) if sessions < self.running.sessions && !self.heard => Err(Error::connection(format!(
+                "the server allows {sessions} session on a connection, and {} are needed: one keeps the stage's lock",
+                self.running.sessions
+            ))
+            .hint("set MaxSessions to 2 or more in the server's sshd_config")),
+            _ => Ok(()),
         }
     }
 

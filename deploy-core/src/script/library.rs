@@ -1,6 +1,7 @@
 //! Shell functions that scripts use: of each library only those that are called travel to a server.
 
-/// The functions of `libraries` that `text` calls, and those that these call, in the libraries' order, without comments.
+/// The functions of `libraries` that `text` calls, and those that these call, in the libraries' order, without comments and
+/// indentation.
 ///
 /// A library is a sequence of functions whose definitions begin with `name() {` at the start of a line; what stands
 /// between them is comment.
@@ -28,6 +29,7 @@ fn functions(library: &'static str) -> Vec<Function> {
     let mut functions: Vec<Function> = Vec::new();
     for line in library.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let indented = line.starts_with([' ', '}']);
+        let line = line.trim_start();
         match line.split_once("() {").filter(|_| !indented) {
             Some((name, _)) => functions.push(Function { name, text: format!("{line}\n") }),
             None => {
@@ -56,12 +58,12 @@ mod tests {
 
     #[test]
     fn only_what_is_called_is_taken() {
-        assert_eq!(needed(&[LIBRARY], b"echo one_more; two x"), "two() {\n  : # here\n}\n");
+        assert_eq!(needed(&[LIBRARY], b"echo one_more; two x"), "two() {\n: # here\n}\n");
         assert_eq!(needed(&[LIBRARY], b"none"), "");
     }
 
     #[test]
     fn what_is_called_takes_what_it_calls() {
-        assert_eq!(needed(&[LIBRARY], b"one"), "one() { two; }\ntwo() {\n  : # here\n}\n");
+        assert_eq!(needed(&[LIBRARY], b"one"), "one() { two; }\ntwo() {\n: # here\n}\n");
     }
 }

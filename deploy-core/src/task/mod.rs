@@ -237,9 +237,21 @@ pub struct Opt {
 
 impl Opt {
     /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 13] = [
-        "branch", "config", "dry-run", "format", "help", "hosts", "plan", "quiet", "revision", "roles", "set",
-        "verbose", "version",
+    pub(crate) const TAKEN: [&str; 14] = [
+        "branch",
+        "config",
+        "dry-run",
+        "format",
+        "help",
+        "hosts",
+        "lock-wait",
+        "plan",
+        "quiet",
+        "revision",
+        "roles",
+        "set",
+        "verbose",
+        "yes",
     ];
 }
 
@@ -463,6 +475,11 @@ impl Task {
         &self.about
     }
 
+    /// Whether lists show it where not everything is asked for: it is neither a part of others nor only a hook point.
+    pub(crate) fn is_prominent(&self) -> bool {
+        !self.detail && (self.is_flow() || !matches!(self.body, Body::Group))
+    }
+
     /// Whether it is a flow.
     pub fn is_flow(&self) -> bool {
         !self.phases.is_empty()
@@ -471,11 +488,6 @@ impl Task {
     /// Whether a run of it does anything: false only for an open task that nobody filled.
     pub fn is_filled(&self) -> bool {
         !matches!(self.body, Body::Open)
-    }
-
-    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
-    pub(crate) fn takes_lock(&self) -> bool {
-        self.hold.is_some()
     }
 
     /// What is wrong with the task itself.
@@ -496,6 +508,11 @@ impl Task {
             }
         }
         problems
+    }
+
+    /// Whether it takes the stage's lock: the planner puts it before everything that changes something.
+    pub(crate) fn takes_lock(&self) -> bool {
+        self.hold.is_some()
     }
 
     /// Whether it does something itself, rather than through others.

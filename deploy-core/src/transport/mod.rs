@@ -37,6 +37,11 @@ pub trait Transport: Send + Sync {
 
     /// What went over the wire so far.
     fn traffic(&self) -> Traffic;
+
+    /// How many commands can run at a time, once the server has refused one more.
+    fn sessions(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// A running command.

@@ -38,6 +38,8 @@ pub(super) struct Plain {
     block: Option<StepNo>,
     /// The task's line, as long as it is open for its result.
     open_line: Option<OpenLine>,
+    /// What is no task's, and came while a task's line was open.
+    later: Vec<Line>,
     failures: Vec<(StepNo, Option<ServerNo>, Failure)>,
 }
 
@@ -106,7 +108,9 @@ impl Renderer for Plain {
             self.show(step, waiting);
         }
         self.end_line();
-        for (step, server, failure) in std::mem::take(&mut self.failures) {
+        let mut failures = std::mem::take(&mut self.failures);
+        failures.sort_by_key(|(step, server, _)| (*step, *server));
+        for (step, server, failure) in failures {
             let task = self.outline.task_id(step);
             let server = server.map(|server| self.outline.server_label(server));
             let lines = summary::failure(self.look, task, server, &failure);
@@ -126,6 +130,7 @@ impl Plain {
             waiting: BTreeMap::new(),
             block: None,
             open_line: None,
+            later: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -145,14 +150,14 @@ impl Plain {
     fn connected(&mut self, server: ServerNo, elapsed: Duration) {
         if self.is_verbose() {
             let line = self.on_server(Some(server), "connected").with(Style::Dim, format!(" {}", took(elapsed)));
-            self.write_between(line);
+            self.write_later(line);
         }
     }
 
     fn disconnected(&mut self, server: ServerNo, message: &str) {
         let message = harmless_lines(message).next().unwrap_or_default();
         let line = self.sign(Style::Bad, "✘").then(self.on_server(Some(server), &message));
-        self.write_between(line);
+        self.write_later(line);
     }
 
     fn output(&mut self, at: Duration, step: StepNo, server: Option<ServerNo>, line: &[u8]) {
@@ -278,6 +283,21 @@ impl Plain {
         let line = Line::new().with(Style::Normal, " ".repeat(open.gap)).then(line);
         let line = self.look.width.map_or(line.clone(), |width| line.cut(width.saturating_sub(open.width)));
         self.write(Target::Out, &format!("{}\n", line.render(self.look.colour_out)));
+        self.write_what_waited();
+    }
+
+    /// Writes a line that is no task's: below the task's line, but not into it.
+    fn write_later(&mut self, line: Line) {
+        match self.open_line.is_some() {
+            true => self.later.push(line),
+            false => self.write_between(line),
+        }
+    }
+
+    fn write_what_waited(&mut self) {
+        for line in std::mem::take(&mut self.later) {
+            self.write_out(Line::new().with(Style::Normal, INDENT).then(line));
+        }
     }
 
     /// Writes a line below the task's.
@@ -290,6 +310,7 @@ impl Plain {
         if self.open_line.take().is_some() && self.screen.is_in_line() {
             self.write(Target::Out, "\n");
         }
+        self.write_what_waited();
     }
 
     /// Writes a whole line to standard output, cut to the terminal's width.

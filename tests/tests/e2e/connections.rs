@@ -25,7 +25,8 @@ fn a_server_that_is_down_reads_like_this() {
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 2 servers
       deploy@app2: failed to connect to `127.0.0.1` port PORT (server `deploy@app2`): Connection refused (os error 111)
-      hint: does `ssh -v -p PORT 127.0.0.1` get further?
+    nothing is live on deploy@app1
+      hint: does sshd listen on port PORT there?
     [exit status: 4]
     ");
 }
@@ -165,9 +166,16 @@ fn aliases_of_an_ssh_config_are_followed() {
 #[test]
 fn a_server_that_allows_few_sessions_is_enough() {
     let mut project = Project::over_ssh(&[]);
-    project.add_server("app1", "app", &["MaxSessions 1"]);
+    project.add_server("app1", "app", &["MaxSessions 2"]);
     project.xtask("deploy staging").success();
     assert!(project.server("app1").site.has_current());
+}
+
+#[test]
+fn a_server_that_allows_one_session_is_refused_with_advice() {
+    let mut project = Project::over_ssh(&[]);
+    project.add_server("app1", "app", &["MaxSessions 1"]);
+    project.xtask("deploy staging").fails_with(4).says("MaxSessions");
 }
 
 #[test]

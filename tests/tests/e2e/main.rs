@@ -16,6 +16,7 @@ mod repair;
 mod repositories;
 mod revisions;
 mod rollback;
+mod ssh;
 mod tasks;
 mod traffic;
 mod trials;

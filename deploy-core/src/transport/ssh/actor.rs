@@ -1,7 +1,6 @@
 //! The thread that owns a session: one loop that never waits for anything but `poll`.
 
 use std::collections::VecDeque;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -10,6 +9,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags};
 use ssh2::Error as Fault;
 
+use super::agent::Agent;
 use super::channels::{AgentRequest, Channels, Dial, Purpose};
 use super::connection::Counters;
 use super::error;
@@ -20,6 +20,7 @@ use super::pump::Pump;
 use super::sys::AgentChannels;
 use super::waker::Waker;
 use super::wire::{Wire, wait_for};
+use crate::event::{Event, Events};
 
 /// What the other threads ask the owner for.
 pub(super) enum Request {
@@ -40,6 +41,7 @@ pub(super) struct Charge {
     pub(super) keepalive: Keepalive,
     /// Where the agent listens that the server may use.
     pub(super) forward_agent: Option<PathBuf>,
+    pub(super) events: Events,
 }
 
 /// The owner of a session and of everything that runs over it.
@@ -129,13 +131,17 @@ impl Actor {
     }
 
     fn open_channels(&mut self) -> Result<bool, Fault> {
-        let Charge { wire, label, counters, .. } = &self.charge;
+        let Charge { wire, label, counters, events, .. } = &self.charge;
         let moved = self.channels.step(wire, self.jobs.len(), &mut self.queue, label)?;
-        counters.note_agent(self.channels.agent());
+        if counters.note_agent(self.channels.agent()) && self.channels.agent() == AgentRequest::Refused {
+            let text = format!("`{label}` does not take the agent: is `AllowAgentForwarding no` in its sshd_config?");
+            events.emit(Event::Note { step: None, server: None, text });
+        }
+        counters.note_sessions(self.channels.limit());
         self.pumps.extend(self.channels.take_dialed());
         if let (Some(agent), Some(socket)) = (&mut self.agent, &self.charge.forward_agent) {
             let arrived = agent.take().into_iter().map(Port::new);
-            self.pumps.extend(arrived.filter_map(|port| match UnixStream::connect(socket) {
+            self.pumps.extend(arrived.filter_map(|port| match Agent::at(socket).connect() {
                 Ok(socket) => Pump::new(port, socket).ok(),
                 Err(_) => Pump::refuse(port).ok(),
             }));
@@ -166,16 +172,25 @@ impl Actor {
 
     /// Sleeps until something happens.
     ///
+    /// After a probe it goes on sleeping: were the answer taken in by a turn, nobody would see that it came.
+    ///
     /// # Errors
     ///
     /// The reason when the server has been silent for too long.
     fn rest(&mut self) -> Result<(), String> {
+        while self.sleep()? {}
+        Ok(())
+    }
+
+    /// Sleeps until something happens or it is time to probe the server. Returns whether it was.
+    fn sleep(&mut self) -> Result<bool, String> {
         let Charge { wire, waker, keepalive, .. } = &mut self.charge;
         let is_listening = self.channels.is_listening() || !self.jobs.is_empty() || !self.pumps.is_empty();
         let mut interest = wire.take_interest();
         // Without a channel nothing takes in what the server sends, so it must not wake us, nor can it be judged.
         interest.set(PollFlags::IN, is_listening);
-        let timeout = keepalive.time_left(Instant::now()).filter(|_| is_listening);
+        let alive_for = keepalive.time_left(Instant::now()).filter(|_| is_listening);
+        let timeout = [alive_for, self.channels.time_left()].into_iter().flatten().min();
         let mut fds = vec![
             PollFd::from_borrowed_fd(waker.fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(wire.socket(), interest),
@@ -190,10 +205,11 @@ impl Actor {
         if is_heard {
             wire.acknowledge();
         }
+        let now = Instant::now();
         if is_heard || !is_listening {
-            keepalive.heard(Instant::now());
+            keepalive.heard(now);
         }
-        keepalive.step(wire, Instant::now())
+        keepalive.step(wire, now)
     }
 
     /// Tells everybody who waits why the connection ended.

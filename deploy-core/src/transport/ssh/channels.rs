@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
 use ssh2::Error as Fault;
 
@@ -28,6 +29,10 @@ const AHEAD: usize = 2;
 /// How many channels there may be, counted with the running ones, when one is opened ahead. Servers allow 10
 /// (`MaxSessions`), and what is left is for commands that nobody foresaw.
 const AHEAD_LIMIT: usize = 8;
+
+/// How long to wait before a refused session is tried again, and how often in a row.
+const PAUSE: Duration = Duration::from_millis(20);
+const PATIENCE: u32 = 100;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +75,21 @@ pub(super) struct Channels {
     dials: VecDeque<Dial>,
     dialed: Vec<Pump>,
     opening: Opening,
-    /// How many sessions the server turned out to allow.
-    limit: Option<usize>,
     agent: AgentRequest,
+    /// The most sessions that were open at a time.
+    most: usize,
+    refusals: Refusals,
+}
+
+/// What is known of a server that opens no more sessions.
+#[derive(Default)]
+struct Refusals {
+    /// Whether it has ever refused one. Then as many as were open is as many as there may be.
+    any: bool,
+    /// How many came in a row.
+    in_a_row: u32,
+    /// No further try before this.
+    pause: Option<Instant>,
 }
 
 enum Opening {
@@ -104,8 +121,9 @@ impl Channels {
             dials: VecDeque::new(),
             dialed: Vec::new(),
             opening: Opening::Nothing,
-            limit: None,
             agent,
+            most: 0,
+            refusals: Refusals::default(),
         }
     }
 
@@ -130,6 +148,8 @@ impl Channels {
             // Commands may be far between: a lost connection has to be noticed all the same.
             port.take_in(wire)?;
         }
+        // A pause that is over must not be what somebody sleeps until.
+        self.refusals.pause = self.refusals.pause.filter(|until| *until > Instant::now());
         match std::mem::replace(&mut self.opening, Opening::Nothing) {
             Opening::Nothing => Ok(self.begin(running, queue.len())),
             Opening::Session => self.open_session(wire, running, queue, label),
@@ -181,9 +201,19 @@ impl Channels {
 
     fn wants_session(&self, running: usize, waiting: usize) -> bool {
         let open = running + self.spare.len();
-        let allowed = self.limit.is_none_or(|limit| open < limit);
+        let allowed = (!self.refusals.any || open < self.most) && self.refusals.pause.is_none();
         let ahead = self.purpose == Purpose::Commands && self.spare.len() < AHEAD && open < AHEAD_LIMIT;
         allowed && (waiting > self.spare.len() || ahead)
+    }
+
+    /// How many sessions the server turned out to allow, once it has refused one.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.refusals.any.then_some(self.most)
+    }
+
+    /// How long to wait before a session is tried again that the server refused.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.refusals.pause.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     fn open_session(
@@ -198,25 +228,33 @@ impl Channels {
                 self.opening = Opening::Session;
                 return Ok(false);
             }
-            Ok(Some(port)) if self.agent == AgentRequest::Wanted => self.opening = Opening::Agent(port),
-            Ok(Some(port)) => self.spare.push(port),
+            Ok(Some(port)) => {
+                (self.refusals.in_a_row, self.refusals.pause) = (0, None);
+                self.most = self.most.max(running + self.spare.len() + 1);
+                match self.agent {
+                    AgentRequest::Wanted => self.opening = Opening::Agent(port),
+                    _ => self.spare.push(port),
+                }
+            }
             Err(fault) if error::ends_connection(&fault) => return Err(fault),
             Err(fault) => self.refused(running, queue, label, &fault),
         }
         Ok(true)
     }
 
-    /// The server opens no more: commands wait for a running one to end, or can't run at all.
+    /// The server opens no more: commands wait for a running one to end. sshd gives a session back a moment after it
+    /// ended, so even without a running one it is tried again, unless it never opened any.
     fn refused(&mut self, running: usize, queue: &mut VecDeque<Command>, label: &str, fault: &Fault) {
-        let open = running + self.spare.len();
-        self.limit = Some(open);
-        if open == 0 {
+        self.refusals.any = true;
+        self.refusals.in_a_row += 1;
+        self.refusals.pause = Some(Instant::now() + PAUSE);
+        let hopeless = self.most == 0 || self.refusals.in_a_row > PATIENCE;
+        if running + self.spare.len() == 0 && hopeless {
             for command in queue.drain(..) {
                 command.fail(error::command_failed(label, fault));
             }
-            // The next command may ask again.
-            self.limit = None;
-            self.purpose = Purpose::Jump;
+            // The next command may ask again; nothing is opened ahead any more.
+            (self.purpose, self.refusals) = (Purpose::Jump, Refusals::default());
         }
     }
 

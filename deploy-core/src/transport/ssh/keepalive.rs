@@ -34,14 +34,14 @@ impl Keepalive {
         (!self.interval.is_zero()).then(|| (self.probed + self.interval).saturating_duration_since(now))
     }
 
-    /// Sends a probe if it is time to.
+    /// Sends a probe if it is time to. Returns whether it was.
     ///
     /// # Errors
     ///
     /// The reason why the connection counts as lost.
-    pub(super) fn step(&mut self, wire: &Wire, now: Instant) -> Result<(), String> {
+    pub(super) fn step(&mut self, wire: &Wire, now: Instant) -> Result<bool, String> {
         if self.time_left(now).is_none_or(|left| !left.is_zero()) {
-            return Ok(());
+            return Ok(false);
         }
         if self.probes == PROBES {
             return Err(format!("no answer for {} s", now.duration_since(self.heard).as_secs()));
@@ -52,7 +52,7 @@ impl Keepalive {
         if wire.has_room() {
             wire.session.keepalive_send().map_err(|fault| super::error::reason(&fault))?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
     fn three_silent_intervals_are_a_lost_connection() {
         let (start, wire) = (Instant::now(), wire());
         let mut keepalive = Keepalive::new(SECOND, start);
-        assert_eq!(keepalive.step(&wire, start + SECOND / 2), Ok(()));
+        assert_eq!(keepalive.step(&wire, start + SECOND / 2), Ok(false));
         // A session that was never shaken hands with can't send; only the silence is judged here.
         keepalive.probes = PROBES;
         keepalive.probed = start + 2 * SECOND;

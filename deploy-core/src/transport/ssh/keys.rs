@@ -7,8 +7,8 @@ use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ssh_key::{LineEnding, PrivateKey};
 
+use super::key_container::Container;
 use super::wire_format::{Reader, leading_name};
 use crate::ui::Ask;
 
@@ -144,7 +144,7 @@ impl KeyFile {
             return State::Useless("it is encrypted, and there is no terminal to ask for its passphrase".into());
         };
         match self.encryption {
-            Encryption::OpenSsh => match decrypt(text, &passphrase) {
+            Encryption::OpenSsh => match Container::parse(text).and_then(|key| key.open(&passphrase)) {
                 Some(text) => State::Open(Unlocked { text: text.into(), passphrase: None }),
                 None => State::Locked { tries: tries + 1 },
             },
@@ -177,12 +177,6 @@ pub(super) fn certifies(certificate: &[u8], public: &[u8]) -> bool {
         && outer.rest().starts_with(inner.rest())
 }
 
-/// Opens a key in OpenSSH's format. `None`: that is not its passphrase.
-fn decrypt(text: &str, passphrase: &str) -> Option<String> {
-    let key = PrivateKey::from_openssh(text).ok()?.decrypt(passphrase).ok()?;
-    Some(key.to_openssh(LineEnding::LF).ok()?.to_string())
-}
-
 /// `path` with `suffix` appended to its name.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -204,21 +198,12 @@ fn parse_line(text: &str) -> Option<(String, Vec<u8>)> {
 
 /// How a private key is protected, and the public key, if the format shows it.
 fn inspect(text: &str) -> (Encryption, Option<Vec<u8>>) {
-    if let Some(found) = inspect_openssh(text) {
-        return found;
+    if let Some(container) = Container::parse(text) {
+        let encryption = if container.is_encrypted() { Encryption::OpenSsh } else { Encryption::None };
+        return (encryption, Some(container.public));
     }
     let encrypted = text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED");
     (if encrypted { Encryption::Pem } else { Encryption::None }, None)
-}
-
-/// The header of OpenSSH's own format: magic, cipher, key derivation and its options, count, public key.
-fn inspect_openssh(text: &str) -> Option<(Encryption, Option<Vec<u8>>)> {
-    let body = text.trim_start().strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----")?.split("-----END").next()?;
-    let bytes = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
-    let mut reader = Reader::new(bytes.strip_prefix(b"openssh-key-v1\0")?);
-    let encryption = if reader.string()? == b"none" { Encryption::None } else { Encryption::OpenSsh };
-    (reader.string()?, reader.string()?, reader.number()?);
-    Some((encryption, reader.string().map(<[u8]>::to_vec)))
 }
 
 #[cfg(test)]

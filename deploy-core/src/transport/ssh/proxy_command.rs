@@ -5,16 +5,28 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// How much of what the program complains about is kept.
 const COMPLAINT: usize = 4096;
 
+/// How long it takes a program that has hung up to finish complaining.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// A running `ProxyCommand`. Dropping it ends it.
 pub(super) struct ProxyProcess {
     child: Child,
-    complaint: Arc<Mutex<Vec<u8>>>,
+    complaint: Arc<Complaint>,
+}
+
+/// What a program writes to its standard error, the last of it.
+#[derive(Default)]
+struct Complaint {
+    /// The text, and whether it is complete.
+    state: Mutex<(Vec<u8>, bool)>,
+    ended: Condvar,
 }
 
 impl ProxyProcess {
@@ -31,18 +43,24 @@ impl ProxyProcess {
             .stdout(OwnedFd::from(theirs))
             .stderr(Stdio::piped())
             .spawn()?;
-        let complaint = Arc::new(Mutex::new(Vec::new()));
+        let complaint = Arc::new(Complaint::default());
         if let Some(stderr) = child.stderr.take() {
             let kept = Arc::clone(&complaint);
-            thread::spawn(move || listen(stderr, &kept));
+            thread::spawn(move || kept.listen(stderr));
         }
         Ok((ProxyProcess { child, complaint }, ours))
     }
 
-    /// What the program wrote to its standard error, the last of it.
+    /// What the program wrote to its standard error. Waits a little for the rest of it.
     pub(super) fn complaint(&self) -> String {
-        let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&complaint).trim().to_owned()
+        let state = self.complaint.lock();
+        let still_talking = |state: &mut (Vec<u8>, bool)| !state.1;
+        let (state, _) = self
+            .complaint
+            .ended
+            .wait_timeout_while(state, LAST_WORDS, still_talking)
+            .unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&state.0).trim().to_owned()
     }
 }
 
@@ -53,13 +71,21 @@ impl Drop for ProxyProcess {
     }
 }
 
-fn listen(mut stderr: ChildStderr, kept: &Mutex<Vec<u8>>) {
-    let mut buffer = [0; 1024];
-    while let Ok(bytes @ 1..) = stderr.read(&mut buffer) {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(&buffer[..bytes]);
-        let surplus = kept.len().saturating_sub(COMPLAINT);
-        kept.drain(..surplus);
+impl Complaint {
+    fn listen(&self, mut stderr: ChildStderr) {
+        let mut buffer = [0; 1024];
+        while let Ok(bytes @ 1..) = stderr.read(&mut buffer) {
+            let text = &mut self.lock().0;
+            text.extend_from_slice(&buffer[..bytes]);
+            let surplus = text.len().saturating_sub(COMPLAINT);
+            text.drain(..surplus);
+        }
+        self.lock().1 = true;
+        self.ended.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Vec<u8>, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,10 +109,6 @@ mod tests {
     fn its_complaints_are_kept() {
         let (process, mut stream) = ProxyProcess::start("sh -c 'echo no route >&2'").unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-        let started = std::time::Instant::now();
-        while process.complaint().is_empty() && started.elapsed().as_secs() < 10 {
-            thread::yield_now();
-        }
         assert_eq!(process.complaint(), "no route");
     }
 }

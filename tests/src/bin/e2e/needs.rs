@@ -14,6 +14,9 @@ const NEEDS: &[Need] = &[
     Need { program: "sshd", package: "openssh-server" },
     Need { program: "ssh", package: "openssh-client" },
     Need { program: "ssh-keygen", package: "openssh-client" },
+    Need { program: "ssh-agent", package: "openssh-client" },
+    // Signs for a FIDO token that is none.
+    Need { program: "openssl", package: "openssl" },
     Need { program: "git", package: "git" },
     // The shells that generated scripts run in, and what checks them.
     Need { program: "dash", package: "dash" },

@@ -1,0 +1,77 @@
+//! Starting git on the controller: never with a question, never with a secret in its arguments.
+
+use std::env;
+use std::path::Path;
+use std::process::Output;
+
+use xshell::{Cmd, Shell, cmd};
+
+use super::url::Url;
+use crate::error::{Error, Result};
+
+/// Variables by which a repository around us (we may run in a hook) would get hold of the commands.
+const OF_A_REPOSITORY: [&str; 12] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// Hands out a login by the names of variables, so that no process list shows it.
+const HELPER: &str = "credential.helper=!f() { [ \"$1\" != get ] || \
+                      printf 'username=%s\\npassword=%s\\n' \"$DEPLOY_GIT_USER\" \"$DEPLOY_GIT_PASSWORD\"; }; f";
+
+/// A shell in the project's root.
+pub(super) fn shell(root: &Path) -> Result<Shell> {
+    let shell = Shell::new().map_err(|error| Error::task("can't run commands here").because(error))?;
+    shell.change_dir(root);
+    Ok(shell)
+}
+
+/// `git`, for commands that need no network.
+pub(super) fn plain<'s>(shell: &'s Shell, args: &[&str]) -> Cmd<'s> {
+    let git = cmd!(shell, "git --literal-pathspecs").args(args).quiet();
+    OF_A_REPOSITORY.iter().fold(git, |git, name| git.env_remove(name))
+}
+
+/// `git`, for commands that talk to `url`. Nothing is asked, since a question would stand in the middle of a run's
+/// output: keys belong in the agent, passwords in a credential helper. A silent web server is given up after a minute.
+pub(super) fn remote<'s>(shell: &'s Shell, url: &Url, args: &[&str]) -> Cmd<'s> {
+    let git = match url.login() {
+        None => plain(shell, args),
+        Some(login) => plain(shell, &["-c", "credential.helper=", "-c", HELPER])
+            .args(args)
+            .env("DEPLOY_GIT_USER", &login.user)
+            .env("DEPLOY_GIT_PASSWORD", &login.password),
+    };
+    let git =
+        git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_HTTP_LOW_SPEED_LIMIT", "1").env("GIT_HTTP_LOW_SPEED_TIME", "60");
+    match url.is_ssh() && !has_own_ssh(shell) {
+        true => git.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30"),
+        false => git,
+    }
+}
+
+/// Whether the user has told git which `ssh` to start; that one is left alone.
+fn has_own_ssh(shell: &Shell) -> bool {
+    ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| env::var_os(name).is_some())
+        || plain(shell, &["config", "--get", "core.sshCommand"]).ignore_stdout().ignore_stderr().run().is_ok()
+}
+
+/// Runs `git` to its end, whatever that is.
+pub(super) fn output(git: &Cmd<'_>) -> Result<Output> {
+    git.output().map_err(|error| Error::task("can't run `git`").because(error).hint("is it installed?"))
+}
+
+/// What `git` said about its failure.
+pub(super) fn said(output: &Output) -> anyhow::Error {
+    anyhow::anyhow!(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}

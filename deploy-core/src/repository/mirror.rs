@@ -1,0 +1,107 @@
+//! The controller's own mirror of a repository: a cache, which may be removed at any time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use xshell::Shell;
+
+use super::git;
+use super::url::Url;
+use crate::error::{Error, Result};
+
+/// The mirror, for as long as nobody else may use it.
+pub(super) struct Mirror {
+    pub(super) shell: Shell,
+    dir: PathBuf,
+    /// Held, since several controllers may run on one machine.
+    _lock: File,
+}
+
+impl Mirror {
+    /// Waits until the mirror below `cache` is free.
+    pub(super) fn open(root: &Path, cache: &Path) -> Result<Mirror> {
+        let failed = |error| {
+            Error::task(format!("can't use the cache `{}`", cache.display())).because(anyhow::Error::from(error))
+        };
+        fs::create_dir_all(cache).map_err(failed)?;
+        let lock = File::create(cache.join("lock")).map_err(failed)?;
+        // Where a file system has no locks, two runs at once are the user's to avoid.
+        let _ = lock.lock();
+        Ok(Mirror { shell: git::shell(root)?, dir: cache.join("mirror.git"), _lock: lock })
+    }
+
+    /// A git command on the mirror.
+    pub(super) fn git(&self, args: &[&str]) -> xshell::Cmd<'_> {
+        let dir = format!("--git-dir={}", self.dir.display());
+        git::plain(&self.shell, &[&[dir.as_str()], args].concat())
+    }
+
+    /// What a command writes, without the newline at its end; nothing when it fails.
+    pub(super) fn read(&self, args: &[&str]) -> Result<Option<String>> {
+        let output = git::output(&self.git(args).ignore_status())?;
+        Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
+    }
+
+    /// The commit that `name` means, if the mirror has it.
+    pub(super) fn commit(&self, name: &str) -> Result<Option<String>> {
+        if !self.dir.exists() {
+            return Ok(None);
+        }
+        self.read(&["rev-parse", "--quiet", "--verify", "--end-of-options", &format!("{name}^{{commit}}")])
+    }
+
+    /// Whether the mirror has the commit `sha` with all of its files.
+    pub(super) fn has_whole(&self, sha: &str) -> Result<bool> {
+        Ok(self.dir.exists() && self.read(&["rev-list", "--objects", "--quiet", "--no-walk", sha])?.is_some())
+    }
+
+    /// Fetches `refspecs`; where that fails, into a new mirror, in case the old one is damaged.
+    pub(super) fn fetch(&self, url: &Url, refspecs: &[&str]) -> Result<()> {
+        let had_one = self.dir.exists();
+        let Err(error) = self.fetch_into(&self.dir, url, refspecs) else { return Ok(()) };
+        match had_one {
+            true => self.fetch_anew(url, refspecs).map_err(|_| error),
+            false => Err(error),
+        }
+    }
+
+    /// Fetches `refspecs` into a new mirror, which takes the old one's place.
+    pub(super) fn fetch_anew(&self, url: &Url, refspecs: &[&str]) -> Result<()> {
+        let fresh = self.dir.with_extension("new");
+        let _ = fs::remove_dir_all(&fresh);
+        self.fetch_into(&fresh, url, refspecs)?;
+        self.remove()?;
+        let failed = |error| Error::task("can't replace the mirror").because(anyhow::Error::from(error));
+        fs::rename(&fresh, &self.dir).map_err(failed)
+    }
+
+    /// Removes the mirror: the next fetch makes a new one.
+    pub(super) fn remove(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.dir) {
+            Err(error) if self.dir.exists() => {
+                Err(Error::task(format!("can't remove `{}`", self.dir.display())).because(anyhow::Error::from(error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fetches `refspecs`, and nothing else happens when that fails.
+    pub(super) fn fetch_only(&self, url: &Url, refspecs: &[&str]) -> Result<()> {
+        self.fetch_into(&self.dir, url, refspecs)
+    }
+
+    fn fetch_into(&self, dir: &Path, url: &Url, refspecs: &[&str]) -> Result<()> {
+        let failed = |output| Error::task(format!("can't fetch from `{url}`")).because(git::said(&output));
+        if !dir.join("HEAD").exists() {
+            let text = dir.display().to_string();
+            let made =
+                git::output(&git::plain(&self.shell, &["init", "--quiet", "--bare", "--", &text]).ignore_status())?;
+            made.status.success().then_some(()).ok_or_else(|| failed(made))?;
+        }
+        let git_dir = format!("--git-dir={}", dir.display());
+        let fetch =
+            [&git_dir, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", url.address()];
+        let fetched = git::output(&git::remote(&self.shell, url, &[&fetch, refspecs].concat()).ignore_status())?;
+        fetched.status.success().then_some(()).ok_or_else(|| failed(fetched))
+    }
+}

@@ -1,0 +1,205 @@
+//! The repository, as the controller sees it: which commit a name means, and packs of what servers lack.
+//!
+//! Git asks nothing on the terminal: a run would be stopped in its middle by a question among its own output.
+
+mod git;
+mod mirror;
+mod pack;
+mod refs;
+#[cfg(test)]
+mod tests;
+mod url;
+
+use std::path::{Path, PathBuf};
+
+use self::mirror::Mirror;
+use self::refs::Refs;
+pub(crate) use self::url::Url;
+use crate::error::{Error, Result};
+use crate::task::Payload;
+
+/// A repository and the mirror that the controller keeps of it.
+pub(crate) struct Repository {
+    url: Url,
+    root: PathBuf,
+    cache: PathBuf,
+}
+
+/// A commit, and what it was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// The commit, 40 (or 64) hexadecimal digits.
+    pub(crate) sha: String,
+    /// The ref that named it, unless a commit was asked for.
+    pub(crate) reference: Option<String>,
+    /// What the user should know about the choice.
+    pub(crate) note: Option<String>,
+}
+
+impl Repository {
+    /// The repository at `url`; a relative path starts at `root`. Its mirror is kept below `work_dir`.
+    pub(crate) fn new(url: &str, root: &Path, work_dir: &Path) -> Repository {
+        let url = Url::new(url, root);
+        let cache = work_dir.join("git").join(format!("{:016x}", hash(url.address())));
+        Repository { url, root: root.to_owned(), cache }
+    }
+
+    /// Fails for a repository that servers can't, or mustn't, be told of.
+    pub(crate) fn must_be_for_servers(&self) -> Result<()> {
+        if self.url.has_login() {
+            return Err(Error::config("repo_url has a password or token, which every server would have to be told")
+                .hint("set git.strategy = \"push\": then servers need no access to the repository")
+                .hint("or take it out of repo_url, and let servers log in with a deploy key or a credential helper"));
+        }
+        match Path::new(self.url.address()).starts_with(&self.root) {
+            false => Ok(()),
+            true => Err(Error::config(format!("servers can't fetch from `{}`, a folder of this machine", self.url))
+                .hint("set git.strategy = \"push\", or a repo_url that servers can reach")),
+        }
+    }
+
+    /// The commit that `name` means: `HEAD`, a branch, a tag (the commit that it points to), a full ref, or a commit.
+    ///
+    /// # Errors
+    ///
+    /// Of kind connection when the repository can't be asked, of kind task when it has no such name.
+    pub(crate) fn resolve(&self, name: &str) -> Result<Resolved> {
+        let refs = self.refs(&Refs::wanted(name))?;
+        if let Some(resolved) = refs.pick(name) {
+            return Ok(resolved);
+        }
+        let found = if is_commit_name(name) { self.resolve_commit(name)? } else { None };
+        match found {
+            Some(sha) => Ok(Resolved { sha, reference: None, note: None }),
+            None => Err(self.refs(&[])?.unknown(name)),
+        }
+    }
+
+    /// The refs that match `patterns`; all of them when there are none.
+    fn refs(&self, patterns: &[String]) -> Result<Refs> {
+        let shell = git::shell(&self.root)?;
+        let args =
+            ["ls-remote", "--quiet", "--", self.url.address()].into_iter().chain(patterns.iter().map(String::as_str));
+        let output = git::output(&git::remote(&shell, &self.url, &args.collect::<Vec<_>>()).ignore_status())?;
+        match output.status.success() {
+            true => Ok(Refs::parse(&String::from_utf8_lossy(&output.stdout))),
+            false => Err(self.unreadable(&output)),
+        }
+    }
+
+    fn unreadable(&self, output: &std::process::Output) -> Error {
+        let url = &self.url;
+        let error = Error::connection(format!("can't read the repository `{url}`")).because(git::said(output));
+        match url.is_path() {
+            true => error.hint("see repo_url in deploy.toml"),
+            false => error
+                .hint(format!("try it by hand: git ls-remote {url}"))
+                .hint("git asks nothing during a run: keys belong in ssh-agent, passwords in a credential helper"),
+        }
+    }
+
+    /// A commit that no ref names: the mirror has to have it.
+    fn resolve_commit(&self, name: &str) -> Result<Option<String>> {
+        let mirror = self.mirror()?;
+        if let Some(sha) = mirror.commit(&kept(name))? {
+            return Ok(Some(sha));
+        }
+        mirror.fetch(&self.url, &["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])?;
+        let found = match mirror.commit(name)? {
+            None if name.len() >= 40 && mirror.fetch_only(&self.url, &[name]).is_ok() => mirror.commit(name)?,
+            found => found,
+        };
+        if let Some(sha) = &found {
+            mirror.read(&["update-ref", &kept(sha), sha])?;
+        }
+        Ok(found)
+    }
+
+    /// Makes the controller's mirror have the commit, with all of its files, and with its history unless `shallow`.
+    pub(crate) fn bring(&self, resolved: &Resolved, shallow: bool) -> Result<()> {
+        let (mirror, sha) = (self.mirror()?, resolved.sha.as_str());
+        let reference = kept(sha);
+        let has = |with_history: bool| -> Result<bool> {
+            Ok(mirror.has_whole(sha)? && (!with_history || mirror.commit(&reference)?.is_some()))
+        };
+        if has(true)? {
+            return Ok(());
+        }
+        let refspec = format!("+{}:{reference}", resolved.reference.as_deref().unwrap_or(sha));
+        mirror.fetch(&self.url, &[&refspec])?;
+        if !has(false)? {
+            mirror.fetch_anew(&self.url, &[&refspec])?;
+        }
+        match (has(!shallow)?, has(false)?) {
+            (true, _) => Ok(()),
+            (_, true) => Err(Error::task(format!("`{}` is a shallow clone: it lacks the history", self.url))
+                .hint("complete it there: git fetch --unshallow (in CI, fetch-depth: 0)")
+                .hint("or deploy without history: git.shallow = true")),
+            _ => Err(Error::task(format!("`{}` has moved on while it was fetched", self.url)).hint("deploy again")),
+        }
+    }
+
+    /// Verifies the commit's signature.
+    pub(crate) fn verify(&self, sha: &str) -> Result<()> {
+        let mirror = self.mirror()?;
+        let output = git::output(&mirror.git(&["verify-commit", sha]).ignore_status())?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(Error::task(format!("commit {sha} has no good signature"))
+                .detail(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+                .hint("sign it, or set git.verify_commit = false")),
+        }
+    }
+
+    /// The pack of the objects that a mirror with the commits `has` lacks for `sha`; nothing if it lacks none.
+    ///
+    /// Only commits that the controller knows count as common. With `shallow`, history counts on neither side.
+    pub(crate) fn pack(&self, sha: &str, has: &[&str], shallow: bool) -> Result<Option<Payload>> {
+        let mirror = self.mirror()?;
+        if has.contains(&sha) {
+            return Ok(None);
+        }
+        let known = known(&mirror, has)?;
+        if !shallow && !known.is_empty() && is_included(&mirror, sha, &known)? {
+            return Ok(None);
+        }
+        pack::pack(&mirror, &self.cache.join("packs"), sha, &known, shallow).map(Some)
+    }
+
+    fn mirror(&self) -> Result<Mirror> {
+        Mirror::open(&self.root, &self.cache)
+    }
+}
+
+/// The ref that keeps a commit in a mirror. Names of branches won't do: an old `a` stands in the way of `a/b`.
+fn kept(sha: &str) -> String {
+    format!("refs/deploy/{sha}")
+}
+
+/// Those of `commits` that the mirror has.
+fn known(mirror: &Mirror, commits: &[&str]) -> Result<Vec<String>> {
+    let names = commits.iter().filter(|name| is_commit_name(name));
+    let input = names.map(|name| format!("{name}^{{commit}}\n")).collect::<String>();
+    let check = mirror.git(&["cat-file", "--batch-check=%(objectname)"]).stdin(input).ignore_status();
+    let output = git::output(&check)?;
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut known: Vec<_> = found.lines().filter(|line| is_commit_name(line)).map(str::to_owned).collect();
+    known.sort_unstable();
+    known.dedup();
+    Ok(known)
+}
+
+/// Whether the history of `known` has `sha`.
+fn is_included(mirror: &Mirror, sha: &str, known: &[String]) -> Result<bool> {
+    let args = ["rev-list", "--max-count=1", sha, "--not"].into_iter().chain(known.iter().map(String::as_str));
+    Ok(mirror.read(&args.collect::<Vec<_>>())?.is_some_and(|commits| commits.is_empty()))
+}
+
+fn is_commit_name(name: &str) -> bool {
+    (4..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// FNV-1a: a short name for a folder, stable over versions of the compiler.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}

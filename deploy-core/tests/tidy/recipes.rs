@@ -1,0 +1,59 @@
+//! What holds for every crate under `deploy-recipes`.
+
+use crate::none;
+use crate::sources;
+
+/// The folder and the manifest of each recipe.
+fn recipes() -> Vec<(String, String)> {
+    let manifests = sources::all().into_iter().filter_map(|source| {
+        let name = source.path.strip_prefix("deploy-recipes/")?.strip_suffix("/Cargo.toml")?;
+        Some((name.to_owned(), source.text))
+    });
+    let recipes: Vec<_> = manifests.collect();
+    assert!(!recipes.is_empty(), "no recipe was found");
+    recipes
+}
+
+/// The crates of this workspace that `manifest` depends on.
+fn own_dependencies(manifest: &str) -> impl Iterator<Item = &str> {
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]");
+    let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| name.starts_with("deploy-"))
+}
+
+#[test]
+fn recipes_depend_on_the_library_and_not_on_each_other() {
+    let problems =
+        recipes().into_iter().filter(|(_, manifest)| own_dependencies(manifest).collect::<Vec<_>>() != ["deploy-core"]);
+    let problems: Vec<_> = problems.map(|(name, _)| format!("deploy-recipes/{name}/Cargo.toml")).collect();
+    none(&problems, "hook on the tasks of the flows instead, which are always there");
+}
+
+#[test]
+fn recipes_are_called_like_their_folder() {
+    let problems =
+        recipes().into_iter().filter(|(name, manifest)| !manifest.contains(&format!("name = \"deploy-{name}\"")));
+    let problems: Vec<_> = problems.map(|(name, _)| name).collect();
+    none(&problems, "the crate in deploy-recipes/NAME is called deploy-NAME");
+}
+
+#[test]
+fn recipes_are_registered_in_the_tool() {
+    let manifest = sources::read("xtask/Cargo.toml");
+    let depends = own_dependencies(&manifest).collect::<Vec<_>>();
+    let main = sources::read("xtask/src/main.rs");
+    let problems = recipes().into_iter().filter(|(name, _)| {
+        !depends.contains(&&*format!("deploy-{name}")) || !main.contains(&format!("deploy_{name}::"))
+    });
+    let problems: Vec<_> = problems.map(|(name, _)| name).collect();
+    none(&problems, "register it in xtask/src/main.rs");
+}
+
+#[test]
+fn recipes_have_a_row_in_the_readme() {
+    let readme = sources::read("README.md");
+    let row = |name: &str| format!("| [`{name}`](deploy-recipes/{name}/src/lib.rs) |");
+    let problems = recipes().into_iter().filter(|(name, _)| !readme.contains(&row(name)));
+    let problems: Vec<_> = problems.map(|(name, _)| row(&name)).collect();
+    none(&problems, "add such a row to the table of recipes in README.md");
+}
