@@ -37,7 +37,7 @@ judge_lock() {
   elif [ "$age" -lt 30 ]; then
     sleep 1
   else
-    end_groups
+    end_groups "$lock.$holder.groups" 0
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
       read -r moved <"$lock.$token.stale" || moved=''
       if [ "$moved" != "$holder" ]; then ln -- "$lock.$token.stale" "$lock" || :; fi
@@ -48,17 +48,22 @@ judge_lock() {
 }
 # When a lock without a beat was made, as far as the file system knows.
 lock_age_of_file() { date -r "$lock" +%s 2>/dev/null || echo 0; }
-# Ends what the holder still runs here: process groups that it wrote down, as long as they are programs of ours.
+# end_groups FILE TENTHS: ends the process groups that a run wrote down in FILE and that haven't left it, other than our
+# own, after up to so many tenths of a second. A number that by now is another program's is left alone.
 end_groups() {
-  [ -f "$lock.$holder.groups" ] || return 0
+  [ -f "$1" ] || return 0
   while read -r group; do
-    if grep -q 'iflag=fullblock' "/proc/$group/cmdline" 2>/dev/null; then
-      kill -s KILL -- "-$group" 2>/dev/null || :
-    fi
-  done <"$lock.$holder.groups"
+    case $group in +*) ;; *) continue ;; esac
+    group=${group#+}
+    if [ "$group" = "$deploy_group" ] || grep -q "^-$group\$" "$1"; then continue; fi
+    if [ -r "/proc/$group/cmdline" ] && ! grep -q 'iflag=fullblock' "/proc/$group/cmdline"; then continue; fi
+    deploy_await_group "$group" "$2"
+    kill -s KILL -- "-$group" 2>/dev/null || :
+  done <"$1"
 }
 lock_beat() { date +%s >"$lock.$token.new" && mv -f -- "$lock.$token.new" "$lock.$token.beat"; }
 free_lock() {
+  end_groups "$lock.$token.groups" 10
   holder=''
   read -r holder 2>/dev/null <"$lock" || :
   if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi

@@ -278,13 +278,14 @@ impl Executor<'_> {
             sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
         };
         let visit = Visit::new(&self.gates);
-        let permit = |task: usize| {
+        let permit = |task: usize, waiting: &mut dyn FnMut()| {
             let step = prepared.steps[task];
-            if self.waits_for_lock(step, &prepared.steps) && !self.keepers.wait_for(&self.lock_servers(), &stop) {
+            let waits = self.waits_for_lock(step, &prepared.steps);
+            if waits && !self.keepers.wait_for(&self.lock_servers(), &stop, waiting) {
                 return false;
             }
             if self.is_limited(step) {
-                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop);
+                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop, waiting);
             }
             true
         };
@@ -351,7 +352,7 @@ impl Executor<'_> {
             stop: &stop,
             sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
         };
-        running.run(&|_| true, &mut |report| watch.report(report))?;
+        running.run(&|_, _| true, &mut |report| watch.report(report))?;
         match watch.failures.pop() {
             Some(failed) => Err(failed.error),
             None => Ok(watch.found),
