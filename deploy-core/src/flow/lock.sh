@@ -3,11 +3,9 @@
 #
 # take_lock TOKEN ABOUT SERVERS
 take_lock() {
-  lock=$root/.deploy/lock token=$1 tries=0
-  mkdir -p -- "$root/.deploy"
-  printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token"
-  lock_beat
-  until ln -- "$lock.$token" "$lock" 2>/dev/null; do
+  lock=$root/.deploy/lock token=$1 tries=0 seen=''
+  mkdir -p -- "$root/.deploy" || cannot_write
+  until ask_for_lock "$@"; do
     holder='' about='' servers='' beat=0
     { read -r holder && read -r about && read -r servers; } 2>/dev/null <"$lock" || :
     if [ "$holder" = "$token" ]; then break; fi
@@ -15,19 +13,31 @@ take_lock() {
     [ "$tries" -lt 100 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
     if [ -n "$holder" ]; then judge_lock; fi
   done
-  # What other runs left behind, and the name by which ours was made.
-  for left in "$lock".*; do
-    case $left in
-      "$lock.$token."*) ;;
-      *) rm -f -- "$left" ;;
-    esac
-  done
+  rm -f -- "$lock.$token"
+  lock_beat
+  : >>"$lock.$token.groups"
+  deploy_join
+  # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
+  find "$root/.deploy" -name 'lock.*' ! -name "lock.$token.*" -mmin +2 -exec rm -f -- {} +
+}
+ask_for_lock() {
+  { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token"; } 2>/dev/null || cannot_write
+  ln -- "$lock.$token" "$lock" 2>/dev/null
+}
+cannot_write() {
+  rm -f -- "$lock.$token"
+  deploy_fail "nothing can be written to \`$root\`" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
 }
 # What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
 judge_lock() {
   read -r beat <"$lock.$holder.beat" 2>/dev/null || beat=$(lock_age_of_file)
   now=$(date +%s)
   age=$((now - beat))
+  # The clock was set back since: whether the holder lives shows in whether it beats.
+  if [ "$age" -lt 0 ]; then
+    if [ "$beat" != "$seen" ]; then seen=$beat first=$now; fi
+    age=$((now - first + 16))
+  fi
   if [ "$age" -le 15 ]; then
     rm -f -- "$lock.$token" "$lock.$token.beat" "$lock.$token.groups"
     deploy_fact lock_held_by "$holder"

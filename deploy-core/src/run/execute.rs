@@ -97,9 +97,8 @@ impl Run<'_> {
                 scope.spawn(|| link.connect());
             }
             scope.spawn(|| run.keepers.beat());
-            let error = run.all();
-            run.keepers.end();
-            error
+            let _farewell = Farewell(&run.keepers);
+            run.all()
         });
         let mut traffic = vec![Traffic::default(); self.stage.servers.len()];
         for link in &run.links {
@@ -108,6 +107,15 @@ impl Run<'_> {
         let facts = run.facts().clone();
         let printed = run.printed.into_inner().unwrap_or_else(PoisonError::into_inner);
         Finished { facts, printed, traffic, error }
+    }
+}
+
+/// Frees the lock however the run ends, by a panic too.
+struct Farewell<'k>(&'k Keepers);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -304,6 +312,8 @@ impl Executor<'_> {
                 if error.kind() == ErrorKind::Connection {
                     link.lost(&error);
                 }
+                // How far it came is not known: its last markers may be lost.
+                self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
                 watch.broken_off(error);
             }
         }

@@ -58,11 +58,11 @@ impl Keepers {
     pub(super) fn wait_for(&self, servers: &[ServerNo], stop: &Stop, waiting: &mut dyn FnMut()) -> bool {
         let mut state = self.state();
         loop {
+            if servers.iter().all(|server| state.taken.contains(server)) {
+                return stop.requested().is_none();
+            }
             if state.refused || stop.requested().is_some() {
                 return false;
-            }
-            if servers.iter().all(|server| state.taken.contains(server)) {
-                return true;
             }
             waiting();
             let waited = self.changed.wait_timeout(state, Duration::from_millis(200));

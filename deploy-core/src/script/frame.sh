@@ -30,9 +30,12 @@ deploy_find_group() {
   deploy_group=$$
   if [ -r "/proc/$$/stat" ]; then read -r _ _ _ _ deploy_group _ <"/proc/$$/stat"; fi
 }
-# Writes the process group down, until deploy_leave. Who finds it after the run is gone may end it.
-deploy_join() { { echo "+$deploy_group" >>"$deploy_groups"; } 2>/dev/null || :; }
-deploy_leave() { { echo "-$deploy_group" >>"$deploy_groups"; } 2>/dev/null || :; }
+# Writes the process group down where the run's lock is held, until deploy_leave: who takes the lock over may end it.
+deploy_join() { deploy_write_group +; }
+deploy_leave() { deploy_write_group -; }
+deploy_write_group() {
+  [ ! -e "${deploy_groups-}" ] || { echo "$1$deploy_group" >>"$deploy_groups"; } 2>/dev/null || :
+}
 # Whether a process group has members other than zombies and, in its own group, this shell.
 deploy_group_lives() {
   deploy_self=

@@ -1,6 +1,7 @@
 //! What the trials share: a shop whose releases can prove that they are whole, runs that are watched marker by marker,
 //! and a judge that knows nothing of the tool.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -64,7 +65,8 @@ impl Watched {
     pub(super) fn start(project: &Project, line: &str) -> Watched {
         let words: Vec<_> = line.split_whitespace().chain(["--format", "json"]).collect();
         let mut command = project.command(&words);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        let errors = File::create(project.sandbox.join("errors")).expect("a file can be made");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).process_group(0);
         let mut child = command.spawn().expect("the tool starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         Watched { child, lines, text: String::new() }
@@ -103,6 +105,11 @@ impl Watched {
     pub(super) fn kill(&mut self) {
         self.child.kill().expect("a running process can be killed");
         self.child.wait().expect("a child can be waited for");
+    }
+
+    /// What the run last started wrote to its standard error.
+    pub(super) fn errors(&self, project: &Project) -> String {
+        std::fs::read_to_string(project.sandbox.join("errors")).expect("the file was made")
     }
 
     /// The controller's process id.
