@@ -12,20 +12,17 @@ take_lock() {
     { read -r holder && read -r about && read -r servers; } 2>/dev/null <"$lock" || :
     if [ "$holder" = "$token" ]; then break; fi
     tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
+    [ "$tries" -lt 1000 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
     if [ -n "$holder" ]; then judge_lock; fi
   done
-  # What other runs left behind, and the name by which ours was made.
-  for left in "$lock".*; do
-    case $left in
-      "$lock.$token."*) ;;
-      *) rm -f -- "$left" ;;
-    esac
-  done
+  rm -f -- "$lock.$token"
+  # What runs left behind that ended without a farewell. Younger files may be another run's that is asking just now.
+  find "$root/.deploy" -maxdepth 1 -name 'lock.*' -mmin +5 -exec rm -f -- {} + 2>/dev/null || :
 }
 # What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
 judge_lock() {
-  read -r beat <"$lock.$holder.beat" 2>/dev/null || beat=$(lock_age_of_file)
+  # A lock without a beat is being freed just now, or was made by hand: its age is the file's.
+  { read -r beat <"$lock.$holder.beat"; } 2>/dev/null || beat=$(date -r "$lock" +%s 2>/dev/null) || return 0
   now=$(date +%s)
   age=$((now - beat))
   if [ "$age" -le 15 ]; then
@@ -46,8 +43,6 @@ judge_lock() {
     fi
   fi
 }
-# When a lock without a beat was made, as far as the file system knows.
-lock_age_of_file() { date -r "$lock" +%s 2>/dev/null || echo 0; }
 # Ends what the holder still runs here: process groups that it wrote down, as long as they are programs of ours.
 end_groups() {
   [ -f "$lock.$holder.groups" ] || return 0

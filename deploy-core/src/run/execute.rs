@@ -200,7 +200,11 @@ impl Executor<'_> {
         let attempt = link.transport().and_then(|transport| Ok((transport, self.prepare(link, &steps)?)));
         match attempt {
             Ok((transport, prepared)) => self.run_program(link, &*transport, &prepared),
-            Err(error) => vec![Failed { server: Some(link.number), step: None, error }],
+            Err(error) => {
+                // Nobody need wait for the lock there.
+                self.keepers.refused();
+                vec![Failed { server: Some(link.number), step: None, error }]
+            }
         }
     }
 
@@ -313,6 +317,9 @@ impl Executor<'_> {
                 }
                 watch.broken_off(error);
             }
+        }
+        if !watch.failures.is_empty() {
+            self.keepers.refused();
         }
         watch.not_begun();
         watch.failures

@@ -47,7 +47,7 @@ impl Executor<'_> {
         loop {
             let failures = self.on_each(&servers, &|link| self.scripts(link, steps));
             let conflicts = self.conflicts(&failures);
-            let Some((_, conflict)) = conflicts.first() else { return failures };
+            let Some((_, conflict)) = conflicts.first() else { return without_denied(failures) };
             let ours = conflicts.iter().all(|(_, conflict)| self.goes_on(conflict)) && start.elapsed() < MEETING;
             if !ours {
                 self.keepers.let_go();
@@ -100,11 +100,15 @@ impl Executor<'_> {
                 ));
             Failed { error, ..failed }
         };
-        let is_denied = |failed: &Failed| failed.error.kind() == ErrorKind::Locked && failed.step.is_none();
-        let mut failures: Vec<_> = failures.into_iter().map(locked).collect();
-        if failures.iter().any(|failed| !is_denied(failed)) {
-            failures.retain(|failed| !is_denied(failed));
-        }
-        failures
+        without_denied(failures.into_iter().map(locked).collect())
     }
+}
+
+/// Without those that were only sent away because of the others.
+fn without_denied(mut failures: Vec<Failed>) -> Vec<Failed> {
+    let is_denied = |failed: &Failed| failed.error.kind() == ErrorKind::Locked && failed.step.is_none();
+    if !failures.iter().all(is_denied) {
+        failures.retain(|failed| !is_denied(failed));
+    }
+    failures
 }
