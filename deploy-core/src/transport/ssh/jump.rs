@@ -52,8 +52,10 @@ fn split_port(place: &str) -> (&str, Option<u16>) {
 /// a server behind it keeps it busy.
 #[derive(Default)]
 pub(super) struct Bastions {
-    slots: Mutex<HashMap<(String, usize), Arc<Mutex<Slot>>>>,
+    slots: Mutex<HashMap<(String, usize), SharedSlot>>,
 }
+
+type SharedSlot = Arc<Mutex<Slot>>;
 
 #[derive(Default)]
 enum Slot {
@@ -96,7 +98,7 @@ impl Bastions {
         }
     }
 
-    fn slot(&self, list: &str, number: usize) -> Arc<Mutex<Slot>> {
+    fn slot(&self, list: &str, number: usize) -> SharedSlot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry((list.to_owned(), number)).or_default())
     }

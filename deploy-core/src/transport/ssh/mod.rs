@@ -129,6 +129,9 @@ impl Ssh {
         config.override_with(ssh);
         let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands };
         self.check_jumps(&hop)?;
+        if ssh.forward_agent == Some(true) && hop.config.forward_agent.is_none() {
+            self.note(format!("{}: there is no agent to forward: `SSH_AUTH_SOCK` is not set", hop.label));
+        }
         Ok(hop)
     }
 
@@ -173,8 +176,8 @@ impl Ssh {
         let deadline = Instant::now() + timeout;
         let (mut wire, road) = self.reach(hop, &trust.algorithms(), &permit, deadline, login)?;
         login.host_key = Some(trust.judge(wire.host_key(), &*self.ask, &self.events)?);
-        let (secrets, ask) = (&self.secrets, &*self.ask);
-        Authentication { wire: &mut wire, config, secrets, ask, label, deadline, login }.run()?;
+        let (secrets, ask, events) = (&self.secrets, &*self.ask, &self.events);
+        Authentication { wire: &mut wire, config, secrets, ask, events, label, deadline, login }.run()?;
         drop(permit);
 
         login.elapsed = started.elapsed();
@@ -195,15 +198,17 @@ impl Ssh {
         login: &mut Login,
     ) -> Result<(Wire, Road), Error> {
         let Hop { label, config, .. } = hop;
-        for number in 0.. {
+        let mut number = 0;
+        loop {
             let bastion = self.bastion_of(hop, number, login)?;
             let destination = Destination { label, config, bastion, host_keys, permit, deadline };
             match destination.reach(login) {
-                Err(Failure { remedy: Remedy::OtherConnection, .. }) if number + 1 < MAX_BASTIONS => {}
+                Err(Failure { remedy: Remedy::OtherConnection, .. }) if number + 1 < MAX_BASTIONS => {
+                    number += 1;
+                }
                 result => return result.map_err(|failure| failure.error),
             }
         }
-        unreachable!("the loop ends at its last number")
     }
 
     /// The connection number `number` to the jump host of `hop`, logged in.
@@ -214,6 +219,10 @@ impl Ssh {
         let bastion = bastion.map_err(|error| error::behind_jump_host(&hop.label, list, &error))?;
         login.jumps = vec![bastion.login().clone()];
         Ok(Some(bastion))
+    }
+
+    fn note(&self, text: String) {
+        self.events.emit(Event::Note { step: None, server: None, text });
     }
 
     /// What `ssh` would do for `query`; asked once per run.
@@ -228,9 +237,7 @@ impl Ssh {
                 .because(anyhow::anyhow!(cause))
                 .hint(format!("what does `ssh -G {}` say?", query.host))
         })?;
-        for warning in &config.warnings {
-            self.events.emit(Event::Note { step: None, server: None, text: warning.clone() });
-        }
+        config.warnings.iter().for_each(|warning| self.note(warning.clone()));
         cache().push((query, config.clone()));
         Ok(config)
     }
