@@ -146,7 +146,10 @@ impl Xtask {
             file: None,
             set: Vec::new(),
             env: env::vars_os().collect(),
-            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned()),
+            user: variable("USER")
+                .or_else(|| variable("LOGNAME"))
+                .or_else(user_name)
+                .unwrap_or_else(|| "unknown".to_owned()),
             reserved_stages: cli::words(&tasks, Some("deploy")),
             reserved_commands: cli::words(&tasks, None).into_iter().chain(["tasks".to_owned()]).collect(),
             recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
@@ -192,6 +195,14 @@ impl Xtask {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What the system calls the user whose process this is.
+fn user_name() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut entries = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    entries.find(|entry| entry.get(2) == Some(&uid.as_str())).map(|entry| entry[0].to_owned())
 }
 
 fn core_tasks() -> Tasks {

@@ -67,7 +67,7 @@ pub(crate) struct ListRequest {
 
 impl RunRequest {
     fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
-        let words = texts(matches, "STAGE");
+        let words: Vec<_> = ["STAGE", "MORE"].iter().flat_map(|name| texts(matches, name)).collect();
         if let [_, _, ..] = words.as_slice() {
             return Err(too_many_words(task, &words, tasks));
         }

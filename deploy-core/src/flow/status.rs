@@ -127,21 +127,21 @@ fn describe(server: &Server) -> String {
     let mut text = format!("{}\n", server.label);
     let revision = &server.revision[..server.revision.len().min(10)];
     let _ = match server.live_release() {
-        None => writeln!(text, "  live       nothing"),
+        None => writeln!(text, "  live        nothing"),
         Some(release) => {
             let since = release.published.and_then(time).map(|time| format!(", since {time}")).unwrap_or_default();
             let by = if release.by.is_empty() { String::new() } else { format!(", by {}", release.by) };
             let branch = if release.branch.is_empty() { String::new() } else { format!("{} at ", release.branch) };
-            writeln!(text, "  live       {} ({branch}{revision}){since}{by}", release.stamp)
+            writeln!(text, "  live        {} ({branch}{revision}){since}{by}", release.stamp)
         }
     };
     if !server.lock.is_empty() {
-        let _ = writeln!(text, "  locked     by {}", server.lock);
+        let _ = writeln!(text, "  locked      by {}", server.lock);
     }
     let others: Vec<_> = server.releases.iter().filter(|release| release.state != "live").collect();
     for release in others.iter().take(SHOWN) {
         let revision = &release.revision[..release.revision.len().min(10)];
-        let _ = writeln!(text, "  {:10} {} {revision}", release.state.replace('_', " "), release.stamp);
+        let _ = writeln!(text, "  {:11} {} {revision}", release.state.replace('_', " "), release.stamp);
     }
     if others.len() > SHOWN {
         let _ = writeln!(text, "  and {} more", others.len() - SHOWN);
