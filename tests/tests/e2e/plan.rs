@@ -110,18 +110,37 @@ fn a_dry_run_asks_no_server() {
     assert_no_server_was_asked(&project);
 }
 
+/// The scripts of a dry run; each stands below a heading that names servers and tasks.
+fn scripts(project: &Project, line: &str) -> Vec<String> {
+    let output = project.xtask(line).success();
+    let sections = output.stdout().split("\n## ").filter_map(|section| section.split_once('\n'));
+    sections.map(|(_, script)| script.trim().to_owned()).filter(|script| !script.is_empty()).collect()
+}
+
 #[test]
-fn the_scripts_of_a_dry_run_are_ones_that_shellcheck_likes() {
-    let mut project = Project::over_ssh(&[("app1", "app")]);
-    project.top("linked_files = [\"config/database.yml\"]\nlinked_dirs = [\"log\", \"it's $HOME\"]");
-    project.tables("[default_env]\nA = \"b c\"\n[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"");
-    let output = project.xtask("deploy staging --dry-run").success();
-    let script = project.sandbox.join("script.sh");
-    std::fs::write(&script, output.stdout()).unwrap();
-    let mut check = project.sandbox.command("sh");
-    check.arg("-n").arg(&script);
-    // What is printed may frame the scripts with comments, so that the whole of it still is a script.
-    project.sandbox.run(check).success();
+fn shellcheck_and_every_shell_accept_the_scripts_of_a_dry_run() {
+    for strategy in ["push", "fetch"] {
+        let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app web")]);
+        project
+            .top("linked_files = [\"config/database.yml\"]\nlinked_dirs = [\"log\", \"it's $HOME\"]\numask = \"0027\"");
+        project.tables(&format!("[git]\nstrategy = {strategy:?}\nverify_commit = true"));
+        project.tables(
+            "[default_env]\nA = \"b c\"\n[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"",
+        );
+        let deploy = scripts(&project, "deploy staging --dry-run");
+        let rollback = scripts(&project, "deploy rollback staging --dry-run");
+        assert!(deploy.len() >= 5 && rollback.len() >= 4, "{} and {}", deploy.len(), rollback.len());
+        for script in deploy.iter().chain(&rollback) {
+            let file = project.sandbox.join("script.sh");
+            std::fs::write(&file, script).unwrap();
+            for checker in ["shellcheck", "dash -n", "bash --posix -n", "busybox sh -n"] {
+                let mut words = checker.split(' ');
+                let mut check = project.sandbox.command(words.next().unwrap());
+                check.args(words).arg(&file);
+                project.sandbox.run(check).success();
+            }
+        }
+    }
 }
 
 #[test]

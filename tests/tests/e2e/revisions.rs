@@ -124,7 +124,7 @@ fn a_repository_that_is_not_there_reads_like_this() {
         |
         | Please make sure you have the correct access rights
         | and the repository exists.
-      hint: try it by hand: git ls-remote
+      hint: see repo_url in deploy.toml
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed
       here: `git:resolve`: can't read the repository `$SANDBOX/no/such/repo`
@@ -134,7 +134,7 @@ fn a_repository_that_is_not_there_reads_like_this() {
                  Please make sure you have the correct access rights
                  and the repository exists.
     nothing is live on deploy@app1, deploy@app2
-      hint: try it by hand: git ls-remote
+      hint: see repo_url in deploy.toml
     [exit status: 4]
     ");
 }
