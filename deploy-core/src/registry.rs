@@ -233,6 +233,9 @@ impl Tasks {
                 self.must_exist(named, &format!("`{}` names it", task.id), &mut problems);
             }
             problems.extend(task.problems());
+            if task.id.words().next().as_deref() == Some("tasks") {
+                problems.push(format!("the task `{}` can't be called: `cargo xtask tasks` lists tasks", task.id));
+            }
         }
         if problems.is_empty() {
             problems.extend(self.order.iter().find_map(|id| cycle_through(self, id)));

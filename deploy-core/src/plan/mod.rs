@@ -21,6 +21,7 @@ use crate::task::{Body, Rolling, Task, TaskId};
 pub use filter::Filter;
 use legs::cut;
 use order::Order;
+pub(crate) use order::includes;
 
 /// What a run will do, step by step.
 ///

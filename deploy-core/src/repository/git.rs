@@ -71,7 +71,11 @@ pub(super) fn output(git: &Cmd<'_>) -> Result<Output> {
     git.output().map_err(|error| Error::task("can't run `git`").because(error).hint("is it installed?"))
 }
 
-/// What `git` said about its failure.
+/// What `git` said about its failure, without the advice that it always gives.
 pub(super) fn said(output: &Output) -> anyhow::Error {
-    anyhow::anyhow!(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let is_advice = |line: &&str| {
+        matches!(line.trim(), "" | "Please make sure you have the correct access rights" | "and the repository exists.")
+    };
+    anyhow::anyhow!(text.lines().filter(|line| !is_advice(line)).collect::<Vec<_>>().join("\n"))
 }

@@ -236,8 +236,11 @@ pub struct Opt {
 }
 
 impl Opt {
+    /// Those of [`TAKEN`](Opt::TAKEN) that have no value.
+    pub(crate) const SWITCHES: [&str; 5] = ["dry-run", "help", "plan", "quiet", "verbose"];
+
     /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 14] = [
+    pub(crate) const TAKEN: [&str; 13] = [
         "branch",
         "config",
         "dry-run",
@@ -251,7 +254,6 @@ impl Opt {
         "roles",
         "set",
         "verbose",
-        "yes",
     ];
 }
 
@@ -478,6 +480,11 @@ impl Task {
     /// Whether it is a flow.
     pub fn is_flow(&self) -> bool {
         !self.phases.is_empty()
+    }
+
+    /// Whether few will call it by name: a part of others, or a hook point.
+    pub(crate) fn is_minor(&self) -> bool {
+        self.detail || (matches!(self.body, Body::Group) && !self.is_flow())
     }
 
     /// Whether a run of it does anything: false only for an open task that nobody filled.
