@@ -70,13 +70,14 @@ fn choosing() -> [Arg; 4] {
 }
 
 /// Whether it is run, and how that is shown.
-fn showing() -> [Arg; 3] {
+fn showing() -> [Arg; 4] {
     [
         flag("plan", "Show what would run where, and contact no server").action(ArgAction::SetTrue),
         flag("dry-run", "Show the scripts that would run, and contact no server")
             .action(ArgAction::SetTrue)
             .conflicts_with("plan"),
         flag("format", "How to show the run").value_name("FORMAT").value_parser(Format::NAMES).default_value("pretty"),
+        flag("yes", "Answer yes to what tasks ask").short('y').action(ArgAction::SetTrue),
     ]
 }
 
@@ -102,7 +103,12 @@ pub(super) fn options_of(task: &Task, matches: &ArgMatches) -> Options {
         Some(_) => matches.get_one::<String>(option.name).cloned(),
         None => matches.get_flag(option.name).then(|| "true".to_owned()),
     };
-    own_options(task).into_iter().filter_map(|option| Some((option.name.to_owned(), value(option)?))).collect()
+    let mut options: Options =
+        own_options(task).into_iter().filter_map(|option| Some((option.name.to_owned(), value(option)?))).collect();
+    if matches.get_flag("yes") {
+        options.insert("yes".to_owned(), "true".to_owned());
+    }
+    options
 }
 
 /// The flags that take the word after them: `--set`, `--release`.

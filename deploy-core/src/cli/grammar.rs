@@ -35,7 +35,7 @@ struct Word<'t> {
 impl Word<'_> {
     /// Whether help shows the word: it, or one below it, is a task that people call by name.
     fn is_listed(&self) -> bool {
-        self.task.is_some_and(|task| !task.is_minor()) || self.below.values().any(Word::is_listed)
+        self.task.is_some_and(|task| task.is_prominent()) || self.below.values().any(Word::is_listed)
     }
 
     /// What a word stands for that is no task itself.

@@ -19,7 +19,7 @@ fn is_shown(task: &Task, request: &ListRequest) -> bool {
             || usage(task).contains(&pattern)
             || task.about().to_lowercase().contains(&pattern)
     });
-    matches && (request.all || request.pattern.is_some() || !task.is_minor())
+    matches && (request.all || request.pattern.is_some() || task.is_prominent())
 }
 
 /// The list for people: how each task is called, and what it does. A family of tasks stands together, flows first.

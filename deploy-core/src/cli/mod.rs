@@ -8,6 +8,7 @@ mod plan;
 mod tests;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -110,7 +111,7 @@ fn too_many_words(task: &Task, first: &str, more: &[String], tasks: &Tasks) -> E
             .hint(format!("did you mean `{typed} {swapped} {first}`?"));
     }
     let near = nearest(&plain(first), below.iter().map(|(name, _)| *name));
-    let is_minor = below.iter().any(|(name, task)| Some(*name) == near && task.is_minor());
+    let is_minor = below.iter().any(|(name, task)| Some(*name) == near && !task.is_prominent());
     let error = match near {
         Some(_) if !is_minor => Error::usage(format!("there is no task `{prefix}{first}`")),
         _ => {
@@ -127,6 +128,17 @@ fn too_many_words(task: &Task, first: &str, more: &[String], tasks: &Tasks) -> E
         None => error,
     }
     .hint(format!("`cargo xtask tasks {}` lists what there is", words.join(" ")))
+}
+
+/// The first words of all tasks, or those that follow `first`, in both spellings.
+pub(crate) fn words(tasks: &Tasks, first: Option<&str>) -> Vec<String> {
+    let all = tasks.iter().map(|task| task.id().words().collect::<Vec<_>>());
+    let wanted = all.filter_map(|words| match first {
+        None => words.first().cloned(),
+        Some(first) => words.get(1).filter(|_| words[0] == first).cloned(),
+    });
+    let both: BTreeSet<_> = wanted.flat_map(|word| [word.replace('-', "_"), word]).collect();
+    both.into_iter().collect()
 }
 
 fn texts(matches: &ArgMatches, name: &str) -> Vec<String> {

@@ -309,6 +309,7 @@ mod help {
               --dry-run           Show the scripts that would run, and contact no server
               --format <FORMAT>   How to show the run [default: pretty] [possible values: pretty, plain,
                                   json]
+          -y, --yes               Answer yes to what tasks ask
               --config <FILE>     Read FILE instead of the workspace's deploy.toml
           -v, --verbose           Show the output of every task
           -q, --quiet             Show failures only
@@ -338,6 +339,7 @@ mod help {
               --dry-run           Show the scripts that would run, and contact no server
               --format <FORMAT>   How to show the run [default: pretty] [possible values: pretty, plain,
                                   json]
+          -y, --yes               Answer yes to what tasks ask
               --config <FILE>     Read FILE instead of the workspace's deploy.toml
           -v, --verbose           Show the output of every task
           -q, --quiet             Show failures only

@@ -40,3 +40,6 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,10 +237,10 @@ pub struct Opt {
 
 impl Opt {
     /// Those of [`TAKEN`](Opt::TAKEN) that have no value.
-    pub(crate) const SWITCHES: [&str; 5] = ["dry-run", "help", "plan", "quiet", "verbose"];
+    pub(crate) const SWITCHES: [&str; 6] = ["dry-run", "help", "plan", "quiet", "verbose", "yes"];
 
     /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 13] = [
+    pub(crate) const TAKEN: [&str; 14] = [
         "branch",
         "config",
         "dry-run",
@@ -254,6 +254,7 @@ impl Opt {
         "roles",
         "set",
         "verbose",
+        "yes",
     ];
 }
 
@@ -477,14 +478,14 @@ impl Task {
         &self.about
     }
 
+    /// Whether lists show it where not everything is asked for: it is neither a part of others nor only a hook point.
+    pub(crate) fn is_prominent(&self) -> bool {
+        !self.detail && (self.is_flow() || !matches!(self.body, Body::Group))
+    }
+
     /// Whether it is a flow.
     pub fn is_flow(&self) -> bool {
         !self.phases.is_empty()
-    }
-
-    /// Whether few will call it by name: a part of others, or a hook point.
-    pub(crate) fn is_minor(&self) -> bool {
-        self.detail || (matches!(self.body, Body::Group) && !self.is_flow())
     }
 
     /// Whether a run of it does anything: false only for an open task that nobody filled.
