@@ -199,6 +199,17 @@ mod addresses {
     }
 
     #[test]
+    fn changes_that_are_not_committed_are_noticed_in_a_folder() {
+        let project = Project::new();
+        assert!(!project.repository().has_uncommitted_changes().unwrap());
+        fs::write(project.repo().join("new"), "not known to git").unwrap();
+        assert!(!project.repository().has_uncommitted_changes().unwrap());
+        fs::write(project.repo().join("file"), "changed").unwrap();
+        assert!(project.repository().has_uncommitted_changes().unwrap());
+        assert!(!project.at("git@nowhere:x.git").has_uncommitted_changes().unwrap());
+    }
+
+    #[test]
     fn an_empty_repository_says_so() {
         let project = Project::new();
         let empty = project.folder.path().join("empty");
@@ -248,13 +259,14 @@ mod addresses {
     fn servers_are_not_told_of_passwords_or_of_folders_of_the_project() {
         let project = Project::new();
         for url in ["https://ann:hunter2@git.example.com/shop.git", "repo", "."] {
-            let error = project.at(url).must_be_for_servers().unwrap_err();
+            let error = project.at(url).must_be_for_servers(false).unwrap_err();
             assert!(error.to_string().contains("git.strategy = \"push\"") && !error.to_string().contains("hunter2"));
         }
         let beside = format!("{}-2/repo", project.folder.path().display());
         for url in ["git@git.example.com:shop.git", "/srv/git/shop.git", beside.as_str()] {
-            assert!(project.at(url).must_be_for_servers().is_ok(), "{url}");
+            assert!(project.at(url).must_be_for_servers(false).is_ok(), "{url}");
         }
+        assert!(project.at("repo").must_be_for_servers(true).is_ok(), "for this machine");
     }
 
     #[test]
