@@ -62,7 +62,10 @@ impl Tasks {
             When::Before(point) => (&mut self.before, point),
             When::After(point) => (&mut self.after, point),
         };
-        hooks.entry(point).or_default().push(task);
+        let hooks = hooks.entry(point).or_default();
+        if !hooks.contains(&task) {
+            hooks.push(task);
+        }
     }
 
     /// Makes `needed` a prerequisite of `task`: it runs before, wherever `task` is called from.

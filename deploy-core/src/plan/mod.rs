@@ -34,7 +34,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How they are run.
     pub legs: Vec<Leg>,
-    /// How the tasks of the failure path are run; empty unless the root is a flow.
+    /// How the tasks of the failure path are run; empty unless the root is a flow, or has one in it.
     pub failure_legs: Vec<Leg>,
 }
 
@@ -120,7 +120,8 @@ impl Plan {
         let order = Order::of(task, 0, tasks, stage, filter);
         let order = if task.unlocked { order } else { order.locked() };
         let (mut steps, edges) = order.finish()?;
-        let failed = task.on_failure.as_ref().and_then(|id| tasks.get(id));
+        let flow = tasks.iter().filter(|task| task.is_flow()).find(|flow| includes(tasks, task, flow.id()));
+        let failed = flow.and_then(|flow| tasks.get(flow.on_failure.as_ref()?));
         let (failure_steps, failure_edges) = match failed {
             Some(failed) => Order::of(failed, steps.len(), tasks, stage, filter).finish()?,
             None => Default::default(),

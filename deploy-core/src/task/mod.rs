@@ -500,8 +500,8 @@ impl Task {
         if !matches!(self.body, Body::Script(_)) && self.feed.is_some() {
             problems.push(format!("the task `{id}` has a feed and no script"));
         }
-        if !matches!(self.body, Body::Script(_)) && self.rolling.is_some() {
-            problems.push(format!("the task `{id}` is rolling, which only tasks with a script can be"));
+        if !matches!(self.body, Body::Script(_)) && (self.rolling.is_some() || self.limit.is_some()) {
+            problems.push(format!("the task `{id}` is rolling or limited, which only tasks with a script can be"));
         }
         for (number, Opt { name, .. }) in self.options.iter().enumerate() {
             if Opt::TAKEN.contains(name) {

@@ -124,3 +124,18 @@ fn what_failed_is_followed_by_tasks_that_the_flow_has_as_well() {
     assert_eq!(plan.failure_legs.len(), 1);
     assert_eq!(plan.steps[plan.failure_legs[0].steps()[0]].task.id.as_str(), "page:disable");
 }
+
+#[test]
+fn a_flow_that_is_a_part_of_something_keeps_its_failure_path() {
+    let phases = [Phase { name: "switch", tasks: vec![id("a")] }];
+    let tasks = [
+        group("more", "b flow"),
+        script("b", "app"),
+        Task::flow(id("flow"), "", phases, id("failed")),
+        script("a", "app"),
+        script("failed", "app"),
+    ];
+    let tasks = registry(tasks, "");
+    assert_eq!(plan(&tasks, "more", &one()).failure_legs.len(), 1);
+    assert!(plan(&tasks, "a", &one()).failure_legs.is_empty(), "a part of a flow has none");
+}

@@ -53,3 +53,13 @@ fn an_unknown_root_is_named_with_a_near_one() {
     assert!(error.to_string().contains("did you mean `cache:clear`?"), "{error}");
     assert!(tasks.find("cache clear").is_ok() && tasks.find("cache:clear").is_ok());
 }
+
+#[test]
+fn only_scripts_go_from_server_to_server() {
+    let wait = std::time::Duration::ZERO;
+    let tasks =
+        registry([on_host("a", "app").rolling(1, wait), on_host("b", "app").limit(2), rolling("c", "app", 1)], "");
+    let problems = tasks.check();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("`a` is rolling"), "{problems:?}");
+}
