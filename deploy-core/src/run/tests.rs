@@ -149,6 +149,20 @@ fn a_failure_lets_the_others_finish_and_runs_the_failure_path() {
 }
 
 #[test]
+fn on_one_server_only_the_phase_that_failed_is_taken_back() {
+    let phase = |name: &'static str, task: &str| Phase { name, tasks: vec![id(task)] };
+    let tasks = [
+        task("switch", says("switch")).undo(says("undo_switch")),
+        task("restart", fails_on("app1")).undo(says("undo_restart")),
+        task("failed", says("failed")),
+        Task::flow(id("go"), "go", [phase("switch", "switch"), phase("activate", "restart")], id("failed")),
+    ];
+    let bench = Bench::new(1);
+    assert!(bench.run(&registry(tasks, ""), "go").error.is_some());
+    assert_eq!(bench.log(), ["switch app1", "undo_restart app1", "failed app1"]);
+}
+
+#[test]
 fn a_rolling_task_goes_from_group_to_group() {
     let slow = |cx: &ServerCx<'_>| says("begin")(cx).then(sh!("sleep 0.2")).then(says("end")(cx));
     let rolling = task("restart", slow).rolling(2, Duration::from_millis(10));
