@@ -119,6 +119,7 @@ fn files_in_lfs_are_refused_unless_their_pointers_will_do() {
         project
             .repo
             .write("art/.gitattributes", "*.psd filter=lfs diff=lfs merge=lfs -text\n")
+            .write("art/cat.psd", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n")
             .commit("Keep art in LFS");
         project.xtask("deploy staging").fails().says("LFS");
         project.no_tables().tables(&format!("[git]\nstrategy = {strategy:?}\nignore_lfs = true"));
