@@ -120,6 +120,11 @@ impl Plan {
         let order = Order::of(task, 0, tasks, stage, filter);
         let order = if task.unlocked { order } else { order.locked() };
         let (mut steps, edges) = order.finish()?;
+        if steps.is_empty() {
+            return Err(Error::config(format!("`{root}` is a hook point, and nothing is hooked on it")).hint(format!(
+                "hook a task on it, in deploy.toml: [tasks.\"my:task\"] run = \"…\", after = \"{root}\""
+            )));
+        }
         let flow = tasks.iter().filter(|task| task.is_flow()).find(|flow| includes(tasks, task, flow.id()));
         let failed = flow.and_then(|flow| tasks.get(flow.on_failure.as_ref()?));
         let (failure_steps, failure_edges) = match failed {
