@@ -138,7 +138,8 @@ impl Repository {
         }
         let refspec = format!("+{}:{reference}", resolved.reference.as_deref().unwrap_or(sha));
         mirror.fetch(&self.url, &[&refspec])?;
-        if !has(false)? {
+        let has_moved = mirror.commit(&reference)?.is_some_and(|found| found != sha);
+        if !has(false)? && !has_moved {
             mirror.fetch_anew(&self.url, &[&refspec])?;
         }
         match (has(!shallow)?, has(false)?) {

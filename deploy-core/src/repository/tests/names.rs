@@ -62,3 +62,16 @@ fn a_commit_that_no_branch_has_any_more_is_found_where_the_repository_gives_it()
     project.git(&["reset", "--quiet", "--hard", "HEAD^"]);
     assert_eq!(project.bring(&lost).sha, lost);
 }
+
+#[test]
+fn a_branch_that_moves_between_two_questions_is_followed_or_said() {
+    let project = Project::new();
+    let resolved = project.repository().resolve("main").unwrap();
+    project.commit("file", "three\n");
+    project.repository().bring(&resolved, false).unwrap();
+    let resolved = project.repository().resolve("main").unwrap();
+    project.git(&["reset", "--quiet", "--hard", "HEAD^"]);
+    project.commit("file", "forced\n");
+    let error = project.repository().bring(&Resolved { sha: "1".repeat(40), ..resolved }, false).unwrap_err();
+    assert!(error.message().contains("has moved on"), "{error}");
+}
