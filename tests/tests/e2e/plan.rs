@@ -20,43 +20,44 @@ fn a_plan_names_the_servers_of_each_task_and_asks_none() {
     assert_no_server_was_asked(&project);
     assert_snapshot!(output, @r"
     `deploy` in stage `staging`
-      deploy@app1 (app, web): 5 commands
-      deploy@web1 (web): 5 commands
+
+      deploy@app1  app, web  5 commands
+      deploy@db1  db        takes no part
+      deploy@web1  web       5 commands
 
       git:resolve                    on this machine
 
       deploy:ensure_stage            on this machine
 
-      deploy:lock                    on every server
-      deploy:check:directories       on every server
-      deploy:check:releases          on every server
-      deploy:check:linked_dirs       on every server
-      deploy:check:make_linked_dirs  on every server
-      deploy:check:linked_files      on every server
-      git:check                      on every server
-      -- back here, for `deploy:new_release`
+      deploy:lock                    on deploy@app1, deploy@web1
+      deploy:check:directories
+      deploy:check:releases
+      deploy:check:linked_dirs
+      deploy:check:make_linked_dirs
+      deploy:check:linked_files
+      git:check
 
       deploy:new_release             on this machine
 
-      git:update                     on every server
-      git:create_release             on every server
-      deploy:set_current_revision    on every server
-      deploy:symlink:linked_files    on every server
-      deploy:symlink:linked_dirs     on every server
-      -- all servers wait for each other: phase `update` ends
+      git:update                     on deploy@app1, deploy@web1
+      git:create_release
+      deploy:set_current_revision
+      deploy:symlink:linked_files
+      deploy:symlink:linked_dirs
+      -- all wait: the phase `update` ends
 
-      deploy:symlink:release         on every server
-      -- all servers wait for each other: phase `switch` ends
+      deploy:symlink:release         on deploy@app1, deploy@web1
+      -- all wait: the phase `switch` ends
 
-      deploy:mark_published          on every server
-      -- all servers wait for each other: phase `activate` ends
+      deploy:mark_published          on deploy@app1, deploy@web1
+      -- all wait: the phase `activate` ends
 
-      deploy:cleanup                 on every server
-      deploy:log_revision            on every server
+      deploy:cleanup                 on deploy@app1, deploy@web1
+      deploy:log_revision
 
     if anything fails
 
-      deploy:discard_release         on every server
+      deploy:discard_release         on deploy@app1, deploy@web1
     ");
 }
 
@@ -67,36 +68,37 @@ fn a_plan_of_a_rollback_asks_no_server() {
     assert_no_server_was_asked(&project);
     assert_snapshot!(output, @r"
     `deploy:rollback` in stage `staging`
-      deploy@app1 (app, web): 5 commands
-      deploy@web1 (web): 5 commands
+
+      deploy@app1  app, web  5 commands
+      deploy@db1  db        takes no part
+      deploy@web1  web       5 commands
 
       deploy:ensure_stage            on this machine
 
-      deploy:lock                    on every server
-      deploy:check:directories       on every server
-      deploy:check:releases          on every server
-      deploy:check:linked_dirs       on every server
-      deploy:check:make_linked_dirs  on every server
-      deploy:check:linked_files      on every server
-      -- back here, for `deploy:choose_release`
+      deploy:lock                    on deploy@app1, deploy@web1
+      deploy:check:directories
+      deploy:check:releases
+      deploy:check:linked_dirs
+      deploy:check:make_linked_dirs
+      deploy:check:linked_files
 
       deploy:choose_release          on this machine
 
-      deploy:revert_release          on every server
-      -- all servers wait for each other: phase `update` ends
+      deploy:revert_release          on deploy@app1, deploy@web1
+      -- all wait: the phase `update` ends
 
-      deploy:symlink:release         on every server
-      -- all servers wait for each other: phase `switch` ends
+      deploy:symlink:release         on deploy@app1, deploy@web1
+      -- all wait: the phase `switch` ends
 
-      deploy:mark_published          on every server
-      -- all servers wait for each other: phase `activate` ends
+      deploy:mark_published          on deploy@app1, deploy@web1
+      -- all wait: the phase `activate` ends
 
-      deploy:cleanup_rollback        on every server
-      deploy:log_revision            on every server
+      deploy:cleanup_rollback        on deploy@app1, deploy@web1
+      deploy:log_revision
 
     if anything fails
 
-      deploy:discard_release         on every server
+      deploy:discard_release         on deploy@app1, deploy@web1
     ");
 }
 
