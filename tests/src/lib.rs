@@ -31,7 +31,7 @@ mod site;
 mod sshd;
 mod user;
 
-pub use binary::xtask;
+pub use binary::{own_tasks, xtask};
 pub use capistrano::Capistrano;
 pub use key::Key;
 pub use output::Output;

@@ -10,7 +10,7 @@ take_lock() {
     { read -r holder && read -r about && read -r servers; } 2>/dev/null <"$lock" || :
     if [ "$holder" = "$token" ]; then break; fi
     tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
+    [ "$tries" -lt 1000 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
     if [ -n "$holder" ]; then judge_lock; fi
   done
   rm -f -- "$lock.$token"
@@ -29,7 +29,8 @@ ask_for_lock() {
 forget_lock() { rm -f -- "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
 # What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
 judge_lock() {
-  read -r beat <"$lock.$holder.beat" 2>/dev/null || beat=$(lock_age_of_file)
+  # A lock without a beat is being freed just now, or was made by hand: its age is the file's.
+  { read -r beat <"$lock.$holder.beat"; } 2>/dev/null || beat=$(date -r "$lock" +%s 2>/dev/null) || return 0
   now=$(date +%s)
   age=$((now - beat))
   # The clock was set back since: whether the holder lives shows in whether it beats.
@@ -55,8 +56,6 @@ judge_lock() {
     fi
   fi
 }
-# When a lock without a beat was made, as far as the file system knows.
-lock_age_of_file() { date -r "$lock" +%s 2>/dev/null || echo 0; }
 # end_groups FILE TENTHS: ends the process groups that a run wrote down in FILE and that haven't left it, other than our
 # own, after up to so many tenths of a second. A number that by now is another program's is left alone.
 end_groups() {

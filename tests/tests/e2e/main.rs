@@ -11,6 +11,7 @@ mod harness;
 mod linked;
 mod names;
 mod output;
+mod own_tasks;
 mod plan;
 mod repair;
 mod repositories;
