@@ -119,9 +119,8 @@ fn a_server_loses_its_sshd_during_a_deploy() {
             true => Ok(()),
             false => Err(format!("the server is not named: {}", run.text.lines().last().unwrap_or_default())),
         };
-        let result = named
-            .and_then(|()| aftermath(&project))
-            .and_then(|_| deploys_again(&project, &format!("after {marker}")));
+        let result =
+            named.and_then(|()| aftermath(&project)).and_then(|_| deploys_again(&project, &format!("after {marker}")));
         sum.add(run.last(), result);
     }
     sum.tell("a server's sshd is killed during `deploy staging`");

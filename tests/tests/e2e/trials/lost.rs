@@ -11,7 +11,8 @@ use super::scene::{Watched, deploys_again, is_free, is_quiet, lives, revise, sho
 fn slow_shop(servers: &[(&str, &str)], seconds: u32) -> Project {
     let mut project = shop(servers);
     project.xtask("deploy staging").success();
-    project.tables(&format!("[tasks.\"take:long\"]\nrun = \"echo asleep; sleep {seconds}\"\nafter = \"deploy:updated\""));
+    project
+        .tables(&format!("[tasks.\"take:long\"]\nrun = \"echo asleep; sleep {seconds}\"\nafter = \"deploy:updated\""));
     revise(&project, "two");
     project
 }
@@ -30,9 +31,12 @@ fn forge_lock(project: &Project, server: &str, age: i64) {
 /// Ends every program of ours on the servers, and the connections, as when a machine dies. Nobody frees the lock.
 fn vanish(project: &Project) {
     let mut find = project.sandbox.command("sh");
-    find.args(["-c", r#"for dir in /proc/[0-9]*; do
+    find.args([
+        "-c",
+        r#"for dir in /proc/[0-9]*; do
   if tr '\0' '\n' <"$dir/environ" 2>/dev/null | grep -qx "E2E_SANDBOX=$E2E_SANDBOX"; then echo "${dir#/proc/}"; fi
-done"#]);
+done"#,
+    ]);
     let output = find.output().expect("sh runs");
     for pid in String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)) {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -108,9 +112,13 @@ fn a_run_whose_lock_was_broken_publishes_nothing_and_says_why() {
     let before = lives(&project).unwrap();
     let run = project.start("deploy staging --verbose");
     run.wait_for("asleep");
-    project.xtask("deploy staging").fails_with(5).says("locked by ada on").says("since").says("--lock-wait 5m").says(
-        "deploy unlock staging --force",
-    );
+    project
+        .xtask("deploy staging")
+        .fails_with(5)
+        .says("locked by ada on")
+        .says("since")
+        .says("--lock-wait 5m")
+        .says("deploy unlock staging --force");
     project.xtask("deploy unlock staging").fails_with(1).says("that run is alive").says("--force");
     project.xtask("deploy status staging").success().says("locked      by ada on");
     let json = project.xtask("deploy status staging --json").success();

@@ -80,7 +80,8 @@ fn a_run_on_some_servers_excludes_one_on_all_and_leaves_nothing_half_locked() {
     let mut project = unhurried_shop();
     project.xtask("deploy staging").success();
     project.no_tables();
-    project.tables("[tasks.\"take:long\"]\nrun = \"echo asleep; sleep 4\"\nroles = [\"web\"]\nafter = \"deploy:updated\"");
+    project
+        .tables("[tasks.\"take:long\"]\nrun = \"echo asleep; sleep 4\"\nroles = [\"web\"]\nafter = \"deploy:updated\"");
     let part = project.start("deploy staging --roles web --verbose");
     part.wait_for("asleep");
     let output = project.xtask("deploy staging").fails_with(5).says("is locked by ada on ");
@@ -124,7 +125,8 @@ fn readers_never_find_nothing_while_releases_change() {
     project.xtask("deploy staging").success();
     revise(&project, "two");
     project.xtask("deploy staging").success();
-    let files = ["index.html", "MANIFEST", "pages/7.html"].map(|name| project.server("app1").site.join("current").join(name));
+    let files =
+        ["index.html", "MANIFEST", "pages/7.html"].map(|name| project.server("app1").site.join("current").join(name));
     let (over, reads, misses) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     let mut done = 0;
     let total = rounds(10, 100);
@@ -149,7 +151,9 @@ fn a_long_first_task_does_not_lose_the_lock() {
     let mut project = shop(&[("app1", "app"), ("app2", "app")]);
     project.xtask("deploy staging").success();
     let seconds = rounds(32, 50);
-    project.tables(&format!("[tasks.\"take:long\"]\nrun = \"echo asleep; sleep {seconds}\"\nbefore = \"deploy:starting\""));
+    project.tables(&format!(
+        "[tasks.\"take:long\"]\nrun = \"echo asleep; sleep {seconds}\"\nbefore = \"deploy:starting\""
+    ));
     let mut first = Watched::start(&project, "deploy staging");
     assert!(first.until_says("\"line\":\"asleep\""));
     std::thread::sleep(Duration::from_secs(seconds as u64 - 2));

@@ -179,7 +179,10 @@ pub(super) fn lives(project: &Project) -> Result<Vec<String>, String> {
 pub(super) fn is_free(project: &Project, within: Duration) -> Result<(), String> {
     let until = Instant::now() + within;
     for site in project.sites() {
-        let wait = format!("n=0; while [ -e \"$1/.deploy/lock\" ]; do n=$((n + 1)); [ $n -lt {} ] || {{ cat \"$1/.deploy/lock\"; exit 1; }}; sleep 0.05; done", until.saturating_duration_since(Instant::now()).as_millis() / 50 + 1);
+        let wait = format!(
+            "n=0; while [ -e \"$1/.deploy/lock\" ]; do n=$((n + 1)); [ $n -lt {} ] || {{ cat \"$1/.deploy/lock\"; exit 1; }}; sleep 0.05; done",
+            until.saturating_duration_since(Instant::now()).as_millis() / 50 + 1
+        );
         sh(&wait, site.path()).map_err(|holder| format!("the lock is held by {holder}"))?;
     }
     Ok(())

@@ -21,7 +21,9 @@ fn sleepy_shop() -> (Project, Proxy) {
     project.xtask("deploy staging").success();
     let proxy = Proxy::to(project.server("app2").port);
     project.server_mut("app2").behind(&proxy);
-    project.tables("[tasks.\"take:long\"]\nrun = \"echo asleep; sleep 614\"\nroles = [\"web\"]\nafter = \"deploy:updated\"");
+    project.tables(
+        "[tasks.\"take:long\"]\nrun = \"echo asleep; sleep 614\"\nroles = [\"web\"]\nafter = \"deploy:updated\"",
+    );
     revise(&project, "two");
     (project, proxy)
 }
@@ -99,7 +101,9 @@ impl Drop for Mount<'_> {
 
 #[test]
 fn a_disk_that_fills_up_in_the_middle_fails_the_deploy_and_nothing_else() {
-    for moment in ["before = \"git:create_release\"", "before = \"deploy:symlink:release\"", "after = \"deploy:symlink:release\""] {
+    for moment in
+        ["before = \"git:create_release\"", "before = \"deploy:symlink:release\"", "after = \"deploy:symlink:release\""]
+    {
         let mut project = shop(&[("app1", "app"), ("app2", "app web")]);
         let path = project.server("app2").site.path().to_owned();
         let Some(mount) = Mount::tmpfs(&path, "size=4m") else { return };
