@@ -79,14 +79,16 @@ deploy_watch() {
   ) <&3 >/dev/null 2>&1 8>&- 9>&- &
   deploy_watcher=$!
 }
-# Stays on the server until the controller is done or gone. A watcher that is told before it listens starts again.
-deploy_stay() {
+# Before the program says that it is done: there is nothing left to be ended, least of all by another keeper of the run.
+deploy_settle() {
   trap '' HUP INT TERM
+  deploy_leave
   deploy_settled=yes
-  if [ -n "${deploy_watcher-}" ]; then
-    kill -s USR1 "$deploy_watcher"
-    wait "$deploy_watcher" && return 0
-  fi
+  if [ -n "${deploy_watcher-}" ]; then kill -s USR1 "$deploy_watcher"; else deploy_watch; fi
+}
+# Stays on the server until the controller is done or gone. A watcher that was told before it listened starts again.
+deploy_stay() {
+  wait "$deploy_watcher" && return 0
   deploy_watch
   wait "$deploy_watcher"
 }
