@@ -185,7 +185,7 @@ impl Compiler<'_> {
         }
         self.line("deploy_main");
         if hold.is_some() {
-            self.line("if [ -n \"${deploy_holds-}\" ]; then deploy_both z; deploy_stay; exit; fi");
+            self.line("if [ -n \"${deploy_holds-}\" ]; then deploy_settle; deploy_both z; deploy_stay; exit; fi");
         }
         if self.shell.groups_file.is_some() {
             self.line("deploy_leave");

@@ -79,12 +79,16 @@ deploy_watch() {
   ) <&3 >/dev/null 2>&1 8>&- 9>&- &
   deploy_watcher=$!
 }
-# Stays on the server until the controller is done or gone. A watcher that is told before it listens starts again.
-deploy_stay() {
+# The program is done, and from here on only holds: the end of its input is a farewell. This must be so before the
+# controller is told, which may close the input at once.
+deploy_settle() {
   trap '' HUP INT TERM
   deploy_settled=yes
+  [ -z "${deploy_watcher-}" ] || kill -s USR1 "$deploy_watcher"
+}
+# Stays on the server until the controller is done or gone. A watcher that was told before it listened starts again.
+deploy_stay() {
   if [ -n "${deploy_watcher-}" ]; then
-    kill -s USR1 "$deploy_watcher"
     wait "$deploy_watcher" && return 0
   fi
   deploy_watch
