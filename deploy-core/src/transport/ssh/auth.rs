@@ -71,7 +71,7 @@ impl Authentication<'_> {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.refused("")),
             Err(Stop::TooManyRefusals) => Err(self
-                .refused("\nother keys were not tried: servers hang up after too many refusals")
+                .refused("\nno more was tried: servers hang up after too many refusals")
                 .hint("name the right key as `identity_files` in deploy.toml, or as `IdentityFile` in ~/.ssh/config")),
             Err(Stop::Broken(fault)) => Err(self.broken(&fault)),
         }
