@@ -149,6 +149,20 @@ fn a_failure_lets_the_others_finish_and_runs_the_failure_path() {
 }
 
 #[test]
+fn on_one_server_only_the_phase_that_failed_is_taken_back() {
+    let phase = |name: &'static str, task: &str| Phase { name, tasks: vec![id(task)] };
+    let tasks = [
+        task("switch", says("switch")).undo(says("undo_switch")),
+        task("restart", fails_on("app1")).undo(says("undo_restart")),
+        task("failed", says("failed")),
+        Task::flow(id("go"), "go", [phase("switch", "switch"), phase("activate", "restart")], id("failed")),
+    ];
+    let bench = Bench::new(1);
+    assert!(bench.run(&registry(tasks, ""), "go").error.is_some());
+    assert_eq!(bench.log(), ["switch app1", "undo_restart app1", "failed app1"]);
+}
+
+#[test]
 fn a_rolling_task_goes_from_group_to_group() {
     let slow = |cx: &ServerCx<'_>| says("begin")(cx).then(sh!("sleep 0.2")).then(says("end")(cx));
     let rolling = task("restart", slow).rolling(2, Duration::from_millis(10));
@@ -290,14 +304,14 @@ fn of_two_runs_at_once_exactly_one_goes_on() {
     for _ in 0..10 {
         let bench = Bench::new(3);
         let results: Vec<_> = std::thread::scope(|scope| {
-            let run = || scope.spawn(|| bench.run(&tasks, "slow").error.map(|error| error.kind()));
+            let run = || scope.spawn(|| bench.run(&tasks, "slow").error);
             let both = [run(), run()];
             both.into_iter().map(|run| run.join().unwrap()).collect()
         });
         // A run may also begin after the other has ended: then both went on, one after the other.
         let won = results.iter().filter(|result| result.is_none()).count();
         assert!(won >= 1, "{results:?}");
-        assert!(results.iter().flatten().all(|kind| *kind == ErrorKind::Locked), "{results:?}");
+        assert!(results.iter().flatten().all(|error| error.kind() == ErrorKind::Locked), "{results:?}");
         assert_eq!(bench.log().len(), won * 6, "{:?}", bench.log());
         for server in ["app1", "app2", "app3"] {
             let left = std::fs::read_dir(bench.folder.path().join(server).join(".deploy")).unwrap().count();
