@@ -4,7 +4,7 @@
 # take_lock TOKEN ABOUT SERVERS
 take_lock() {
   lock=$root/.deploy/lock token=$1 tries=0 seen=''
-  mkdir -p -- "$root/.deploy" || cannot_write
+  mkdir -p -- "$root/.deploy"
   until ask_for_lock "$@"; do
     holder='' about='' servers='' beat=0
     { read -r holder && read -r about && read -r servers; } 2>/dev/null <"$lock" || :
@@ -14,20 +14,19 @@ take_lock() {
     if [ -n "$holder" ]; then judge_lock; fi
   done
   rm -f -- "$lock.$token"
-  lock_beat
-  : >>"$lock.$token.groups"
   deploy_join
   # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
   find "$root/.deploy" -name 'lock.*' ! -name "lock.$token.*" -mmin +2 -exec rm -f -- {} + 2>/dev/null || :
 }
+# Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
 ask_for_lock() {
-  { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token"; } 2>/dev/null || cannot_write
+  { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && lock_beat && true >>"$lock.$token.groups"; } 2>/dev/null || {
+    forget_lock
+    deploy_fail "nothing can be written to \`$root\`" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
+  }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
-cannot_write() {
-  rm -f -- "$lock.$token"
-  deploy_fail "nothing can be written to \`$root\`" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
-}
+forget_lock() { rm -f -- "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
 # What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
 judge_lock() {
   # A lock without a beat is being freed just now, or was made by hand: its age is the file's.
@@ -40,7 +39,7 @@ judge_lock() {
     age=$((now - first + 16))
   fi
   if [ "$age" -le 15 ]; then
-    rm -f -- "$lock.$token" "$lock.$token.beat" "$lock.$token.groups"
+    forget_lock
     deploy_fact lock_held_by "$holder"
     deploy_fact lock_about "$about"
     deploy_fact lock_servers "$servers"
@@ -76,7 +75,7 @@ free_lock() {
   holder=''
   read -r holder 2>/dev/null <"$lock" || :
   if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi
-  rm -f -- "$lock.$token" "$lock.$token.beat" "$lock.$token.groups"
+  forget_lock
 }
 # require_lock TOKEN: a run that has lost its lock must not go on.
 require_lock() {

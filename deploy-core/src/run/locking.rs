@@ -10,7 +10,6 @@ use crate::plan::Leg;
 
 use super::execute::{Executor, Failed};
 use super::keep::Conflict;
-use super::link::Link;
 
 /// How long the run that goes on waits for the other one to give way.
 const MEETING: Duration = Duration::from_secs(20);
@@ -47,12 +46,12 @@ impl Executor<'_> {
         let mut servers = self.servers.clone();
         let mut told = false;
         loop {
-            let failures = self.on_each(&servers, &|link| self.take_lock(link, steps));
+            let failures = self.on_each(&servers, &|link| self.scripts(link, steps));
             if let Some(error) = self.stop().requested() {
                 return vec![Failed { server: None, step: None, error }];
             }
             let conflicts = self.conflicts(&failures);
-            let Some((_, conflict)) = conflicts.first() else { return without_denials(failures) };
+            let Some((_, conflict)) = conflicts.first() else { return without_denied(failures) };
             let ours = conflicts.iter().all(|(_, conflict)| self.goes_on(conflict)) && start.elapsed() < MEETING;
             if !ours {
                 self.keepers.let_go();
@@ -70,15 +69,6 @@ impl Executor<'_> {
             servers = if ours { again.into_iter().collect() } else { self.servers.clone() };
             self.forget_conflicts();
         }
-    }
-
-    /// The part of the leg that runs on one server. Where it fails, servers that wait for the lock need wait no longer.
-    fn take_lock(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
-        let failures = self.scripts(link, steps);
-        if !failures.is_empty() {
-            self.keepers.refused();
-        }
-        failures
     }
 
     fn conflicts(&self, failures: &[Failed]) -> Vec<(ServerNo, Conflict)> {
@@ -114,14 +104,14 @@ impl Executor<'_> {
                 ));
             Failed { error, ..failed }
         };
-        without_denials(failures.into_iter().map(locked).collect())
+        without_denied(failures.into_iter().map(locked).collect())
     }
 }
 
-/// `failures` without those that only say that a server waited for the others, unless there is nothing else to say.
-fn without_denials(mut failures: Vec<Failed>) -> Vec<Failed> {
+/// Without those that were only sent away because of the others.
+fn without_denied(mut failures: Vec<Failed>) -> Vec<Failed> {
     let is_denied = |failed: &Failed| failed.error.kind() == ErrorKind::Locked && failed.step.is_none();
-    if failures.iter().any(|failed| !is_denied(failed)) {
+    if !failures.iter().all(is_denied) {
         failures.retain(|failed| !is_denied(failed));
     }
     failures

@@ -4,6 +4,7 @@
 mod interrupted;
 mod killed;
 mod lost;
+mod orphaned;
 mod raced;
 mod recorded;
 mod scene;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::Project;
+use e2e::{Project, Running};
 
 use super::scene::{Sum, Watched, deploys_again, is_free, lives, revise, rounds, shop, tell};
 
@@ -24,8 +24,9 @@ fn lock_files(project: &Project) -> Vec<String> {
 
 /// Starts two runs in the same instant; how each ended, and what it said.
 fn pair(project: &Project, line: &str) -> [(String, String); 2] {
-    let runs = [project.start(line), project.start(line)];
-    runs.map(|run| {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let commands = [project.command(&words), project.command(&words)];
+    commands.map(|command| Running::start(command, &project.sandbox)).map(|run| {
         let output = run.wait();
         (output.ending(), output.stderr().to_owned())
     })
