@@ -16,7 +16,7 @@ take_lock() {
   rm -f -- "$lock.$token"
   deploy_join
   # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
-  find "$root/.deploy" -name 'lock.*' ! -name "lock.$token.*" -mmin +2 -exec rm -f -- {} + || :
+  find "$root/.deploy" -name 'lock.*' ! -name "lock.$token.*" -mmin +2 -exec rm -f -- {} + 2>/dev/null || :
 }
 # Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
 ask_for_lock() {
