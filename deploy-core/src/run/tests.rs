@@ -315,7 +315,8 @@ fn of_two_runs_at_once_exactly_one_goes_on() {
         assert_eq!(bench.log().len(), won * 6, "{:?}", bench.log());
         for server in ["app1", "app2", "app3"] {
             let left = std::fs::read_dir(bench.folder.path().join(server).join(".deploy")).unwrap();
-            let left: Vec<_> = left.flatten().map(|file| (file.file_name(), std::fs::read_to_string(file.path()))).collect();
+            let left: Vec<_> =
+                left.flatten().map(|file| (file.file_name(), std::fs::read_to_string(file.path()))).collect();
             assert!(left.is_empty(), "{left:?} {results:?}");
         }
     }
