@@ -60,10 +60,10 @@ judge_lock() {
 # own, after up to so many tenths of a second. A number that by now is another program's is left alone.
 end_groups() {
   [ -f "$1" ] || return 0
+  left=$(grep '^-' "$1") || :
   while read -r group; do
-    case $group in +*) ;; *) continue ;; esac
-    group=${group#+}
-    if [ "$group" = "$deploy_group" ] || grep -q "^-$group\$" "$1"; then continue; fi
+    case $group in +*) group=${group#+} ;; *) continue ;; esac
+    case " $deploy_group $left " in *[!0-9]"$group"[!0-9]*) continue ;; esac
     if [ -r "/proc/$group/cmdline" ] && ! grep -q 'iflag=fullblock' "/proc/$group/cmdline"; then continue; fi
     deploy_await_group "$group" "$2"
     kill -s KILL -- "-$group" 2>/dev/null || :
