@@ -16,7 +16,7 @@ use crate::run::Options;
 use crate::task::{Opt, Task, TaskId};
 use crate::ui::{Format, Verbosity};
 
-use super::{ListRequest, Request, RunRequest, texts};
+use super::{DoctorRequest, ListRequest, Request, RunRequest, texts};
 
 /// What became of the command line.
 pub(crate) enum Parsed {
@@ -107,7 +107,8 @@ fn root(words: &Word<'_>, commands: &[config::Command]) -> Command {
         .color(ColorChoice::Auto)
         .styles(styles)
         .args(common_args())
-        .subcommand(tasks_command());
+        .subcommand(tasks_command())
+        .subcommand(doctor_command());
     let root = commands.iter().fold(root, |root, command| root.subcommand(project_command(command)));
     words.below.iter().fold(root, |root, (name, word)| root.subcommand(command(name, word)))
 }
@@ -140,6 +141,14 @@ fn tasks_command() -> Command {
         .arg(flag("flow", "The tree of a flow, such as deploy or deploy:rollback").value_name("TASK"))
 }
 
+fn doctor_command() -> Command {
+    Command::new("doctor")
+        .about("Look for what would stand in the way of a deployment, and say what mends it")
+        .arg(Arg::new("STAGE").required(true).help("The stage, as in [stages.STAGE] of deploy.toml"))
+        .args(choice_args())
+        .arg(flag("json", "As JSON").action(ArgAction::SetTrue))
+}
+
 fn project_command(command: &config::Command) -> Command {
     Command::new(command.name.clone()).about(command.about.clone()).disable_help_flag(true).arg(
         Arg::new("ARGS")
@@ -165,25 +174,7 @@ fn running(command: Command, task: &Task) -> Command {
         .about(task.about().to_owned())
         .args_conflicts_with_subcommands(true)
         .arg(Arg::new("STAGE").required(true).num_args(1..).help("The stage, as in [stages.STAGE] of deploy.toml"))
-        .arg(
-            flag("branch", "Deploy this branch, tag or commit")
-                .alias("revision")
-                .visible_alias("revision")
-                .value_name("NAME"),
-        )
-        .arg(flag("set", "Override a setting (can be repeated)").value_name("KEY=VALUE").action(ArgAction::Append))
-        .arg(
-            flag("hosts", "Only these servers, separated by commas")
-                .value_name("HOST")
-                .value_delimiter(',')
-                .action(ArgAction::Append),
-        )
-        .arg(
-            flag("roles", "Only servers with one of these roles")
-                .value_name("ROLE")
-                .value_delimiter(',')
-                .action(ArgAction::Append),
-        )
+        .args(choice_args())
         .arg(flag("plan", "Show what would run where, and contact no server").action(ArgAction::SetTrue))
         .arg(
             flag("dry-run", "Show the scripts that would run, and contact no server")
@@ -209,6 +200,20 @@ fn running(command: Command, task: &Task) -> Command {
             None => arg.action(ArgAction::SetTrue),
         })
     })
+}
+
+/// What is deployed, and on which servers.
+fn choice_args() -> [Arg; 4] {
+    let list = |name, about, value| flag(name, about).value_name(value).value_delimiter(',').action(ArgAction::Append);
+    [
+        flag("branch", "Deploy this branch, tag or commit")
+            .alias("revision")
+            .visible_alias("revision")
+            .value_name("NAME"),
+        flag("set", "Override a setting (can be repeated)").value_name("KEY=VALUE").action(ArgAction::Append),
+        list("hosts", "Only these servers, separated by commas", "HOST"),
+        list("roles", "Only servers with one of these roles", "ROLE"),
+    ]
 }
 
 /// A time as it is written in `deploy.toml`.
@@ -260,6 +265,9 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
             json: here.get_flag("json"),
             flow: texts(here, "flow").pop(),
         }));
+    }
+    if path == ["doctor"] {
+        return Ok(Request::Doctor(DoctorRequest::new(verbosity, here)));
     }
     if let Some(command) = commands.iter().find(|command| path == [command.name.replace('-', "_")]) {
         return Ok(Request::Command(command.name.clone(), texts(here, "ARGS")));

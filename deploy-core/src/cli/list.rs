@@ -32,7 +32,8 @@ pub(crate) fn as_text(tasks: &Tasks, commands: &[(String, String)], request: &Li
         .map(|task| (usage(task), task.about().to_owned()))
         .collect();
     rows.sort();
-    let own = [("tasks".to_owned(), "List the tasks".to_owned())];
+    let own = [("tasks", "List the tasks"), ("doctor STAGE", "Look for what would stand in a deployment's way")];
+    let own = own.map(|(name, about)| (name.to_owned(), about.to_owned()));
     for (name, about) in own.iter().chain(commands).filter(|_| request.pattern.is_none()) {
         rows.push((format!("cargo xtask {name}"), about.clone()));
     }

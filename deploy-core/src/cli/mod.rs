@@ -28,6 +28,8 @@ pub(crate) enum Request {
     Run(Box<RunRequest>),
     /// List tasks.
     Tasks(ListRequest),
+    /// Examine a stage.
+    Doctor(DoctorRequest),
     /// Run a command of the project itself.
     Command(String, Vec<String>),
 }
@@ -64,14 +66,23 @@ pub(crate) struct ListRequest {
     pub(crate) flow: Option<String>,
 }
 
+/// How a stage is to be examined.
+#[derive(Debug)]
+pub(crate) struct DoctorRequest {
+    pub(crate) stage: String,
+    pub(crate) set: Vec<String>,
+    pub(crate) filter: Filter,
+    pub(crate) json: bool,
+    /// Whether only what is not as it should be is told.
+    pub(crate) quiet: bool,
+}
+
 impl RunRequest {
     fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
         let words = texts(matches, "STAGE");
         if let [_, _, ..] = words.as_slice() {
             return Err(too_many_words(task, &words, tasks));
         }
-        let mut set = texts(matches, "set");
-        set.extend(texts(matches, "branch").iter().map(|name| format!("branch={}", toml::Value::from(name.as_str()))));
         let mode = match (matches.get_flag("plan"), matches.get_flag("dry-run")) {
             (true, _) => Mode::Plan,
             (_, true) => Mode::DryRun,
@@ -80,8 +91,8 @@ impl RunRequest {
         Ok(RunRequest {
             task: task.id().clone(),
             stage: words[0].clone(),
-            set,
-            filter: Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") },
+            set: settings(matches),
+            filter: filter(matches),
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
             lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
@@ -89,6 +100,30 @@ impl RunRequest {
             verbosity,
         })
     }
+}
+
+impl DoctorRequest {
+    fn new(verbosity: Verbosity, matches: &ArgMatches) -> DoctorRequest {
+        DoctorRequest {
+            stage: texts(matches, "STAGE").concat(),
+            set: settings(matches),
+            filter: filter(matches),
+            json: matches.get_flag("json"),
+            quiet: verbosity == Verbosity::Quiet,
+        }
+    }
+}
+
+/// The settings that `--set` and `--branch` give.
+fn settings(matches: &ArgMatches) -> Vec<String> {
+    let branch = |name: &String| format!("branch={}", toml::Value::from(name.as_str()));
+    let mut set = texts(matches, "set");
+    set.extend(texts(matches, "branch").iter().map(branch));
+    set
+}
+
+fn filter(matches: &ArgMatches) -> Filter {
+    Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") }
 }
 
 /// `cargo xtask deploy rolback staging`: the first word was meant to be a task.

@@ -22,7 +22,8 @@ pub const UPDATE: TaskId = TaskId::new("git:update");
 /// Puts the commit's files into the new release.
 pub const CREATE_RELEASE: TaskId = TaskId::new("git:create_release");
 
-const GIT: &str = include_str!("git.sh");
+/// Shell functions about git and the mirror, whose path they expect in `repo`.
+pub(crate) const GIT: &str = include_str!("git.sh");
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;

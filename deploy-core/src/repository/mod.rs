@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use self::mirror::Mirror;
 use self::refs::Refs;
+pub(crate) use self::git::git_version;
 pub(crate) use self::url::Url;
 use crate::error::{Error, Result};
 use crate::task::Payload;
@@ -42,6 +43,11 @@ impl Repository {
         let url = Url::new(url, root);
         let cache = work_dir.join("git").join(format!("{:016x}", hash(url.address())));
         Repository { url, root: root.to_owned(), cache }
+    }
+
+    /// Where it is, without a login.
+    pub(crate) fn address(&self) -> &str {
+        self.url.address()
     }
 
     /// Fails for a repository that servers can't, or mustn't, be told of.

@@ -33,6 +33,8 @@ pub use self::log::LogFile;
 pub use self::report::{print_data, report};
 pub use self::settings::{Format, Settings, Surroundings, Verbosity};
 pub use self::terminal::Terminal;
+pub(crate) use self::report::print_page;
+pub(crate) use self::text::{Line, Style, harmless_lines};
 
 use self::screen::Screen;
 use crate::event::{Event, Events};

@@ -42,9 +42,10 @@ mod wire_format;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use config::client_version;
 pub use connection::Connection;
 pub use known_hosts::Place;
-pub use login::{Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
+pub use login::{AgentRecord, Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
 
 use auth::{Authentication, Secrets};
 use channels::Purpose;
@@ -160,6 +161,7 @@ impl Ssh {
         let Hop { label, config, ssh, .. } = hop;
         (login.host, login.port, login.user) = (config.host.clone(), config.port, config.user.clone());
         login.config.clone_from(&config.source);
+        login.warnings.clone_from(&config.warnings);
         let bastion = self.bastion_of(hop)?;
         login.jumps = bastion.iter().map(|bastion| bastion.login().clone()).collect();
 
