@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Outline};
 use crate::flow;
 use crate::plan::Plan;
-use crate::registry::{Recipe, Tasks};
+use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, nonce, preview};
 use crate::task::{Facts, Task, TaskId, When};
 use crate::transport::Connect;
@@ -164,7 +164,7 @@ impl Xtask {
             env: env::vars_os().collect(),
             user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned()),
             reserved_stages: words(Some("deploy")),
-            reserved_commands: words(None).into_iter().chain(["tasks", "doctor"].map(str::to_owned)).collect(),
+            reserved_commands: words(None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
             recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command};
 
 use crate::config;
 use crate::error::Result;
-use crate::registry::Tasks;
+use crate::registry::{OWN_COMMANDS, Tasks};
 use crate::run::Options;
 use crate::task::{Opt, Task, TaskId};
 use crate::ui::{Format, Verbosity};
@@ -110,7 +110,9 @@ fn root(words: &Word<'_>, commands: &[config::Command]) -> Command {
         .subcommand(tasks_command())
         .subcommand(doctor_command());
     let root = commands.iter().fold(root, |root, command| root.subcommand(project_command(command)));
-    words.below.iter().fold(root, |root, (name, word)| root.subcommand(command(name, word)))
+    // The registry's check refuses tasks that are called like these.
+    let tasks = words.below.iter().filter(|(name, _)| !OWN_COMMANDS.contains(&name.as_str()));
+    tasks.fold(root, |root, (name, word)| root.subcommand(command(name, word)))
 }
 
 fn common_args() -> Vec<Arg> {

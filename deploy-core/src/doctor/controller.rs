@@ -49,9 +49,7 @@ fn agent(agent: &AgentRecord) -> Finding {
     match &agent.keys {
         Ok(0) => Finding::warning("agent", format!("{socket} holds no key"), "ssh-add"),
         Ok(keys) => Finding::ok("agent", format!("{socket} holds {}", count(*keys, "key"))),
-        Err(reason) => {
-            Finding::warning("agent", format!("{socket}: {reason}"), "eval \"$(ssh-agent -s)\" && ssh-add")
-        }
+        Err(reason) => Finding::warning("agent", format!("{socket}: {reason}"), "eval \"$(ssh-agent -s)\" && ssh-add"),
     }
 }
 
@@ -81,6 +79,7 @@ fn repository(config: &Config, stage: &Stage) -> Finding {
 
 fn unreadable(error: &Error, repository: &Repository) -> Finding {
     let value: Vec<String> = std::iter::once(error.message().to_owned()).chain(error.causes()).collect();
-    let finding = Finding::problem("repository", value.join("\n"), format!("git ls-remote {}", word(repository.address())));
+    let finding =
+        Finding::problem("repository", value.join("\n"), format!("git ls-remote {}", word(repository.address())));
     error.hint_texts().iter().fold(finding, |finding, hint| finding.or(hint))
 }

@@ -116,7 +116,9 @@ pub(super) fn forwarding(wanted: bool, granted: Option<bool>, facts: &Facts, by_
         Some(false) => Finding::problem(
             WHAT,
             "the server refuses it",
-            by_hand.on_server("sudo sshd -T | grep -i allowagentforwarding; grep -nE 'restrict|no-agent' ~/.ssh/authorized_keys"),
+            by_hand.on_server(
+                "sudo sshd -T | grep -i allowagentforwarding; grep -nE 'restrict|no-agent' ~/.ssh/authorized_keys",
+            ),
         )
         .or("write `AllowAgentForwarding yes` in the server's sshd_config, or take forward_agent out of deploy.toml"),
         Some(true) if facts.get("agent_socket").is_none() => Finding::problem(
@@ -143,3 +145,7 @@ fn proven(facts: &Facts, by_hand: ByHand<'_>) -> Finding {
             .or(by_hand.log_in_loudly()),
     }
 }
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

@@ -126,7 +126,9 @@ fn tmp_dir(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
             by_hand.on_server(&remount),
         )
         .or(other),
-        "full" => Finding::problem("tmp_dir", format!("{folder}: nothing can be written"), by_hand.on_server("df -h; df -i")),
+        "full" => {
+            Finding::problem("tmp_dir", format!("{folder}: nothing can be written"), by_hand.on_server("df -h; df -i"))
+        }
         "missing" => Finding::problem("tmp_dir", format!("{folder} doesn't exist"), make).or(other),
         _ => Finding::problem("tmp_dir", format!("{folder} can't be written to"), make).or(other),
     })

@@ -17,6 +17,8 @@ mod machine;
 mod place;
 mod probe;
 mod render;
+#[cfg(test)]
+mod testing;
 mod visit;
 
 use std::sync::Arc;
@@ -87,8 +89,11 @@ impl Doctor<'_> {
         let by_hand = ByHand { stage: self.stage, server };
         let (program, nonce) = self.program(server)?;
         let ask = |transport: &dyn Transport| visit(transport, &program, &nonce, &self.stop);
-        let examined =
-            |reached, findings: Vec<Vec<Finding>>| Examined { server: Some(server.label()), reached, findings: findings.concat() };
+        let examined = |reached, findings: Vec<Vec<Finding>>| Examined {
+            server: Some(server.label()),
+            reached,
+            findings: findings.concat(),
+        };
         if self.stage.transport == TransportKind::Local {
             let visit = ask(&*Local::new(&self.config.root).connect(self.stage, server)?);
             return Ok(Seen { examined: examined(true, vec![server_findings(&visit, by_hand)]), agent: None });
@@ -130,7 +135,7 @@ fn server_findings(visit: &Visit, by_hand: ByHand<'_>) -> Vec<Finding> {
     let trouble = visit.trouble.as_ref().map(|error| {
         let value: Vec<String> = std::iter::once(error.message().to_owned()).chain(error.causes()).collect();
         let check = by_hand.on_server("command -v sh dd; echo \"it works: $?\"");
-        let finding = Finding::problem("questions", value.join("\n"), check);
+        let finding = Finding::problem("scripts", value.join("\n"), check);
         error.hint_texts().iter().fold(finding, |finding, hint| finding.or(hint))
     });
     let mut findings: Vec<Finding> = trouble.into_iter().collect();

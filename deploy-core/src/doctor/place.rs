@@ -45,16 +45,16 @@ fn deploy_to(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
             format!("{place} is no folder"),
             by_hand.on_server(&format!("sudo mv {0} {0}.old", word(place))),
         ),
-        (Some("full"), _) => {
-            Finding::problem(what, format!("nothing can be written to {root}"), by_hand.on_server("df -h; df -i; quota"))
-        }
+        (Some("full"), _) => Finding::problem(
+            what,
+            format!("nothing can be written to {root}"),
+            by_hand.on_server("df -h; df -i; quota"),
+        ),
         (_, true) => Finding::problem(what, format!("{root} can't be written to by `{user}` ({owner})"), take)
             .or("if its file system is mounted read-only, see `mount` and `dmesg` on the server"),
-        (_, false) => Finding::problem(
-            what,
-            format!("{root} isn't there, and `{user}` can't make it in {place} ({owner})"),
-            take,
-        ),
+        (_, false) => {
+            Finding::problem(what, format!("{root} isn't there, and `{user}` can't make it in {place} ({owner})"), take)
+        }
     })
 }
 

@@ -62,3 +62,7 @@ pub(super) fn repository_of<'s>(config: &Config, stage: &'s Stage) -> Option<&'s
     let may = || Repository::new(url, &config.root, &config.work_dir).must_be_for_servers().is_ok();
     (fetches && may()).then_some(url)
 }
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;

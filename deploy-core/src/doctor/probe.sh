@@ -113,7 +113,11 @@ probe_unusable() {
   done
 }
 # Mode, user and group.
-probe_owner() { ls -ldL "$1" 2>/dev/null | awk '{ print $1, $3, $4 }'; }
+probe_owner() {
+  owner=$(ls -ldL "$1" 2>/dev/null) || return 0
+  set -- $owner
+  printf '%s %s %s' "$1" "$3" "$4"
+}
 # What is live, by the link.
 probe_current() {
   live_release

@@ -64,9 +64,10 @@ fn summary(diagnosis: &Diagnosis) -> Line {
         (0, 0) => (Style::Good, format!("{stage}: all is well on {servers}")),
         (0, _) => (Style::Attention, format!("{stage}: {} on {servers}", count(warnings, "warning"))),
         (_, 0) => (Style::Bad, format!("{stage}: {} on {servers}", count(problems, "problem"))),
-        _ => {
-            (Style::Bad, format!("{stage}: {}, {} on {servers}", count(problems, "problem"), count(warnings, "warning")))
-        }
+        _ => (
+            Style::Bad,
+            format!("{stage}: {}, {} on {servers}", count(problems, "problem"), count(warnings, "warning")),
+        ),
     };
     Line::new().with(style, text)
 }
@@ -97,12 +98,38 @@ mod tests {
 
     #[test]
     fn machines_stand_one_below_the_other_with_what_mends_them() {
-        assert_snapshot!(text(&diagnosis(), false), @"");
+        assert_snapshot!(text(&diagnosis(), false), @r"
+        this machine
+          ok       git               2.39.5
+
+        deploy@app1
+          ok       agent forwarding  off
+          warning  space             0.5 GiB free
+                                     mend: cargo xtask deploy cleanup staging
+                                     mend: du
+          problem  login             refused
+                                     by \x1b[2Jthe server
+                                     mend: make it known with
+                                           echo x >> y
+
+        staging: 1 problem, 1 warning on 1 server
+        ");
     }
 
     #[test]
     fn quietly_only_what_needs_mending_is_told() {
-        assert_snapshot!(text(&diagnosis(), true), @"");
+        assert_snapshot!(text(&diagnosis(), true), @r"
+        deploy@app1
+          warning  space  0.5 GiB free
+                          mend: cargo xtask deploy cleanup staging
+                          mend: du
+          problem  login  refused
+                          by \x1b[2Jthe server
+                          mend: make it known with
+                                echo x >> y
+
+        staging: 1 problem, 1 warning on 1 server
+        ");
     }
 
     #[test]

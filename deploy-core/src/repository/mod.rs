@@ -12,9 +12,9 @@ mod url;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::git::git_version;
 use self::mirror::Mirror;
 use self::refs::Refs;
-pub(crate) use self::git::git_version;
 pub(crate) use self::url::Url;
 use crate::error::{Error, Result};
 use crate::task::Payload;
