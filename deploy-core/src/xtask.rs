@@ -145,26 +145,18 @@ impl Xtask {
     fn load_request(&self, surroundings: Surroundings) -> Result<LoadRequest> {
         let start = env::current_dir().map_err(|error| Error::usage("the current folder is gone").because(error))?;
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let core = core_tasks();
-        let words = |below: Option<&str>| -> Vec<String> {
-            let words = core.iter().map(|task| task.id().words().collect::<Vec<_>>());
-            let chosen = words.filter_map(|words| match below {
-                None => words.first().cloned(),
-                Some(first) => (words.first()? == first).then(|| words.get(1).cloned()).flatten(),
-            });
-            let mut chosen: Vec<_> = chosen.flat_map(|word| [word.replace('-', "_"), word]).collect();
-            chosen.sort();
-            chosen.dedup();
-            chosen
-        };
+        let tasks = self.tasks(None)?;
         Ok(LoadRequest {
             start,
             file: None,
             set: Vec::new(),
             env: env::vars_os().collect(),
-            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned()),
-            reserved_stages: words(Some("deploy")),
-            reserved_commands: words(None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
+            user: variable("USER")
+                .or_else(|| variable("LOGNAME"))
+                .or_else(user_name)
+                .unwrap_or_else(|| "unknown".to_owned()),
+            reserved_stages: cli::words(&tasks, Some("deploy")),
+            reserved_commands: cli::words(&tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
             recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })
@@ -228,6 +220,14 @@ impl Xtask {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What the system calls the user whose process this is.
+fn user_name() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut entries = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    entries.find(|entry| entry.get(2) == Some(&uid.as_str())).map(|entry| entry[0].to_owned())
 }
 
 fn core_tasks() -> Tasks {

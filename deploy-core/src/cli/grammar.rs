@@ -165,7 +165,7 @@ fn command(name: &str, word: &Word<'_>) -> Command {
     let command = Command::new(name.to_owned()).subcommands(word.below.iter().map(|(name, word)| command(name, word)));
     match word.task {
         None => command.about("A family of tasks").subcommand_required(true).arg_required_else_help(true),
-        Some(task) => running(command, task),
+        Some(task) => running(command, task).hide(!task.is_prominent() && word.below.is_empty()),
     }
     .disable_help_subcommand(true)
 }
@@ -175,7 +175,8 @@ fn running(command: Command, task: &Task) -> Command {
     let command = command
         .about(task.about().to_owned())
         .args_conflicts_with_subcommands(true)
-        .arg(Arg::new("STAGE").required(true).num_args(1..).help("The stage, as in [stages.STAGE] of deploy.toml"))
+        .arg(Arg::new("STAGE").required(true).help("The stage, as in [stages.STAGE] of deploy.toml"))
+        .arg(Arg::new("MORE").num_args(0..).hide(true))
         .args(choice_args())
         .arg(flag("plan", "Show what would run where, and contact no server").action(ArgAction::SetTrue))
         .arg(
@@ -194,7 +195,7 @@ fn running(command: Command, task: &Task) -> Command {
                 .value_name("TIME")
                 .value_parser(time),
         )
-        .arg(flag("yes", "Answer every question with yes").short('y').action(ArgAction::SetTrue));
+        .arg(flag("yes", "Answer yes to what tasks ask").short('y').action(ArgAction::SetTrue));
     own_options(task).into_iter().fold(command, |command, option| {
         let arg = flag(option.name, option.about);
         command.arg(match option.value {

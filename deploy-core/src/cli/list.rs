@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::registry::Tasks;
-use crate::task::{Body, Task};
+use crate::task::Task;
 
 use super::ListRequest;
 
@@ -14,14 +14,13 @@ fn usage(task: &Task) -> String {
 
 /// Whether the list shows the task: hook points of flows and parts of others only where all are asked for.
 fn is_shown(task: &Task, request: &ListRequest) -> bool {
-    let is_hook_point = matches!(task.body, Body::Group) && !task.is_flow();
     let matches = request.pattern.as_ref().is_none_or(|pattern| {
         let pattern = pattern.to_lowercase();
         task.id().as_str().contains(&pattern.replace('-', "_"))
             || usage(task).contains(&pattern)
             || task.about().to_lowercase().contains(&pattern)
     });
-    matches && (request.all || request.pattern.is_some() || !(task.detail || is_hook_point))
+    matches && (request.all || request.pattern.is_some() || task.is_prominent())
 }
 
 /// The list for people: how each task is called, and what it does.

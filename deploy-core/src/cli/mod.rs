@@ -5,6 +5,7 @@ mod list;
 mod plan;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -79,7 +80,7 @@ pub(crate) struct DoctorRequest {
 
 impl RunRequest {
     fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
-        let words = texts(matches, "STAGE");
+        let words: Vec<_> = ["STAGE", "MORE"].iter().flat_map(|name| texts(matches, name)).collect();
         if let [_, _, ..] = words.as_slice() {
             return Err(too_many_words(task, &words, tasks));
         }
@@ -134,6 +135,17 @@ fn too_many_words(task: &Task, words: &[String], tasks: &Tasks) -> Error {
         Ok(_) => Error::usage(format!("`{}` takes one stage, and {} are named", task.id(), words.len()))
             .hint("run it for one stage after the other"),
     }
+}
+
+/// The first words of all tasks, or those that follow `first`, in both spellings.
+pub(crate) fn words(tasks: &Tasks, first: Option<&str>) -> Vec<String> {
+    let all = tasks.iter().map(|task| task.id().words().collect::<Vec<_>>());
+    let wanted = all.filter_map(|words| match first {
+        None => words.first().cloned(),
+        Some(first) => words.get(1).filter(|_| words[0] == first).cloned(),
+    });
+    let both: BTreeSet<_> = wanted.flat_map(|word| [word.replace('-', "_"), word]).collect();
+    both.into_iter().collect()
 }
 
 fn texts(matches: &ArgMatches, name: &str) -> Vec<String> {

@@ -11,10 +11,13 @@ use crate::transport::ssh::{AgentRecord, client_version};
 /// How git is installed here.
 const INSTALL_GIT: &str = if cfg!(target_os = "macos") { "xcode-select --install" } else { "sudo apt-get install git" };
 
+/// The oldest git, as major and minor version, that understands what is asked of it here: `rev-parse --end-of-options`.
+const OLDEST_GIT: (u32, u32) = (2, 30);
+
 /// What needs nothing of the servers.
 pub(super) fn findings(config: &Config, stage: &Stage) -> Vec<Finding> {
     let mut findings = vec![match git_version(&config.root) {
-        Ok(said) => judge_git(&said, INSTALL_GIT.to_owned()),
+        Ok(said) => judge_git(&said, OLDEST_GIT, INSTALL_GIT.to_owned()),
         Err(error) => Finding::problem("git", error.message(), INSTALL_GIT),
     }];
     if stage.transport == TransportKind::Ssh {

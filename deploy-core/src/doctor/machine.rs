@@ -11,8 +11,8 @@ const SKEW: i64 = 2_000;
 /// From here on, certificates and signatures of a moment ago are refused. In milliseconds.
 const GREAT_SKEW: i64 = 5 * 60_000;
 
-/// The oldest git that understands all that our scripts say: `rev-parse --end-of-options`.
-pub(super) const OLDEST_GIT: (u32, u32) = (2, 30);
+/// The oldest git, as major and minor version, that understands what scripts say: `update-ref --stdin` is new in 1.8.5.
+const OLDEST_GIT: (u32, u32) = (1, 9);
 
 /// What can be said of every server.
 pub(super) fn findings(visit: &Visit, by_hand: ByHand<'_>) -> Vec<Finding> {
@@ -142,17 +142,17 @@ pub(super) fn git(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
     let install = by_hand.install(facts, "git");
     Some(match facts.get("git") {
         None => Finding::problem("git", "there is no git on this server", install),
-        Some(version) => judge_git(version, install),
+        Some(version) => judge_git(version, OLDEST_GIT, install),
     })
 }
 
-/// Judges what `git --version` says.
-pub(super) fn judge_git(said: &str, install: String) -> Finding {
+/// Judges what `git --version` says, where `oldest` is the oldest major and minor version that will do.
+pub(super) fn judge_git(said: &str, oldest: (u32, u32), install: String) -> Finding {
     let version = said.trim_start_matches("git version ");
-    let (major, minor) = OLDEST_GIT;
+    let (major, minor) = oldest;
     let mut numbers = version.split('.').map(|number| number.parse::<u32>());
     match (numbers.next(), numbers.next()) {
-        (Some(Ok(own)), Some(Ok(own_minor))) if (own, own_minor) < OLDEST_GIT => {
+        (Some(Ok(own)), Some(Ok(own_minor))) if (own, own_minor) < oldest => {
             Finding::problem("git", format!("{version} is too old: {major}.{minor} or newer is needed"), install)
         }
         _ => Finding::ok("git", version),

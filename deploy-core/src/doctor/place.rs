@@ -172,13 +172,6 @@ fn lock(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
 fn mirror(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
     let repo = format!("{}/repo", by_hand.server.deploy_to);
     let state = facts.get("mirror")?;
-    if let Some(left) = facts.get("mirror_locked").filter(|_| !facts.knows("lock_age")) {
-        return Some(Finding::warning(
-            "mirror",
-            format!("{left} was left behind: git waits for it in vain"),
-            by_hand.on_server(&format!("rm {}", word(left))),
-        ));
-    }
     let anew = by_hand.on_server(&format!("mv {0} {0}.old", word(&repo)));
     Some(match state {
         "none" => Finding::ok("mirror", "not there yet: the first deploy makes it"),
@@ -186,10 +179,9 @@ fn mirror(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
             Some(tip) => Finding::ok("mirror", format!("{repo}, at {tip}")),
             None => Finding::ok("mirror", repo),
         },
-        "interrupted" if facts.knows("lock_age") => Finding::ok("mirror", format!("{repo}, being brought up to date")),
-        "interrupted" => Finding::warning(
+        "suspect" => Finding::warning(
             "mirror",
-            format!("{repo}: a transfer was cut short; the next deploy looks what can be saved"),
+            format!("{repo}: a release couldn't be made from it; the next deploy looks at all that is in it"),
             by_hand.xtask("deploy"),
         ),
         _ => Finding::warning("mirror", format!("{repo} is damaged: the next deploy makes a new one"), anew),

@@ -100,14 +100,12 @@ fn a_lock_is_free_held_or_left_behind() {
 }
 
 #[test]
-fn a_mirror_that_is_being_filled_is_no_damage() {
+fn a_mirror_that_the_next_deploy_mends_is_worth_a_warning() {
     let severity = |facts: &[(&str, &str)]| about("mirror", &found(facts)).severity;
     assert_eq!(severity(&[("mirror", "none")]), Severity::Ok);
     assert_eq!(severity(&[("mirror", "fine"), ("mirror_tip", "1234567")]), Severity::Ok);
-    assert_eq!(severity(&[("mirror", "interrupted")]), Severity::Warning);
-    assert_eq!(severity(&[("mirror", "interrupted"), ("lock_age", "1")]), Severity::Ok);
+    assert_eq!(severity(&[("mirror", "suspect")]), Severity::Warning);
     assert_eq!(severity(&[("mirror", "damaged")]), Severity::Warning);
-    assert_eq!(severity(&[("mirror", "fine"), ("mirror_locked", "/x/HEAD.lock")]), Severity::Warning);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn deployment(stage: &Stage, server: &Server, repository: Option<&str>) -> Scrip
     let script = Script::new()
         .uses(flow::RELEASES)
         .uses(flow::git::GIT)
-        .then(sh!("root={} repo={}", layout.root(), layout.repo()))
+        .then(sh!("root={}\nin_mirror {}", layout.root(), layout.repo()))
         .then(sh!("deploy_fact git \"$(git --version 2>/dev/null)\""))
         .then(sh!("probe_place || :\nprobe_current || :"))
         .run(Cmd::new("set").arg("--").args(linked).unprefixed())

@@ -152,21 +152,18 @@ probe_lock() {
   deploy_fact lock "$about"
   deploy_fact lock_age "$(($(date +%s) - beat))"
 }
-# What the mirror of the repository is good for.
+# Whether there is a mirror of the repository, and the newest commit that was deployed from it.
 probe_mirror() {
   if [ ! -e "$repo" ]; then
     deploy_fact mirror none
-  elif ! git --git-dir="$repo" rev-parse --is-bare-repository >/dev/null 2>&1; then
+  elif [ "$(mirror rev-parse --is-bare-repository 2>/dev/null)" != true ]; then
     deploy_fact mirror damaged
-  elif [ -e "$repo/deploy-transfer" ]; then
-    deploy_fact mirror interrupted
+  elif [ -e "$repo/deploy-suspect" ]; then
+    deploy_fact mirror suspect
   else
     deploy_fact mirror fine
-    deploy_fact mirror_tip "$(git --git-dir="$repo" rev-parse --short --quiet --verify refs/deploy/revision 2>/dev/null)"
+    deploy_fact mirror_tip "$(mirror for-each-ref --count=1 --sort=-committerdate --format='%(objectname:short)' refs/deploy 2>/dev/null)"
   fi
-  for left in "$repo"/*.lock; do
-    if [ -e "$left" ]; then deploy_fact mirror_locked "$left"; fi
-  done
 }
 # probe_repository URL: whether this server may read the repository.
 probe_repository() {

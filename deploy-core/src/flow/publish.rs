@@ -187,7 +187,8 @@ fn mark_published(cx: &ServerCx<'_>) -> Script {
     }
 }
 
-/// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count: they go first.
+/// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count, and go first; those that were
+/// rolled back don't count either, and go with the good ones that are older.
 fn cleanup(cx: &ServerCx<'_>) -> Script {
     let settings = &cx.stage.settings;
     let failed = match settings.failed_releases {
@@ -201,6 +202,7 @@ done
 if [ -L "$root/releases/current" ]; then rm -f -- "$root/releases/current"; fi
 old=$(release_classes | awk -v keep={} -v failed={} '
   $2 == "live" { kept++; next }
+  $2 == "rolled_back" { if (kept + 0 >= keep) print $1; next }
   $2 == "failed" || $2 == "building" { if (failed == "remove") print $1; next }
   kept + 0 < keep { kept++; next }
   { print $1 }

@@ -84,9 +84,14 @@ impl Release {
 impl Server {
     fn of(local: &Local<'_>, number: ServerNo) -> Server {
         let fact = |name: &str| local.fact(number, name).unwrap_or_default();
-        let releases = fact("releases").lines().filter_map(Release::parse).collect();
+        let lock = fact("lock");
+        let mut releases: Vec<_> = fact("releases").lines().filter_map(Release::parse).collect();
+        // Where nobody holds the lock nobody builds: what was begun was left behind.
+        for release in releases.iter_mut().filter(|release| release.state == "building" && lock.is_empty()) {
+            release.state = "unfinished".to_owned();
+        }
         let label = local.server(number).label();
-        Server { label, live: fact("live"), revision: fact("revision"), lock: fact("lock"), releases }
+        Server { label, live: fact("live"), revision: fact("revision"), lock, releases }
     }
 
     fn live_release(&self) -> Option<&Release> {
@@ -122,21 +127,21 @@ fn describe(server: &Server) -> String {
     let mut text = format!("{}\n", server.label);
     let revision = &server.revision[..server.revision.len().min(10)];
     let _ = match server.live_release() {
-        None => writeln!(text, "  live     nothing"),
+        None => writeln!(text, "  live        nothing"),
         Some(release) => {
             let since = release.published.and_then(time).map(|time| format!(", since {time}")).unwrap_or_default();
             let by = if release.by.is_empty() { String::new() } else { format!(", by {}", release.by) };
             let branch = if release.branch.is_empty() { String::new() } else { format!("{} at ", release.branch) };
-            writeln!(text, "  live     {} ({branch}{revision}){since}{by}", release.stamp)
+            writeln!(text, "  live        {} ({branch}{revision}){since}{by}", release.stamp)
         }
     };
     if !server.lock.is_empty() {
-        let _ = writeln!(text, "  locked   by {}", server.lock);
+        let _ = writeln!(text, "  locked      by {}", server.lock);
     }
     let others: Vec<_> = server.releases.iter().filter(|release| release.state != "live").collect();
     for release in others.iter().take(SHOWN) {
         let revision = &release.revision[..release.revision.len().min(10)];
-        let _ = writeln!(text, "  {:8} {} {revision}", release.state.replace('_', " "), release.stamp);
+        let _ = writeln!(text, "  {:11} {} {revision}", release.state.replace('_', " "), release.stamp);
     }
     if others.len() > SHOWN {
         let _ = writeln!(text, "  and {} more", others.len() - SHOWN);

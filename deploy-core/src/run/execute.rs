@@ -1,6 +1,6 @@
 //! The executor: legs one after the other, servers side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use crate::config::{Config, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
-use crate::script::{Report, Script, TaskScript};
-use crate::task::{Body, Facts, Host, HostBody, Local, LocalBody, Options, Payload, Rolling, ScriptBody, ServerCx};
+use crate::script::{Report, TaskScript};
+use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
@@ -20,9 +20,6 @@ use super::link::Link;
 use super::prepare::{Prepared, task_script};
 use super::program::Running;
 use super::watch::{Watch, failure_of};
-
-/// How many hints the error at the end of a run gives. Each failure's own are shown with it.
-const MOST_HINTS: usize = 4;
 
 /// A plan on its way.
 pub struct Run<'a> {
@@ -114,7 +111,7 @@ impl Run<'_> {
 pub(super) struct Executor<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) servers: Vec<ServerNo>,
-    links: Vec<Link<'a>>,
+    pub(super) links: Vec<Link<'a>>,
     facts: Mutex<Facts>,
     /// Which steps began on which servers: what may have to be undone.
     began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
@@ -219,7 +216,7 @@ impl Executor<'_> {
         self.began.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cx<'c>(&'c self, link: &'c Link<'_>, facts: &'c Facts) -> ServerCx<'c> {
+    pub(super) fn cx<'c>(&'c self, link: &'c Link<'_>, facts: &'c Facts) -> ServerCx<'c> {
         ServerCx {
             stage: self.run.stage,
             server: link.server,
@@ -257,26 +254,37 @@ impl Executor<'_> {
         prepared.compile()
     }
 
+    /// A program on its way to a server.
+    pub(super) fn running<'p>(
+        &self,
+        link: &Link<'_>,
+        transport: &'p dyn Transport,
+        prepared: &'p Prepared,
+        stop: &'p Stop,
+    ) -> Running<'p> {
+        Running {
+            transport,
+            program: &prepared.program,
+            nonce: &prepared.shell.nonce,
+            payloads: &prepared.payloads,
+            stop,
+            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
+        }
+    }
+
     /// Whether more servers run the step than may do so at a time.
     fn is_limited(&self, step: StepNo) -> bool {
         let step = self.step(step);
         step.task.limit.is_some_and(|limit| step.servers.len() > limit)
     }
 
-    fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
+    pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
         let events = &self.run.events;
         let text = String::from_utf8_lossy(&prepared.program.text).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
         let stop = self.stop();
-        let running = Running {
-            transport,
-            program: &prepared.program,
-            nonce: &prepared.shell.nonce,
-            payloads: &prepared.payloads,
-            stop: &stop,
-            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
-        };
+        let running = self.running(link, transport, prepared, &stop);
         let visit = Visit::new(&self.gates);
         let permit = |task: usize| {
             let step = prepared.steps[task];
@@ -310,54 +318,6 @@ impl Executor<'_> {
         watch.failures
     }
 
-    fn on_host(&self, link: &Link<'_>, step: StepNo) -> Vec<Failed> {
-        let Body::OnHost(body) = &self.step(step).task.body else { return Vec::new() };
-        let transport = match link.transport() {
-            Ok(transport) => transport,
-            Err(error) => return vec![Failed { server: Some(link.number), step: None, error }],
-        };
-        let facts = self.facts().clone();
-        let run = |script: Script, payload: Option<Payload>| self.host_script(link, &*transport, script, payload, step);
-        let host = Host { cx: self.cx(link, &facts), run: &run };
-        self.began().insert((step, link.number));
-        self.bracket(step, Some(link.number), || call_host(body, &host)).into_iter().collect()
-    }
-
-    /// Runs one script of an imperative task; its failure is that task's.
-    fn host_script(
-        &self,
-        link: &Link<'_>,
-        transport: &dyn Transport,
-        script: Script,
-        payload: Option<Payload>,
-        step: StepNo,
-    ) -> Result<BTreeMap<String, String>> {
-        let facts = self.facts().clone();
-        let cx = self.cx(link, &facts);
-        let task = TaskScript {
-            payload: payload.as_ref().map(|payload| payload.bytes),
-            ..task_script(&self.step(step).task, script, &cx)
-        };
-        let mut prepared = Prepared { steps: vec![step], scripts: vec![task], ..Prepared::new(self.run.stage)? };
-        prepared.payloads.extend(payload);
-        let prepared = prepared.compile()?;
-        let mut watch = Watch::new(self, link, &prepared).quietly();
-        let stop = self.stop();
-        let running = Running {
-            transport,
-            program: &prepared.program,
-            nonce: &prepared.shell.nonce,
-            payloads: &prepared.payloads,
-            stop: &stop,
-            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
-        };
-        running.run(&|_| true, &mut |report| watch.report(report))?;
-        match watch.failures.pop() {
-            Some(failed) => Err(failed.error),
-            None => Ok(watch.found),
-        }
-    }
-
     fn local(&self, step: StepNo) -> Option<Failed> {
         let Body::Local(body) = &self.step(step).task.body else { return None };
         let mut local = Local {
@@ -375,7 +335,12 @@ impl Executor<'_> {
     }
 
     /// Tells of the beginning and the end of `work`.
-    fn bracket(&self, step: StepNo, server: Option<ServerNo>, work: impl FnOnce() -> Result<()>) -> Option<Failed> {
+    pub(super) fn bracket(
+        &self,
+        step: StepNo,
+        server: Option<ServerNo>,
+        work: impl FnOnce() -> Result<()>,
+    ) -> Option<Failed> {
         let (events, start) = (&self.run.events, Instant::now());
         events.emit(Event::StepStarted { step, server });
         let result = work();
@@ -387,134 +352,14 @@ impl Executor<'_> {
         result.err().map(|error| Failed { server, step: Some(step), error })
     }
 
-    /// After a failure: takes back what the unfinished phase did, runs the failure path, and sums up.
-    fn failed(&self, leg: &Leg, failures: Vec<Failed>) -> Error {
-        let reasons: Vec<_> = failures.iter().map(|failed| failed.error.message().to_owned()).collect();
-        self.facts().run.insert("failure".to_owned(), reasons.join("; "));
+    /// The failure path runs although the run was told to stop.
+    pub(super) fn go_on_although_stopped(&self) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Stop::default();
-        let later = self.failure_path(&self.to_undo(leg));
-        self.sum_up(failures, later)
     }
 
     pub(super) fn stop(&self) -> Stop {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    /// The steps that the failing leg's phase began and that know how to be taken back.
-    fn to_undo(&self, leg: &Leg) -> Vec<StepNo> {
-        let Some(phase) = leg.steps().first().map(|step| self.step(*step).phase) else { return Vec::new() };
-        let failed_phase = |step: &Step| step.phase == phase && step.task.undo.is_some();
-        let began = self.began();
-        let began = |step: &Step| began.iter().any(|(number, _)| *number == step.number);
-        self.run
-            .plan
-            .steps
-            .iter()
-            .filter(|step| failed_phase(step) && began(step))
-            .map(|step| step.number)
-            .rev()
-            .collect()
-    }
-
-    fn failure_path(&self, undo: &[StepNo]) -> Vec<Failed> {
-        std::thread::scope(|scope| {
-            for link in self.links.iter().filter(|link| link.is_down() && !undo.is_empty()) {
-                scope.spawn(|| link.connect());
-            }
-        });
-        let mut failures = self.on_each(&self.servers, &|link| self.undo(link, undo));
-        for leg in &self.run.plan.failure_legs {
-            failures.extend(self.leg(leg).into_iter().filter(|failed| !self.was_down(failed)));
-        }
-        failures
-    }
-
-    /// Whether the failure only says again that a server can't be reached.
-    fn was_down(&self, failed: &Failed) -> bool {
-        failed.step.is_none() && self.links.iter().any(|link| Some(link.number) == failed.server && link.is_down())
-    }
-
-    fn undo(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
-        let steps: Vec<_> = steps.iter().copied().filter(|step| self.began().contains(&(*step, link.number))).collect();
-        if steps.is_empty() {
-            return Vec::new();
-        }
-        let facts = self.facts().clone();
-        let cx = self.cx(link, &facts);
-        let prepare = || {
-            let mut prepared = Prepared { steps: steps.clone(), ..Prepared::new(self.run.stage)? };
-            for step in &steps {
-                let task = &self.step(*step).task;
-                let script = task.undo.as_ref().map(|undo: &ScriptBody| undo(&cx)).unwrap_or_default();
-                prepared.scripts.push(task_script(task, script, &cx));
-            }
-            prepared.compile()
-        };
-        match link.transport().and_then(|transport| Ok((transport, prepare()?))) {
-            Ok((transport, prepared)) => self.run_program(link, &*transport, &prepared),
-            Err(error) => vec![Failed { server: Some(link.number), step: steps.first().copied(), error }],
-        }
-    }
-
-    /// One error for everything that went wrong, server by server.
-    fn sum_up(&self, failures: Vec<Failed>, later: Vec<Failed>) -> Error {
-        let kind = failures.iter().map(|failed| failed.error.kind()).min_by_key(severity).unwrap_or(ErrorKind::Task);
-        let servers: BTreeSet<_> = failures.iter().filter_map(|failed| failed.server).collect();
-        let root = &self.run.plan.root;
-        let message = match (kind, servers.len()) {
-            (ErrorKind::Interrupted | ErrorKind::Terminated, _) => format!("`{root}` was interrupted"),
-            (_, 0) => format!("`{root}` failed"),
-            (_, n) => format!("`{root}` failed on {n} of {} servers", self.servers.len()),
-        };
-        let mut detail = self.describe(&failures, "");
-        detail.push_str(&self.describe(&later, "afterwards, "));
-        let mut seen = BTreeSet::new();
-        let hints =
-            failures.iter().flat_map(|failed| failed.error.hint_texts()).filter(|hint| seen.insert(hint.as_str()));
-        let hints: Vec<_> = hints.take(MOST_HINTS).cloned().collect();
-        Error::new(kind, message).detail(detail).hints(hints)
-    }
-
-    /// The failures, server by server; what several servers say in the same words is said once.
-    fn describe(&self, failures: &[Failed], when: &str) -> String {
-        let mut said: Vec<(Vec<String>, String)> = Vec::new();
-        for failed in failures {
-            let place = failed.server.map_or("here".to_owned(), |server| self.run.stage.servers[server].label());
-            let text = self.words(failed, when);
-            match said.iter_mut().find(|(_, known)| *known == text) {
-                Some((places, _)) => places.push(place),
-                None => said.push((vec![place], text)),
-            }
-        }
-        said.into_iter().map(|(places, text)| format!("  {}: {text}", places.join(", "))).collect()
-    }
-
-    fn words(&self, failed: &Failed, when: &str) -> String {
-        let what = failed.step.map(|step| format!("`{}`: ", self.step(step).task.id)).unwrap_or_default();
-        let mut text = format!("{when}{what}{}\n", failed.error.message());
-        for line in failed.error.detail_text().into_iter().flat_map(str::lines) {
-            text.push_str(&format!("      {line}\n"));
-        }
-        for cause in failed.error.causes() {
-            text.push_str(&format!("      cause: {}\n", cause.trim_end().replace('\n', "\n             ")));
-        }
-        text
-    }
-}
-
-/// Which of several failures decides the exit code: an interruption, then a task, then a connection.
-fn severity(kind: &ErrorKind) -> u8 {
-    match kind {
-        ErrorKind::Interrupted | ErrorKind::Terminated => 0,
-        ErrorKind::Locked => 1,
-        ErrorKind::Config | ErrorKind::Usage => 2,
-        ErrorKind::Task => 3,
-        ErrorKind::Connection => 4,
-    }
-}
-
-fn call_host(body: &HostBody, host: &Host<'_>) -> Result<()> {
-    body(host).map_err(Error::from)
 }
 
 fn call_local(body: &LocalBody, local: &mut Local<'_>) -> Result<()> {

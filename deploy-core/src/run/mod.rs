@@ -1,8 +1,10 @@
 //! Running a plan: one thread a server, a barrier after every leg, and a way back when something fails.
 
 mod execute;
+mod failure;
 mod gates;
 mod hints;
+mod host;
 mod keep;
 mod link;
 mod locking;
@@ -40,3 +42,6 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,8 +93,11 @@ const SILENCE_SECONDS: u32 = 45;
 ///
 /// # Errors
 ///
-/// When a value holds a NUL byte, which no shell can carry.
+/// When a value holds a NUL byte, which no shell can carry, or a task that is fed runs as another user.
 pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
+    if tasks.iter().any(|task| task.payload.is_some() && task.as_user.is_some()) {
+        return Err(Error::config("a task that runs as another user can't be fed: sudo closes the way"));
+    }
     let beats_after = tasks.iter().rposition(|task| task.payload.is_some() || task.gated);
     let mut compiler = Compiler { shell, text: Vec::new(), steps: Vec::new() };
     for (number, task) in tasks.iter().enumerate() {
@@ -216,9 +219,10 @@ impl Compiler<'_> {
         }
     }
 
-    /// `body` in a shell of `user`. The outer shell reports only what goes wrong before that shell runs.
+    /// `body` in a shell of `user`, which reads it from a here-document: a command line would stand in `ps`. The outer
+    /// shell reports only what goes wrong before that shell runs.
     fn as_user(&self, user: &str, libraries: &[&'static str], body: &[u8]) -> Vec<u8> {
-        let mut inner = b"exec 8>&2 9>&1\n".to_vec();
+        let mut inner = b"exec 8>&2 9>&1 </dev/null\n".to_vec();
         inner.extend(self.environment());
         inner.push(b'\n');
         let libraries: Vec<_> = [PRELUDE].into_iter().chain(libraries.iter().copied()).collect();
@@ -226,9 +230,10 @@ impl Compiler<'_> {
         inner.extend_from_slice(body);
         let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\nsudo -n -H -u ".to_vec();
         text.extend(quote(user.as_bytes()));
-        text.extend_from_slice(b" -- sh -c ");
-        text.extend(quote(&inner));
-        text.extend_from_slice(b"\ndeploy_step=end");
+        let end = format!("deploy_{}", self.shell.nonce);
+        text.extend_from_slice(format!(" -- sh -c 'eval \"$(cat)\"' <<'{end}'\n").as_bytes());
+        text.extend(inner);
+        text.extend_from_slice(format!("\n{end}\ndeploy_step=end").as_bytes());
         text
     }
 }

@@ -23,9 +23,10 @@ pub(crate) fn path_with(shell: &str) -> TempDir {
     };
     link("sh", shell);
     if shell == "busybox" {
-        for tool in
-            ["dd", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find", "tar"]
-        {
+        for tool in [
+            "dd", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find", "tar",
+            "awk", "grep",
+        ] {
             link(tool, shell);
         }
     }
@@ -79,11 +80,15 @@ impl Ran {
 
 /// Runs `tasks` under `shell` as a server would, with `input` behind the program.
 pub(crate) fn run(shell: &str, tasks: &[TaskScript], settings: &Shell, input: &[u8]) -> Ran {
+    run_on(path_with(shell).path(), tasks, settings, input)
+}
+
+/// The same with the programs of the folder `path`, which has the shell.
+pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, input: &[u8]) -> Ran {
     let program = compile(tasks, settings).unwrap();
-    let path = path_with(shell);
-    let mut child = Command::new(path.path().join("sh"))
+    let mut child = Command::new(path.join("sh"))
         .args(["-c", &program.command()])
-        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.path().display()))
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

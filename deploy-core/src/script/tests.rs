@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::testing::{Ran, path_with, run};
+use super::testing::{Ran, path_with, run, run_on};
 use super::*;
 use crate::event::Stream;
 
@@ -276,6 +276,32 @@ fn a_missing_directory_is_said_first() {
         let ran = run(shell, std::slice::from_ref(&task), &settings(), b"");
         assert!(ran.reports.contains(&Report::Message("the directory `/no/such dir` doesn't exist".into())));
         assert_eq!(ran.status(), Some(1));
+    }
+}
+
+/// A `sudo` that only runs the command: what `sudo -n -H -u USER -- COMMAND` does where nobody need be asked.
+fn path_with_sudo(shell: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let path = path_with(shell);
+    let sudo = path.path().join("sudo");
+    std::fs::write(&sudo, "#!/bin/sh\nshift 5\nexec \"$@\" 8>&- 9>&-\n").unwrap();
+    std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_task_as_another_user_reports_like_any_other_and_shows_nothing_in_ps() {
+    let script =
+        sh!("deploy_note {}; read -r x || echo eof\ntr '\\0' ' ' </proc/$$/cmdline", "it's \"me\"").run(sh("exit 6"));
+    for shell in SHELLS {
+        let path = path_with_sudo(shell);
+        let task = TaskScript { script: script.clone(), as_user: Some("it's".into()), ..TaskScript::default() };
+        let ran = run_on(path.path(), &[task], &settings(), b"");
+        assert!(ran.reports.contains(&Report::Note("it's \"me\"".into())), "{shell}: {:?}", ran.reports);
+        assert_eq!(ran.lines(Stream::Stdout)[0], "eof");
+        assert!(!ran.lines(Stream::Stdout)[1].contains("deploy_note"));
+        assert_eq!(ran.culprit(), Some("sh -c 'exit 6'"));
+        assert_eq!(ran.status(), Some(6));
     }
 }
 

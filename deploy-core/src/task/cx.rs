@@ -169,6 +169,14 @@ impl Local<'_> {
         &self.stage.servers[number]
     }
 
+    /// Asks a question whose answer is yes or no. `--yes` answers yes; without a terminal nobody answers.
+    pub fn confirm(&self, question: &str) -> Option<bool> {
+        match self.option("yes") {
+            Some(_) => Some(true),
+            None => self.ask.confirm(question),
+        }
+    }
+
     /// Tells the user something.
     pub fn note(&self, text: impl Into<String>) {
         self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });

@@ -475,6 +475,11 @@ impl Task {
         &self.about
     }
 
+    /// Whether lists show it where not everything is asked for: it is neither a part of others nor only a hook point.
+    pub(crate) fn is_prominent(&self) -> bool {
+        !self.detail && (self.is_flow() || !matches!(self.body, Body::Group))
+    }
+
     /// Whether it is a flow.
     pub fn is_flow(&self) -> bool {
         !self.phases.is_empty()

@@ -165,6 +165,9 @@ fn a_deploy_reads_like_this() {
     deploy staging: deploy@app1, deploy@app2
     MM:SS git:resolve                    N s
     MM:SS deploy:ensure_stage            N s
+    MM:SS deploy:lock
+          deploy@app1 N s
+          deploy@app2 N s
     MM:SS deploy:check:directories
           deploy@app1 N s
           deploy@app2 N s
@@ -226,6 +229,7 @@ fn a_rollback_reads_like_this() {
     assert_snapshot!(project.xtask("deploy rollback staging"), @r"
     deploy:rollback staging: deploy@app1
     MM:SS deploy:ensure_stage            N s
+    MM:SS deploy:lock                    deploy@app1 N s
     MM:SS deploy:check:directories       deploy@app1 N s
     MM:SS deploy:check:releases          deploy@app1 N s
     MM:SS deploy:check:linked_dirs       deploy@app1 N s

@@ -27,6 +27,7 @@ fn a_plan_names_the_servers_of_each_task_and_asks_none() {
 
       deploy:ensure_stage            on this machine
 
+      deploy:lock                    on every server
       deploy:check:directories       on every server
       deploy:check:releases          on every server
       deploy:check:linked_dirs       on every server
@@ -71,6 +72,7 @@ fn a_plan_of_a_rollback_asks_no_server() {
 
       deploy:ensure_stage            on this machine
 
+      deploy:lock                    on every server
       deploy:check:directories       on every server
       deploy:check:releases          on every server
       deploy:check:linked_dirs       on every server
@@ -137,6 +139,8 @@ fn the_flow_of_a_deploy_prints_as_documented() {
         git:create_release
         deploy:symlink:shared
       deploy:updated
+        [before]
+          deploy:bundle
       deploy:publishing
         deploy:symlink:release
       deploy:published

@@ -103,6 +103,7 @@ fn a_missing_branch_reads_like_this() {
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed
       here: `git:resolve`: the repository has no branch, tag or commit `mian`
+    nothing is live on deploy@app1, deploy@app2
       hint: did you mean `main`?
       hint: it has feature/next, main, v2; has the branch been pushed?
     [exit status: 1]
@@ -118,16 +119,21 @@ fn a_repository_that_is_not_there_reads_like_this() {
     git:resolve failed
       reason: can't read the repository `$SANDBOX/no/such/repo`
       last lines of output:
-        | fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository\x0afatal: Could not read from remote repository.\x0a\x0aPlease make sure you have the correct access rights\x0aand the repository exists.
+        | fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository
+        | fatal: Could not read from remote repository.
+        |
+        | Please make sure you have the correct access rights
+        | and the repository exists.
       hint: try it by hand: git ls-remote
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed
       here: `git:resolve`: can't read the repository `$SANDBOX/no/such/repo`
           cause: fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository
-    fatal: Could not read from remote repository.
-
-    Please make sure you have the correct access rights
-    and the repository exists.
+                 fatal: Could not read from remote repository.
+                 
+                 Please make sure you have the correct access rights
+                 and the repository exists.
+    nothing is live on deploy@app1, deploy@app2
       hint: try it by hand: git ls-remote
     [exit status: 4]
     ");

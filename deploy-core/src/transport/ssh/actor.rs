@@ -1,7 +1,6 @@
 //! The thread that owns a session: one loop that never waits for anything but `poll`.
 
 use std::collections::VecDeque;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -10,6 +9,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags};
 use ssh2::Error as Fault;
 
+use super::agent::Agent;
 use super::channels::{AgentRequest, Channels, Dial, Purpose};
 use super::connection::Counters;
 use super::error;
@@ -20,6 +20,7 @@ use super::pump::Pump;
 use super::sys::AgentChannels;
 use super::waker::Waker;
 use super::wire::{Wire, wait_for};
+use crate::event::{Event, Events};
 
 /// What the other threads ask the owner for.
 pub(super) enum Request {
@@ -40,6 +41,7 @@ pub(super) struct Charge {
     pub(super) keepalive: Keepalive,
     /// Where the agent listens that the server may use.
     pub(super) forward_agent: Option<PathBuf>,
+    pub(super) events: Events,
 }
 
 /// The owner of a session and of everything that runs over it.
@@ -129,14 +131,17 @@ impl Actor {
     }
 
     fn open_channels(&mut self) -> Result<bool, Fault> {
-        let Charge { wire, label, counters, .. } = &self.charge;
+        let Charge { wire, label, counters, events, .. } = &self.charge;
         let moved = self.channels.step(wire, self.jobs.len(), &mut self.queue, label)?;
-        counters.note_agent(self.channels.agent());
+        if counters.note_agent(self.channels.agent()) && self.channels.agent() == AgentRequest::Refused {
+            let text = format!("`{label}` does not take the agent: is `AllowAgentForwarding no` in its sshd_config?");
+            events.emit(Event::Note { step: None, server: None, text });
+        }
         counters.note_sessions(self.channels.limit());
         self.pumps.extend(self.channels.take_dialed());
         if let (Some(agent), Some(socket)) = (&mut self.agent, &self.charge.forward_agent) {
             let arrived = agent.take().into_iter().map(Port::new);
-            self.pumps.extend(arrived.filter_map(|port| match UnixStream::connect(socket) {
+            self.pumps.extend(arrived.filter_map(|port| match Agent::at(socket).connect() {
                 Ok(socket) => Pump::new(port, socket).ok(),
                 Err(_) => Pump::refuse(port).ok(),
             }));

@@ -5,7 +5,10 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net;
 
 use super::wire_format::{Reader, put};
 
@@ -22,6 +25,9 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an agent may take to sign: its user may have to confirm, or to touch a token. A server ends an unfinished
 /// login after two minutes.
 const SIGN_TIMEOUT: Duration = Duration::from_secs(110);
+
+/// How long to wait before knocking again at a busy agent.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The largest message that OpenSSH's agent sends.
 const MAX_MESSAGE: u32 = 256 << 10;
@@ -88,8 +94,33 @@ impl Agent {
         }
     }
 
+    /// Connects, unless that would mean to wait.
+    pub(super) fn connect(&self) -> io::Result<UnixStream> {
+        let stream = UnixStream::from(net::socket(net::AddressFamily::UNIX, net::SocketType::STREAM, None)?);
+        stream.set_nonblocking(true)?;
+        net::connect(&stream, &net::SocketAddrUnix::new(&self.socket)?)?;
+        Ok(stream)
+    }
+
+    /// Connects as soon as the agent has room for one more. An agent that hangs never has.
+    fn connect_within(&self, timeout: Duration) -> io::Result<UnixStream> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match self.connect() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                    thread::sleep(RETRY_PAUSE);
+                }
+                Err(error) => return Err(no_answer(error)),
+                Ok(stream) => {
+                    stream.set_nonblocking(false)?;
+                    return Ok(stream);
+                }
+            }
+        }
+    }
+
     fn call(&self, request: &[u8], timeout: Duration) -> io::Result<Vec<u8>> {
-        let mut stream = UnixStream::connect(&self.socket)?;
+        let mut stream = self.connect_within(timeout)?;
         stream.set_read_timeout(Some(timeout))?;
         stream.set_write_timeout(Some(LIST_TIMEOUT))?;
         let mut message = Vec::with_capacity(request.len() + 4);
@@ -119,7 +150,6 @@ fn no_answer(error: io::Error) -> io::Error {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
-    use std::thread;
 
     /// An agent that reads one request and answers with `answer`, or hangs up if that is empty. Returns the request.
     fn agent(answer: Vec<u8>) -> (tempfile::TempDir, Agent, thread::JoinHandle<Vec<u8>>) {

@@ -13,7 +13,7 @@ use super::error;
 use super::interactive::{Answers, Passwords};
 use super::keys::{KeyFile, KeyRing};
 use super::login::{AgentRecord, Attempt, AttemptOutcome, Login};
-use super::sys;
+use super::sys::{self, Demand};
 use super::wire::{self, Wire};
 use super::wire_format::Reader;
 use crate::error::Error;
@@ -110,13 +110,17 @@ impl Authentication<'_> {
     /// Learns what the server offers. True: it wants nothing.
     fn ask_for_methods(&mut self) -> Result<bool, Fault> {
         let user = c_string(&self.config.user);
-        let methods = self.wire.wait(self.deadline, |session| sys::login_methods(session, &user))?;
-        self.login.offered = methods.iter().flat_map(|methods| methods.split(',')).map(str::to_owned).collect();
-        Ok(methods.is_none())
+        match self.wire.wait(self.deadline, |session| sys::ask_for_methods(session, &user))? {
+            Demand::Nothing => Ok(true),
+            Demand::OneOf(methods) => {
+                self.login.offered = methods.split(',').map(str::to_owned).collect();
+                Ok(false)
+            }
+        }
     }
 
     fn offers(&self, method: &str) -> bool {
-        self.login.offered.iter().any(|offered| offered == method)
+        !self.config.unwanted_methods.contains(&method) && self.login.offered.iter().any(|offered| offered == method)
     }
 
     fn agent(&mut self) -> Option<(Agent, Vec<Identity>)> {
@@ -357,8 +361,8 @@ fn c_string(text: &str) -> CString {
 fn sign(agent: &Agent, identity: &Identity, data: &[u8]) -> std::io::Result<Vec<u8>> {
     let algorithm = || {
         let mut reader = Reader::new(data);
-        (reader.string()?, reader.byte()?);
-        (reader.string()?, reader.string()?, reader.string()?, reader.byte()?);
+        let _session = (reader.string()?, reader.byte()?);
+        let _request = (reader.string()?, reader.string()?, reader.string()?, reader.byte()?);
         reader.string()
     };
     let signature = agent.sign(&identity.blob, data, algorithm().unwrap_or_default())?;
@@ -373,5 +377,35 @@ fn strip_algorithm(signature: &[u8]) -> Option<Vec<u8>> {
         Some(reader.rest().to_vec())
     } else {
         reader.string().map(<[u8]>::to_vec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::ssh::wire_format::put;
+
+    #[test]
+    fn a_signature_loses_its_algorithm_and_nothing_else() {
+        let mut plain = Vec::new();
+        put(&mut plain, b"rsa-sha2-512");
+        put(&mut plain, b"signature");
+        assert_eq!(strip_algorithm(&plain).unwrap(), b"signature");
+
+        let mut token = Vec::new();
+        put(&mut token, b"sk-ssh-ed25519@openssh.com");
+        put(&mut token, b"signature");
+        token.extend([1, 0, 0, 0, 7]);
+        let mut expected = Vec::new();
+        put(&mut expected, b"signature");
+        expected.extend([1, 0, 0, 0, 7]);
+        assert_eq!(strip_algorithm(&token).unwrap(), expected, "flags and counter belong to it");
+        assert_eq!(strip_algorithm(b"\0\0"), None);
+    }
+
+    #[test]
+    fn a_user_name_ends_where_libssh2_would_end_it() {
+        assert_eq!(c_string("deploy").to_bytes(), b"deploy");
+        assert_eq!(c_string("a\0b").to_bytes(), b"a");
     }
 }

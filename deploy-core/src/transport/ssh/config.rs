@@ -1,6 +1,7 @@
 //! What `~/.ssh/config` says about a host, as `ssh` itself reads it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -29,6 +30,10 @@ pub(super) struct HostConfig {
     pub(super) host_key_alias: Option<String>,
     pub(super) hash_known_hosts: bool,
     pub(super) proxy: Option<Proxy>,
+    /// The ways to log in that must not be used, as servers call them.
+    pub(super) unwanted_methods: Vec<&'static str>,
+    /// The kind of address to connect to, where not any will do.
+    pub(super) address_family: AddressFamily,
     /// The agent that servers may use, if they may.
     pub(super) forward_agent: Option<PathBuf>,
     pub(super) connect_timeout: Option<Duration>,
@@ -46,6 +51,26 @@ pub(super) enum Proxy {
     Jump(String),
     /// A command that connects its standard streams to the server.
     Command(String),
+}
+
+/// Which addresses of a host are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum AddressFamily {
+    #[default]
+    Any,
+    Ipv4,
+    Ipv6,
+}
+
+impl AddressFamily {
+    /// Whether `address` is of this family.
+    pub(super) fn includes(self, address: &SocketAddr) -> bool {
+        match self {
+            AddressFamily::Any => true,
+            AddressFamily::Ipv4 => address.is_ipv4(),
+            AddressFamily::Ipv6 => address.is_ipv6(),
+        }
+    }
 }
 
 /// What is asked for: a host as `deploy.toml` writes it, and what was set there.
@@ -137,12 +162,7 @@ impl HostConfig {
 
     /// Lets `deploy.toml` have its way where it says something.
     pub(super) fn override_with(&mut self, ssh: &Ssh) {
-        let home = home();
-        let named = ssh.identity_files.iter().map(|file| match file.strip_prefix("~") {
-            Ok(rest) => home.join(rest),
-            Err(_) => file.clone(),
-        });
-        self.identity_files.splice(0..0, named);
+        self.identity_files.splice(0..0, ssh.identity_files.iter().cloned());
         if !ssh.identity_files.is_empty() {
             self.default_identity_files.clear();
         }
@@ -188,6 +208,11 @@ impl HostConfig {
             "proxyjump" if self.proxy.is_none() => self.proxy = text().map(Proxy::Jump),
             "proxycommand" if self.proxy.is_none() => self.proxy = text().map(Proxy::Command),
             "forwardagent" => self.forward_agent = forwarded_agent(value, self.agent.as_ref()),
+            "pubkeyauthentication" if value == "no" => self.unwanted_methods.push("publickey"),
+            "kbdinteractiveauthentication" if value == "no" => self.unwanted_methods.push("keyboard-interactive"),
+            "passwordauthentication" if value == "no" => self.unwanted_methods.push("password"),
+            "batchmode" if value == "yes" => self.unwanted_methods.extend(["keyboard-interactive", "password"]),
+            "addressfamily" => self.address_family = address_family(value),
             "connecttimeout" => self.connect_timeout = seconds(),
             "serveraliveinterval" => self.keepalive_interval = seconds(),
             _ => {}
@@ -265,6 +290,14 @@ fn forwarded_agent(value: &str, agent: Option<&PathBuf>) -> Option<PathBuf> {
     }
 }
 
+fn address_family(value: &str) -> AddressFamily {
+    match value {
+        "inet" => AddressFamily::Ipv4,
+        "inet6" => AddressFamily::Ipv6,
+        _ => AddressFamily::Any,
+    }
+}
+
 fn path_or_variable(text: &str) -> PathBuf {
     match text.strip_prefix('$') {
         Some(name) => std::env::var_os(name.trim_matches(['{', '}'])).unwrap_or_default().into(),
@@ -321,102 +354,5 @@ impl<'a> Tokens<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(lines: &str) -> HostConfig {
-        HostConfig::parse(&Query { host: "alias".into(), ..Default::default() }, lines)
-    }
-
-    #[test]
-    fn lines_of_ssh_are_understood() {
-        let config = parsed(
-            "hostname 10.0.0.1\nuser deploy\nport 2222\nidentitiesonly yes\nhostkeyalias app\nhashknownhosts yes\n\
-             connecttimeout 7\nserveraliveinterval 3\nuserknownhostsfile /a /b\nglobalknownhostsfile /c\n",
-        );
-        assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("10.0.0.1", 2222, "deploy"));
-        assert!(config.identities_only && config.hash_known_hosts);
-        assert_eq!(config.host_key_alias.as_deref(), Some("app"));
-        assert_eq!(config.connect_timeout, Some(Duration::from_secs(7)));
-        assert_eq!(config.keepalive_interval, Some(Duration::from_secs(3)));
-        assert_eq!(config.known_hosts_files, [PathBuf::from("/a"), "/b".into()]);
-        assert_eq!(config.global_known_hosts_files, [PathBuf::from("/c")]);
-    }
-
-    #[test]
-    fn no_value_is_no_setting() {
-        let config = parsed(
-            "connecttimeout none\nserveraliveinterval 0\nproxyjump none\nproxycommand none\nhostkeyalias none\n\
-             identityagent none\nforwardagent no\n",
-        );
-        assert_eq!(config.connect_timeout, None);
-        assert_eq!(config.keepalive_interval, None);
-        assert_eq!((config.proxy, config.host_key_alias, config.agent, config.forward_agent), (None, None, None, None));
-    }
-
-    #[test]
-    fn tokens_in_paths_and_commands_stand_for_the_host() {
-        let config = parsed(
-            "hostname real\nuser deploy\nport 22\nidentityfile ~/keys/%r@%h\nidentityfile %d/%n-%p%%\n\
-             proxycommand nc %h %p %x\n",
-        );
-        let home = home();
-        assert_eq!(config.identity_files, [home.join("keys/deploy@real"), home.join("alias-22%")]);
-        assert_eq!(config.proxy, Some(Proxy::Command("nc real 22 %x".into())));
-    }
-
-    #[test]
-    fn the_files_that_ssh_looks_for_by_default_are_not_named_ones() {
-        let config = parsed("identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/id_ed25519\n");
-        assert!(config.identity_files.is_empty());
-        assert_eq!(config.default_identity_files.len(), 2);
-        let config = parsed("identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/deploy\n");
-        assert_eq!(config.identity_files.len(), 2);
-    }
-
-    #[test]
-    fn what_deploy_toml_says_wins() {
-        let mut config = parsed(
-            "identityfile ~/.ssh/id_rsa\nidentitiesonly yes\nproxyjump bastion\nuserknownhostsfile /a\n\
-             globalknownhostsfile /b\nforwardagent yes\n",
-        );
-        config.override_with(&Ssh {
-            identity_files: vec!["~/mine".into(), "/other".into()],
-            identities_only: Some(false),
-            proxy_jump: Some("none".into()),
-            known_hosts_files: vec!["/c".into()],
-            forward_agent: Some(false),
-            ..Default::default()
-        });
-        assert_eq!(config.identity_files, [home().join("mine"), "/other".into()]);
-        assert!(config.default_identity_files.is_empty() && !config.identities_only);
-        assert_eq!((config.proxy, config.forward_agent), (None, None));
-        assert_eq!(config.known_hosts_files, [PathBuf::from("/c")]);
-        assert!(config.global_known_hosts_files.is_empty());
-    }
-
-    #[test]
-    fn what_deploy_toml_leaves_open_stays() {
-        let mut config = parsed("proxyjump bastion\nidentityfile /key\nidentitiesonly yes\nuserknownhostsfile /a\n");
-        let before = config.clone();
-        config.override_with(&Ssh::default());
-        assert_eq!(config, before);
-    }
-
-    #[test]
-    fn without_ssh_the_files_are_read_on_top_of_its_defaults() {
-        let home = tempfile::tempdir().unwrap();
-        let file = home.path().join("config");
-        let text =
-            "Host alias\n  HostName %h.example.com\n  Port 2222\n  User me\n  ProxyJump a,b\nMatch user x\n  Port 1\n";
-        std::fs::write(&file, text).unwrap();
-        let query =
-            Query { host: "alias".into(), user: Some("deploy".into()), port: None, file: SshConfigFile::File(file) };
-        let config = HostConfig::read_files(&query, home.path());
-        assert_eq!((config.host.as_str(), config.port, config.user.as_str()), ("alias.example.com", 2222, "deploy"));
-        assert_eq!(config.proxy, Some(Proxy::Jump("a,b".into())));
-        assert_eq!(config.known_hosts_files[0], home.path().join(".ssh/known_hosts"));
-        assert_eq!(config.default_identity_files.len(), DEFAULT_IDENTITIES.len());
-        assert_eq!(config.warnings.len(), 1);
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

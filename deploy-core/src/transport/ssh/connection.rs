@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use super::proxy_command::ProxyProcess;
 use super::stdio;
 use super::waker::Waker;
 use super::wire::Wire;
+use crate::event::Events;
 use crate::transport::{Process, Traffic, Transport};
 
 /// A logged-in server.
@@ -84,13 +85,11 @@ impl Counters {
         self.state().sessions = sessions;
     }
 
-    /// Remembers whether the agent is forwarded.
-    pub(super) fn note_agent(&self, agent: AgentRequest) {
-        let mut state = self.state();
-        if state.agent != Some(agent) {
-            state.agent = Some(agent);
-            self.changed.notify_all();
-        }
+    /// Remembers whether the agent is forwarded. Returns whether that is news.
+    pub(super) fn note_agent(&self, agent: AgentRequest) -> bool {
+        let before = self.state().agent.replace(agent);
+        self.changed.notify_all();
+        before != Some(agent)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -111,12 +110,13 @@ pub(super) struct Start {
     pub(super) keepalive: Duration,
     pub(super) forward_agent: Option<PathBuf>,
     pub(super) road: Road,
+    pub(super) events: Events,
 }
 
 impl Connection {
     /// Gives a session that is logged in to a thread of its own.
     pub(super) fn start(start: Start) -> io::Result<Connection> {
-        let Start { wire, label, login, purpose, keepalive, forward_agent, road } = start;
+        let Start { wire, label, login, purpose, keepalive, forward_agent, road, events } = start;
         let (sender, requests) = channel();
         let waker = Arc::new(Waker::new()?);
         let counters = Arc::new(Counters::default());
@@ -129,6 +129,7 @@ impl Connection {
             counters: Arc::clone(&counters),
             keepalive: Keepalive::new(keepalive, Instant::now()),
             forward_agent,
+            events,
         };
         let owner = thread::Builder::new().name(format!("ssh {label}")).spawn(move || Actor::new(charge).run())?;
         Ok(Connection { label, login, requests: Some(sender), waker, counters, owner: Some(owner), _road: road })
@@ -167,7 +168,8 @@ impl Connection {
         }
         match reply.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(answer) => answer.map(|()| ours),
-            Err(_) => Err("no answer in time".into()),
+            Err(RecvTimeoutError::Timeout) => Err("no answer in time".into()),
+            Err(RecvTimeoutError::Disconnected) => Err(self.counters.lost()),
         }
     }
 

@@ -36,6 +36,13 @@ impl Command {
     }
 }
 
+/// However it ends, nobody waits for ever to send input to it.
+impl Drop for Command {
+    fn drop(&mut self) {
+        self.input.refuse();
+    }
+}
+
 /// A command that has a channel.
 pub(super) struct Job {
     command: Command,

@@ -44,11 +44,16 @@ pub struct Login {
 /// The story in a few lines, as it stands in the log file.
 impl fmt::Display for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.is_empty() {
+            return f.write_str("its settings could not be read");
+        }
         write!(f, "{}@{} port {} ({})", self.user, self.host, self.port, self.config)?;
         for jump in &self.jumps {
             write!(f, ", through {}@{} port {}", jump.user, jump.host, jump.port)?;
         }
-        write!(f, "\n{}, {}", self.banner, self.algorithms)?;
+        if !self.banner.is_empty() {
+            write!(f, "\n{}, {}", self.banner, self.algorithms)?;
+        }
         if let Some(key) = &self.host_key {
             write!(f, "\nhost key {key}")?;
         }
@@ -57,6 +62,9 @@ impl fmt::Display for Login {
         }
         for attempt in &self.attempts {
             write!(f, "\n{attempt}")?;
+        }
+        if self.elapsed.is_zero() {
+            return write!(f, "\nnot logged in, {} connections", self.connections);
         }
         let (elapsed, round_trip) = (self.elapsed.as_millis(), self.round_trip.as_micros() as f64 / 1000.0);
         write!(f, "\nlogged in after {elapsed} ms, round trip {round_trip:.1} ms, {} connections", self.connections)
@@ -154,5 +162,32 @@ impl fmt::Display for Attempt {
             AttemptOutcome::Refused => f.write_str("refused"),
             AttemptOutcome::Unusable(reason) => write!(f, "not tried: {reason}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_story_is_told_as_far_as_it_went() {
+        let mut login = Login::default();
+        assert_eq!(login.to_string(), "its settings could not be read");
+        (login.user, login.host, login.port, login.config) = ("me".into(), "app".into(), 22, "ssh -G".into());
+        login.connections = 1;
+        assert_eq!(login.to_string(), "me@app port 22 (ssh -G)\nnot logged in, 1 connections");
+        login.banner = "SSH-2.0-OpenSSH_9.2".into();
+        login.jumps = vec![Login { user: "me".into(), host: "bastion".into(), port: 2222, ..Login::default() }];
+        login.attempts = vec![Attempt { what: "password".into(), outcome: AttemptOutcome::Accepted }];
+        login.elapsed = Duration::from_millis(40);
+        let story = login.to_string();
+        assert!(
+            story.starts_with("me@app port 22 (ssh -G), through me@bastion port 2222\nSSH-2.0-OpenSSH_9.2, "),
+            "{story}"
+        );
+        assert!(
+            story.ends_with("\npassword: accepted\nlogged in after 40 ms, round trip 0.0 ms, 1 connections"),
+            "{story}"
+        );
     }
 }

@@ -112,6 +112,7 @@ impl Ssh {
     pub fn log_in(&self, settings: &settings::Ssh, server: &Server) -> (Login, Result<Connection, Error>) {
         let mut login = Login::default();
         let result = self.hop_to(settings, server).and_then(|hop| self.log_in_to(&hop, &mut login));
+        self.events.emit(Event::Detail { server: None, text: format!("{}: {login}", server.label()) });
         (login, result)
     }
 
@@ -178,10 +179,10 @@ impl Ssh {
         drop(permit);
 
         login.elapsed = started.elapsed();
-        self.events.emit(Event::Detail { server: None, text: format!("{label}: {login}") });
         let keepalive = ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL);
-        let (label, forward_agent) = (label.clone(), config.forward_agent.clone());
-        let start = Start { wire, label, login: login.clone(), purpose: hop.purpose, keepalive, forward_agent, road };
+        let (label, forward_agent, events) = (label.clone(), config.forward_agent.clone(), self.events.clone());
+        let start =
+            Start { wire, label, login: login.clone(), purpose: hop.purpose, keepalive, forward_agent, road, events };
         Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
     }
 

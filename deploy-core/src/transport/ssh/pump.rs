@@ -92,14 +92,14 @@ impl Pump {
     }
 
     fn carry(&mut self, wire: &Wire, buffer: &mut [u8]) -> Result<bool, Fault> {
-        let moved = self.from_channel(wire, buffer)? | self.from_socket(wire, buffer)?;
+        let moved = self.carry_in(wire, buffer)? | self.carry_out(wire, buffer)?;
         if self.to_socket.closed && self.to_channel.closed {
             self.state = State::Closing;
         }
         Ok(moved)
     }
 
-    fn from_channel(&mut self, wire: &Wire, buffer: &mut [u8]) -> Result<bool, Fault> {
+    fn carry_in(&mut self, wire: &Wire, buffer: &mut [u8]) -> Result<bool, Fault> {
         let mut moved = false;
         if self.to_socket.has_room() {
             let bytes = self.port.read(wire, Side::Out, buffer)?;
@@ -130,7 +130,7 @@ impl Pump {
         true
     }
 
-    fn from_socket(&mut self, wire: &Wire, buffer: &mut [u8]) -> Result<bool, Fault> {
+    fn carry_out(&mut self, wire: &Wire, buffer: &mut [u8]) -> Result<bool, Fault> {
         let mut moved = self.read_socket(buffer);
         if !self.to_channel.rest().is_empty() {
             let bytes = self.port.write(wire, self.to_channel.rest())?;

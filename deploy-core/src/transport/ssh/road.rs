@@ -116,15 +116,10 @@ impl Destination<'_> {
     }
 
     fn connect_directly(&self) -> Result<TcpStream, Failure> {
-        let HostConfig { host, port, .. } = self.config;
-        let addresses = (host.as_str(), *port).to_socket_addrs().map_err(|error| {
-            Error::connection(format!("failed to find the address of `{host}` (server `{}`)", self.label))
-                .because(error)
-                .hint("is the name right in deploy.toml or ~/.ssh/config? is the network up?")
-        })?;
-        let mut last = io::Error::other("it has no address");
-        for address in addresses {
-            match self.connect_to(&address) {
+        let addresses = self.addresses()?;
+        let mut last = io::Error::other("it has no address of the wanted kind");
+        for (index, address) in addresses.iter().enumerate() {
+            match self.connect_to(address, addresses.len() - index) {
                 Ok(stream) => {
                     wire::tune(stream.as_fd());
                     return Ok(stream);
@@ -136,12 +131,27 @@ impl Destination<'_> {
         Err(Failure { error: self.unreachable(last), may_be_busy })
     }
 
-    fn connect_to(&self, address: &SocketAddr) -> io::Result<TcpStream> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+    fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let HostConfig { host, port, address_family, .. } = self.config;
+        match (host.as_str(), *port).to_socket_addrs() {
+            Ok(addresses) => Ok(addresses.filter(|address| address_family.includes(address)).collect()),
+            Err(error) => Err(Failure {
+                // Name servers hiccup. The standard library keeps the number of the error to itself.
+                may_be_busy: error.to_string().contains("Temporary failure"),
+                error: Error::connection(format!("failed to find the address of `{host}` (server `{}`)", self.label))
+                    .because(error)
+                    .hint("is the name right in deploy.toml or ~/.ssh/config? is the network up?"),
+            }),
+        }
+    }
+
+    /// Connects to one address. An address that swallows everything gets its share of the time, and the rest theirs.
+    fn connect_to(&self, address: &SocketAddr, left: usize) -> io::Result<TcpStream> {
+        let share = self.deadline.saturating_duration_since(Instant::now()) / left as u32;
+        if share.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        TcpStream::connect_timeout(address, left)
+        TcpStream::connect_timeout(address, share)
     }
 
     fn unreachable(&self, cause: io::Error) -> Error {

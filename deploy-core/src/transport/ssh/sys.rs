@@ -9,7 +9,6 @@
 
 #![expect(unsafe_code, reason = "libssh2's C interface; every block says why it is sound")]
 
-use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr::{self, NonNull};
 
@@ -40,182 +39,10 @@ pub(super) fn fault(code: c_int) -> Error {
 /// The number of standard error among the extended streams (RFC 4254, section 5.2).
 const EXTENDED_DATA_STDERR: c_int = 1;
 
-mod ffi {
-    use super::{c_char, c_int, c_void, raw};
-
-    /// Signs `data`: leaves a malloc'ed signature behind `signature` and `length`, and returns zero.
-    pub(super) type Sign = unsafe extern "C" fn(
-        session: *mut raw::LIBSSH2_SESSION,
-        signature: *mut *mut u8,
-        length: *mut usize,
-        data: *const u8,
-        data_length: usize,
-        context: *mut *mut c_void,
-    ) -> c_int;
-
-    /// The kind of callback that gets the server's channels to a forwarded agent.
-    pub(super) const CALLBACK_AUTH_AGENT: c_int = 7;
-
-    /// Gets such a channel, and a pointer to the pointer that belongs to the user of the session.
-    pub(super) type AuthAgent = unsafe extern "C" fn(
-        session: *mut raw::LIBSSH2_SESSION,
-        channel: *mut raw::LIBSSH2_CHANNEL,
-        context: *mut *mut c_void,
-    );
-
-    /// Any callback: the caller casts.
-    pub(super) type Generic = unsafe extern "C" fn();
-
-    unsafe extern "C" {
-        pub(super) fn libssh2_session_callback_set2(
-            session: *mut raw::LIBSSH2_SESSION,
-            kind: c_int,
-            callback: Option<Generic>,
-        ) -> Option<Generic>;
-        pub(super) fn libssh2_channel_has_exit_status(channel: *mut raw::LIBSSH2_CHANNEL) -> c_int;
-        pub(super) fn libssh2_userauth_publickey(
-            session: *mut raw::LIBSSH2_SESSION,
-            user: *const c_char,
-            blob: *const u8,
-            blob_length: usize,
-            sign: Sign,
-            context: *mut *mut c_void,
-        ) -> c_int;
-    }
-}
-
-/// Signs the data that a server wants signed. Returns the signature without its algorithm's name, or `None`.
-pub(super) type Signer<'a> = &'a mut dyn FnMut(&[u8]) -> Option<Vec<u8>>;
-
-/// Logs in as `user` with the public key or certificate `blob`, for which `sign` signs.
-pub(super) fn log_in_with_key(
-    session: &Session,
-    user: &CStr,
-    blob: &[u8],
-    mut sign: Signer<'_>,
-) -> Result<Option<()>, Error> {
-    let mut guard = session.raw();
-    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
-    let mut context: *mut c_void = (&raw mut sign).cast();
-    // SAFETY: the lock is held, pointers and lengths belong together, and `sign_callback` gets the `Signer` back that
-    // `context` points to, only during this call.
-    let result = unsafe {
-        ffi::libssh2_userauth_publickey(
-            handle,
-            user.as_ptr(),
-            blob.as_ptr(),
-            blob.len(),
-            sign_callback,
-            &raw mut context,
-        )
-    };
-    if result == 0 { Ok(Some(())) } else { pending(Err(Error::from_session_error_raw(handle, result))) }
-}
-
-unsafe extern "C" fn sign_callback(
-    _session: *mut raw::LIBSSH2_SESSION,
-    signature: *mut *mut u8,
-    length: *mut usize,
-    data: *const u8,
-    data_length: usize,
-    context: *mut *mut c_void,
-) -> c_int {
-    // SAFETY: `log_in_with_key` put a pointer to its `Signer` there, and libssh2 calls back from inside that call.
-    let (sign, data) =
-        unsafe { (&mut *(*context).cast::<Signer<'_>>(), std::slice::from_raw_parts(data, data_length)) };
-    let signed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sign(data)));
-    let Ok(Some(signed)) = signed else { return -1 };
-    // SAFETY: libssh2 frees the signature with free(3), as the session has no allocator of its own; the copy fits.
-    unsafe {
-        let copy = libc::malloc(signed.len().max(1)).cast::<u8>();
-        if copy.is_null() {
-            return -1;
-        }
-        ptr::copy_nonoverlapping(signed.as_ptr(), copy, signed.len());
-        *signature = copy;
-        *length = signed.len();
-    }
-    0
-}
-
-/// Asks the server which ways of logging in it offers to `user`, as it writes them. `None` inside: it wants none, and
-/// the user is logged in.
-pub(super) fn login_methods(session: &Session, user: &CStr) -> Result<Option<Option<String>>, Error> {
-    let mut guard = session.raw();
-    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
-    // SAFETY: the lock is held; the list belongs to the session, ends in NUL, and is copied at once.
-    unsafe {
-        let list = raw::libssh2_userauth_list(handle, user.as_ptr(), length(user.to_bytes())?);
-        if !list.is_null() {
-            return Ok(Some(Some(CStr::from_ptr(list).to_string_lossy().into_owned())));
-        }
-        if raw::libssh2_userauth_authenticated(handle) == 1 {
-            return Ok(Some(None));
-        }
-        pending(Err(Error::last_session_error_raw(handle).unwrap_or_else(Error::unknown)))
-    }
-}
-
 /// A channel of a session. Dropping it frees it; see [`Channel::close`] for the polite way.
 pub(super) struct Channel {
     raw: NonNull<raw::LIBSSH2_CHANNEL>,
     session: Session,
-}
-
-/// Where the channels arrive that a server opens to a forwarded agent. Without one, libssh2 refuses them.
-pub(super) struct AgentChannels {
-    session: Session,
-    arrived: Box<UnsafeCell<Vec<NonNull<raw::LIBSSH2_CHANNEL>>>>,
-}
-
-impl AgentChannels {
-    /// Accepts such channels on `session` from now on.
-    pub(super) fn accept(session: &Session) -> AgentChannels {
-        let arrived = Box::new(UnsafeCell::new(Vec::new()));
-        let mut guard = session.raw();
-        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
-        // SAFETY: the lock is held. The session's user pointer is free, since nobody else gave it one, and what it
-        // points to lives until `drop` takes it back. The callback has the form that its kind demands.
-        unsafe {
-            *raw::libssh2_session_abstract(handle) = arrived.get().cast();
-            let callback = std::mem::transmute::<ffi::AuthAgent, ffi::Generic>(channel_arrived);
-            ffi::libssh2_session_callback_set2(handle, ffi::CALLBACK_AUTH_AGENT, Some(callback));
-        }
-        drop(guard);
-        AgentChannels { session: session.clone(), arrived }
-    }
-
-    /// The channels that arrived since the last call.
-    pub(super) fn take(&mut self) -> Vec<Channel> {
-        // SAFETY: only libssh2 adds to it, in calls that are made on this thread, and none is under way.
-        let arrived = std::mem::take(unsafe { &mut *self.arrived.get() });
-        arrived.into_iter().map(|raw| Channel { raw, session: self.session.clone() }).collect()
-    }
-}
-
-impl Drop for AgentChannels {
-    fn drop(&mut self) {
-        let mut guard = self.session.raw();
-        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
-        // SAFETY: as in `accept`. What arrived and was not taken is freed with the session.
-        unsafe {
-            ffi::libssh2_session_callback_set2(handle, ffi::CALLBACK_AUTH_AGENT, None);
-            *raw::libssh2_session_abstract(handle) = ptr::null_mut();
-        }
-    }
-}
-
-/// Only remembers the channel: nothing of libssh2 may be called from inside it.
-unsafe extern "C" fn channel_arrived(
-    _session: *mut raw::LIBSSH2_SESSION,
-    channel: *mut raw::LIBSSH2_CHANNEL,
-    context: *mut *mut c_void,
-) {
-    // SAFETY: `AgentChannels::accept` put its list there, and nobody looks at it during this call.
-    let arrived = unsafe { (*context).cast::<Vec<NonNull<raw::LIBSSH2_CHANNEL>>>().as_mut() };
-    if let (Some(arrived), Some(channel)) = (arrived, NonNull::new(channel)) {
-        arrived.push(channel);
-    }
 }
 
 /// Which of a channel's two streams to read.
@@ -383,4 +210,189 @@ impl Drop for Channel {
 
 fn length(data: &[u8]) -> Result<c_uint, Error> {
     c_uint::try_from(data.len()).map_err(|_| fault(raw::LIBSSH2_ERROR_INVAL))
+}
+
+/// Where the channels arrive that a server opens to a forwarded agent. Without one, libssh2 refuses them.
+pub(super) struct AgentChannels {
+    session: Session,
+    /// A box of ours that libssh2 has a pointer to.
+    arrived: NonNull<Arrived>,
+}
+
+type Arrived = Vec<NonNull<raw::LIBSSH2_CHANNEL>>;
+
+impl AgentChannels {
+    /// Accepts such channels on `session` from now on.
+    pub(super) fn accept(session: &Session) -> AgentChannels {
+        let arrived = NonNull::from(Box::leak(Box::new(Arrived::new())));
+        let mut guard = session.raw();
+        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+        // SAFETY: the lock is held. The session's user pointer is free, since nobody else gave it one, and what it
+        // points to lives until `drop` takes it back. The callback has the form that its kind demands.
+        unsafe {
+            *raw::libssh2_session_abstract(handle) = arrived.as_ptr().cast();
+            let callback = std::mem::transmute::<ffi::AuthAgent, ffi::Generic>(channel_arrived);
+            ffi::libssh2_session_callback_set2(handle, ffi::CALLBACK_AUTH_AGENT, Some(callback));
+        }
+        drop(guard);
+        AgentChannels { session: session.clone(), arrived }
+    }
+
+    /// The channels that arrived since the last call.
+    pub(super) fn take(&mut self) -> Vec<Channel> {
+        // SAFETY: only libssh2 adds to it, in calls that are made on this thread, and none is under way.
+        let arrived = std::mem::take(unsafe { self.arrived.as_mut() });
+        arrived.into_iter().map(|raw| Channel { raw, session: self.session.clone() }).collect()
+    }
+}
+
+impl Drop for AgentChannels {
+    fn drop(&mut self) {
+        let mut guard = self.session.raw();
+        let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+        // SAFETY: as in `accept`; after that nobody has a pointer to the box any more. What arrived and was not taken is
+        // freed with the session.
+        unsafe {
+            ffi::libssh2_session_callback_set2(handle, ffi::CALLBACK_AUTH_AGENT, None);
+            *raw::libssh2_session_abstract(handle) = ptr::null_mut();
+            drop(Box::from_raw(self.arrived.as_ptr()));
+        }
+    }
+}
+
+/// Only remembers the channel: nothing of libssh2 may be called from inside it.
+unsafe extern "C" fn channel_arrived(
+    _session: *mut raw::LIBSSH2_SESSION,
+    channel: *mut raw::LIBSSH2_CHANNEL,
+    context: *mut *mut c_void,
+) {
+    // SAFETY: `AgentChannels::accept` put its list there, and nobody looks at it during this call.
+    let arrived = unsafe { (*context).cast::<Arrived>().as_mut() };
+    if let (Some(arrived), Some(channel)) = (arrived, NonNull::new(channel)) {
+        arrived.push(channel);
+    }
+}
+
+/// Signs the data that a server wants signed. Returns the signature without its algorithm's name, or `None`.
+pub(super) type Signer<'a> = &'a mut dyn FnMut(&[u8]) -> Option<Vec<u8>>;
+
+/// Logs in as `user` with the public key or certificate `blob`, for which `sign` signs.
+pub(super) fn log_in_with_key(
+    session: &Session,
+    user: &CStr,
+    blob: &[u8],
+    mut sign: Signer<'_>,
+) -> Result<Option<()>, Error> {
+    let mut guard = session.raw();
+    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+    let mut context: *mut c_void = (&raw mut sign).cast();
+    // SAFETY: the lock is held, pointers and lengths belong together, and `sign_callback` gets the `Signer` back that
+    // `context` points to, only during this call.
+    let result = unsafe {
+        ffi::libssh2_userauth_publickey(
+            handle,
+            user.as_ptr(),
+            blob.as_ptr(),
+            blob.len(),
+            sign_callback,
+            &raw mut context,
+        )
+    };
+    if result == 0 { Ok(Some(())) } else { pending(Err(Error::from_session_error_raw(handle, result))) }
+}
+
+unsafe extern "C" fn sign_callback(
+    _session: *mut raw::LIBSSH2_SESSION,
+    signature: *mut *mut u8,
+    length: *mut usize,
+    data: *const u8,
+    data_length: usize,
+    context: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: `log_in_with_key` put a pointer to its `Signer` there, and libssh2 calls back from inside that call.
+    let (sign, data) =
+        unsafe { (&mut *(*context).cast::<Signer<'_>>(), std::slice::from_raw_parts(data, data_length)) };
+    let signed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sign(data)));
+    let Ok(Some(signed)) = signed else { return -1 };
+    // SAFETY: libssh2 frees the signature with free(3), as the session has no allocator of its own; the copy fits.
+    unsafe {
+        let copy = libc::malloc(signed.len().max(1)).cast::<u8>();
+        if copy.is_null() {
+            return -1;
+        }
+        ptr::copy_nonoverlapping(signed.as_ptr(), copy, signed.len());
+        *signature = copy;
+        *length = signed.len();
+    }
+    0
+}
+
+/// What a server wants of a user.
+pub(super) enum Demand {
+    /// One of these ways to log in, as it writes them: `publickey,password`.
+    OneOf(String),
+    /// Nothing: the user is logged in.
+    Nothing,
+}
+
+/// Asks the server how `user` may log in.
+pub(super) fn ask_for_methods(session: &Session, user: &CStr) -> Result<Option<Demand>, Error> {
+    let mut guard = session.raw();
+    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
+    // SAFETY: the lock is held; the list belongs to the session, ends in NUL, and is copied at once.
+    unsafe {
+        let list = raw::libssh2_userauth_list(handle, user.as_ptr(), length(user.to_bytes())?);
+        if !list.is_null() {
+            return Ok(Some(Demand::OneOf(CStr::from_ptr(list).to_string_lossy().into_owned())));
+        }
+        if raw::libssh2_userauth_authenticated(handle) == 1 {
+            return Ok(Some(Demand::Nothing));
+        }
+        pending(Err(Error::last_session_error_raw(handle).unwrap_or_else(Error::unknown)))
+    }
+}
+
+/// What libssh2-sys doesn't declare.
+mod ffi {
+    use super::{c_char, c_int, c_void, raw};
+
+    /// Signs `data`: leaves a malloc'ed signature behind `signature` and `length`, and returns zero.
+    pub(super) type Sign = unsafe extern "C" fn(
+        session: *mut raw::LIBSSH2_SESSION,
+        signature: *mut *mut u8,
+        length: *mut usize,
+        data: *const u8,
+        data_length: usize,
+        context: *mut *mut c_void,
+    ) -> c_int;
+
+    /// The kind of callback that gets the server's channels to a forwarded agent.
+    pub(super) const CALLBACK_AUTH_AGENT: c_int = 7;
+
+    /// Gets such a channel, and a pointer to the pointer that belongs to the user of the session.
+    pub(super) type AuthAgent = unsafe extern "C" fn(
+        session: *mut raw::LIBSSH2_SESSION,
+        channel: *mut raw::LIBSSH2_CHANNEL,
+        context: *mut *mut c_void,
+    );
+
+    /// Any callback: the caller casts.
+    pub(super) type Generic = unsafe extern "C" fn();
+
+    unsafe extern "C" {
+        pub(super) fn libssh2_session_callback_set2(
+            session: *mut raw::LIBSSH2_SESSION,
+            kind: c_int,
+            callback: Option<Generic>,
+        ) -> Option<Generic>;
+        pub(super) fn libssh2_channel_has_exit_status(channel: *mut raw::LIBSSH2_CHANNEL) -> c_int;
+        pub(super) fn libssh2_userauth_publickey(
+            session: *mut raw::LIBSSH2_SESSION,
+            user: *const c_char,
+            blob: *const u8,
+            blob_length: usize,
+            sign: Sign,
+            context: *mut *mut c_void,
+        ) -> c_int;
+    }
 }

@@ -151,6 +151,7 @@ impl Drop for Wire {
 /// libssh2 sends no keepalive sooner after the last, in seconds. It takes no smaller number.
 const SHORTEST_PROBE_GAP: u32 = 2;
 
+#[cfg(target_os = "linux")]
 /// How long sent data may stay without an answer from the other side's kernel, in milliseconds.
 const USER_TIMEOUT: u32 = 30_000;
 

@@ -1,6 +1,7 @@
 //! What the tests of the transport share: servers, settings, and commands with their whole output.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -143,7 +144,7 @@ impl SshAgent {
         let mut command = lab.sandbox.command("ssh-agent");
         command.arg("-D").arg("-a").arg(&socket).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.spawn().expect("ssh-agent is installed");
-        wait_until("the agent listens", || socket.exists());
+        wait_until("the agent listens", || UnixStream::connect(&socket).is_ok());
         for key in keys {
             let mut add = lab.sandbox.command("ssh-add");
             add.arg("-q").arg(key.path()).env("SSH_AUTH_SOCK", &socket);

@@ -1,10 +1,11 @@
 //! What goes into commands and what comes out of them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deploy_core::transport::ssh::Connection;
 use deploy_core::transport::{Exit, Output, Transport};
-use e2e::Sshd;
+use e2e::{Sshd, User, is_root};
 
 use super::lab::{Lab, finish, run};
 
@@ -177,4 +178,25 @@ fn traffic_is_counted() {
     let after = connection.traffic();
     assert_eq!((after.execs, after.sent, after.received), (1, 1000, 1000));
     assert_eq!((sshd.connections(), sshd.execs()), (1, 1));
+}
+
+/// As root, the other tests serve root. An sshd of an ordinary user can't do all that root's can.
+#[test]
+fn the_server_of_an_ordinary_user_serves_as_well() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    let user = Arc::new(User::fresh());
+    user.own(lab.sandbox.path());
+    let sshd = Sshd::start(&lab.sandbox, "app", &[], Some(Arc::clone(&user)));
+    lab.know(sshd.port(), &sshd.host_key());
+    let connection = lab.try_to_log_in_as(Some(user.name()), "127.0.0.1", Some(sshd.port())).1.unwrap();
+    assert_eq!(run(&connection, "id -un").text().trim(), user.name());
+    assert_eq!(run(&connection, "head -c 10000000 /dev/zero").stdout.len(), 10_000_000);
+    assert!(matches!(run(&connection, "kill -KILL $$").end, Output::Exit(Exit::Signal(name)) if name == "KILL"));
+    for _ in 0..12 {
+        drop(connection.exec("sleep 611 & exit 0"));
+    }
+    assert!(matches!(run(&connection, "exit 6").end, Output::Exit(Exit::Status(6))));
 }

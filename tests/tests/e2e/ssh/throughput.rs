@@ -1,5 +1,7 @@
 //! How fast it is, beside OpenSSH's own client. Prints ratios; asserts that all arrived, and nothing about time.
 
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};

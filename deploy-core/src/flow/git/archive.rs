@@ -1,0 +1,64 @@
+//! The commit's files, by `git archive` as Capistrano does.
+
+use crate::config::Settings;
+use crate::script::{Arg, Cmd, Script};
+use crate::sh;
+use crate::task::ServerCx;
+
+use super::script;
+
+/// Puts the files of the commit, or of its folder `repo_tree`, into the new release.
+pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
+    let settings = &cx.stage.settings;
+    let folder = settings.repo_tree.as_deref().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
+    let tree = match folder {
+        None => sh!("tree=$commit"),
+        Some(path) => sh!(
+            "folder={}\ntree=$commit:$folder\n[ \"$(mirror cat-file -t \"$tree\" 2>/dev/null)\" = tree ] || deploy_fail \"the commit has no folder \\`$folder\\`\" 'see repo_tree in deploy.toml'",
+            path
+        ),
+    };
+    script(cx)
+        .then(sh!("commit={}", cx.fact("revision")))
+        .then(tree)
+        .then(refusals(settings))
+        .then(super::super::release::begin(cx))
+        .run(Cmd::new("mkdir").arg("--").arg(cx.release_dir()))
+        .then(sh!(": >\"$repo/deploy-suspect\""))
+        .pipe(archive(cx, folder))
+        .then(sh!("rm -f -- \"$repo/deploy-suspect\"\nmirror -c gc.autoDetach=false gc --auto --quiet || deploy_note 'the mirror could not be tidied'"))
+}
+
+/// Names the commit, not a tree: then attributes of the whole repository hold, and files have the commit's time.
+fn archive(cx: &ServerCx<'_>, folder: Option<&str>) -> [Cmd; 2] {
+    let git_dir = format!("--git-dir={}", cx.layout().repo());
+    let archive = Cmd::new("git").args([git_dir.as_str(), "--literal-pathspecs", "archive", "--format=tar"]);
+    let archive = archive.arg(cx.fact("revision"));
+    let extract = Cmd::new("tar").args(["-x", "-f", "-", "-C"]).arg(Arg::from(cx.release_dir()));
+    match folder {
+        None => [archive, extract],
+        Some(path) => {
+            let depth = path.split('/').filter(|name| !matches!(*name, "" | ".")).count();
+            [archive.args(["--", path]), extract.arg(format!("--strip-components={depth}"))]
+        }
+    }
+}
+
+/// What `git archive` would silently leave out. For LFS every file is looked into, but only where attributes speak of it.
+fn refusals(settings: &Settings) -> Script {
+    let submodules = sh!(r#"if mirror ls-tree -r "$tree" | grep -q '^160000 '; then
+  deploy_fail 'the commit has submodules, whose files would be missing' 'vendor them, or set git.ignore_submodules = true to deploy empty folders'
+fi"#);
+    let lfs = sh!(r#"if mirror grep -q -e filter=lfs "$commit" -- .gitattributes '*/.gitattributes' &&
+  mirror grep -q -e '^version https://git-lfs.github.com/spec/v1$' "$tree"; then
+  deploy_fail 'the commit has files in Git LFS, of which only the pointers would be deployed' 'set git.ignore_lfs = true to deploy the pointers'
+fi"#);
+    let mut script = Script::new();
+    if !settings.git.ignore_submodules {
+        script = script.then(submodules);
+    }
+    if !settings.git.ignore_lfs {
+        script = script.then(lfs);
+    }
+    script
+}

@@ -1,0 +1,126 @@
+//! The repository: one commit for all servers, and its way there.
+//!
+//! With `git.strategy = "push"` the controller keeps a mirror of its own and sends each server a pack of the objects that
+//! the server's mirror lacks; servers need no access to the repository. With `"fetch"` each server fetches by itself, as
+//! with Capistrano. Either way a release is what `git archive` makes of the commit: `export-ignore` and `export-subst` in
+//! `.gitattributes` hold, submodules and Git LFS are refused unless `git.ignore_submodules` or `git.ignore_lfs` is set.
+//!
+//! Neither side asks anything on a terminal. A password or token in `repo_url` stays on the controller, where git gets it
+//! by a credential helper: no argument, message or file has it.
+
+mod archive;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+use crate::config::{GitStrategy, Settings, TransportKind};
+use crate::error::ErrorKind;
+use crate::event::ServerNo;
+use crate::registry::Tasks;
+use crate::repository::{Repository, Resolved, Url};
+use crate::script::Script;
+use crate::sh;
+use crate::task::{Local, ServerCx, Servers, Task, TaskId};
+
+/// Finds out which commit is deployed.
+pub const RESOLVE: TaskId = TaskId::new("git:resolve");
+/// Checks that servers can take the commit.
+pub const CHECK: TaskId = TaskId::new("git:check");
+/// Brings the servers' mirrors up to date.
+pub const UPDATE: TaskId = TaskId::new("git:update");
+/// Puts the commit's files into the new release.
+pub const CREATE_RELEASE: TaskId = TaskId::new("git:create_release");
+
+/// Has all servers deploy the commit that the first one found, where the controller can't read the repository.
+const AGREE: TaskId = TaskId::new("git:agree");
+
+/// Shell functions about mirrors. `in_mirror` comes first.
+pub(crate) const GIT: &str = include_str!("git.sh");
+
+pub(super) fn register(tasks: &mut Tasks) {
+    let on = Servers::releases;
+    tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).detail());
+    tasks.task(
+        Task::script(CHECK, "Check that the repository can be reached", on(), transfer::check)
+            .harmless()
+            .needs([RESOLVE]),
+    );
+    tasks.task(
+        Task::script(UPDATE, "Bring the servers' mirrors up to date", on(), transfer::update)
+            .feed(transfer::feed)
+            .needs([RESOLVE, CHECK])
+            .detail(),
+    );
+    tasks.task(
+        Task::script(CREATE_RELEASE, "Put the commit's files into a new release", on(), archive::create_release)
+            .needs([super::release::NEW_RELEASE, UPDATE]),
+    );
+}
+
+/// Adds what depends on a stage's settings: servers that fetch agree on a commit, and only so many fetch at a time.
+pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
+    if settings.git.strategy == GitStrategy::Fetch {
+        tasks.task(Task::local(AGREE, "Agree on the commit that is deployed", agree).detail());
+        tasks.need(&UPDATE, AGREE);
+        tasks.change(&UPDATE, |task| Task { feed: None, ..task }.limit(settings.git.max_fetches));
+    }
+}
+
+fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
+    let settings = &local.stage.settings;
+    let repository = Repository::new(&settings.repo_url, &local.config.root, &local.config.work_dir);
+    let pushes = settings.git.strategy == GitStrategy::Push;
+    if !pushes && local.stage.transport == TransportKind::Ssh {
+        repository.must_be_for_servers()?;
+    }
+    let resolved = match repository.resolve(&settings.branch) {
+        Ok(resolved) => resolved,
+        Err(error) if !pushes && error.kind() == ErrorKind::Connection => {
+            local.note(format!("{}; the first server finds out what `{}` is", error.message(), settings.branch));
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if pushes {
+        repository.bring(&resolved, settings.git.shallow)?;
+        if settings.git.verify_commit {
+            repository.verify(&resolved.sha)?;
+        }
+    }
+    announce(local, &resolved);
+    Ok(())
+}
+
+fn announce(local: &mut Local<'_>, resolved: &Resolved) {
+    if let Some(note) = &resolved.note {
+        local.note(note.clone());
+    }
+    local.set("revision", &resolved.sha);
+    local.set("branch", local.stage.settings.branch.clone());
+}
+
+/// One commit for the whole run, though the branch may have moved between two servers' answers.
+fn agree(local: &mut Local<'_>) -> anyhow::Result<()> {
+    if local.run_fact("revision").is_some() {
+        return Ok(());
+    }
+    let found = |server: &ServerNo| Some((*server, local.fact(*server, "found_revision")?));
+    let all: Vec<(ServerNo, String)> = local.servers.iter().filter_map(found).collect();
+    let Some((first, revision)) = all.first() else { return Ok(()) };
+    if all.iter().any(|(_, other)| other != revision) {
+        let label = local.server(*first).label();
+        local.note(format!("the branch has moved meanwhile; all servers deploy {revision}, which {label} found"));
+    }
+    local.set("revision", revision);
+    local.set("branch", local.stage.settings.branch.clone());
+    Ok(())
+}
+
+fn script(cx: &ServerCx<'_>) -> Script {
+    Script::new().uses(GIT).then(sh!("in_mirror {}", cx.layout().repo()))
+}
+
+/// The repository as a server's git is told of it.
+fn url(cx: &ServerCx<'_>) -> String {
+    Url::new(&cx.stage.settings.repo_url, cx.root).address().to_owned()
+}

@@ -1,0 +1,131 @@
+//! The commit's way into a server's mirror.
+
+use crate::config::GitStrategy;
+use crate::repository::Repository;
+use crate::script::{Cmd, Script};
+use crate::sh;
+use crate::task::{Payload, ServerCx};
+
+use super::{script, url};
+
+/// Whether there is a way; with it, what the server's mirror has already.
+pub(super) fn check(cx: &ServerCx<'_>) -> Script {
+    let found = script(cx).then(sh!(
+        "command -v git >/dev/null || deploy_fail 'there is no git on this server' 'install it: apt-get install git, or what the system has'"
+    ));
+    match cx.stage.settings.git.strategy {
+        GitStrategy::Push => found.then(report_tips(cx)),
+        GitStrategy::Fetch => found.then(check_access(cx)),
+    }
+}
+
+/// Reports commits of the server's mirror, which decide what a pack leaves out. Where the branch was forced elsewhere,
+/// the controller won't know the last ones, but those before them.
+fn report_tips(cx: &ServerCx<'_>) -> Script {
+    let usable = match cx.stage.settings.git.shallow {
+        true => sh!("tips=''\nis_whole || tips=''"),
+        false => sh!("tips=''\nif [ -e \"$repo/shallow\" ] || ! is_whole; then tips=''; fi"),
+    };
+    usable.then(sh!(r#"recent=''
+if [ -n "$tips" ]; then recent=$(printf '%s\n' "$tips" | mirror rev-list --max-count=64 --stdin); fi
+deploy_fact git_tips "$tips
+$recent""#))
+}
+
+/// Asks the repository, unless the mirror has the commit anyway; finds the commit out where the controller could not.
+fn check_access(cx: &ServerCx<'_>) -> Script {
+    let (url, branch) = (url(cx), &cx.stage.settings.branch);
+    match cx.known("revision") {
+        Some(revision) => {
+            sh!("git_quietly\nif ! has_commit {}; then git ls-remote --quiet -- {} HEAD >/dev/null; fi", revision, url)
+        }
+        None => sh!(
+            r#"git_quietly
+branch={}
+git check-ref-format "refs/heads/$branch" || deploy_fail "\`$branch\` can be no branch or tag"
+refs=$(git ls-remote --quiet -- {} "$branch" "refs/heads/$branch" "refs/tags/$branch" {} {})
+found=$(printf '%s\n' "$refs" | branch=$branch awk '
+  BEGIN { branch = ENVIRON["branch"] }
+  $2 == branch && (branch == "HEAD" || branch ~ /^refs\//) { full = $1 }
+  $2 == "refs/heads/" branch { head = $1 }
+  $2 == "refs/tags/" branch { tag = $1 }
+  $2 ~ /[}]$/ { peeled = $1 }
+  END { print head != "" ? head : peeled != "" ? peeled : tag != "" ? tag : full }
+')
+if [ -z "$found" ] && printf '%s\n' "$branch" | grep -Eqx '[0-9a-f]{40}'; then found=$branch; fi
+[ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$branch\`"
+deploy_fact found_revision "$found""#,
+            branch,
+            url,
+            format!("{branch}^{{}}"),
+            format!("refs/tags/{branch}^{{}}")
+        ),
+    }
+}
+
+/// The pack of what the server lacks; nothing if it has the commit.
+pub(super) fn feed(cx: &ServerCx<'_>) -> anyhow::Result<Option<Payload>> {
+    let settings = &cx.stage.settings;
+    let Some(revision) = cx.known("revision") else { return Ok(None) };
+    let tips: Vec<_> = cx.known("git_tips").unwrap_or_default().lines().collect();
+    let repository = Repository::new(&settings.repo_url, cx.root, cx.work_dir);
+    Ok(repository.pack(revision, &tips, settings.git.shallow)?)
+}
+
+/// Makes the mirror have the commit.
+pub(super) fn update(cx: &ServerCx<'_>) -> Script {
+    let moved = match cx.stage.settings.git.strategy {
+        GitStrategy::Push => receive(cx),
+        GitStrategy::Fetch => fetch(cx),
+    };
+    script(cx).then(sh!("commit={}", cx.fact("revision"))).then(moved).then(sh!(
+        "has_commit \"$commit\" || deploy_fail \"commit $commit isn't in this server's mirror\" 'is it in the repository that the server reads, and not only here?'"
+    ))
+}
+
+/// Takes the pack. A mirror without history can't be completed by one, only replaced.
+fn receive(cx: &ServerCx<'_>) -> Script {
+    let shallow = cx.stage.settings.git.shallow;
+    let start = match shallow || cx.payload.is_none() {
+        true => sh!("make_mirror {}", url(cx)),
+        false => sh!("if [ -e \"$repo/shallow\" ]; then remove_mirror 'has no history'; fi\nmake_mirror {}", url(cx)),
+    };
+    let take = match cx.payload {
+        None => Script::new(),
+        Some(_) => {
+            let git_dir = format!("--git-dir={}", cx.layout().repo());
+            let index = Cmd::new("git").arg(git_dir).args(["index-pack", "--stdin", "--fix-thin"]);
+            Script::new().pipe([Cmd::new("deploy_payload"), index])
+        }
+    };
+    let cut =
+        sh!("grep -qx \"$commit\" \"$repo/shallow\" 2>/dev/null || printf '%s\\n' \"$commit\" >>\"$repo/shallow\"");
+    let take = if shallow && cx.payload.is_some() { take.then(cut) } else { take };
+    start.then(take).then(sh!("keep_commit \"$commit\""))
+}
+
+/// Fetches; where the mirror then still lacks something, into a new one.
+fn fetch(cx: &ServerCx<'_>) -> Script {
+    let settings = &cx.stage.settings;
+    let fetch = match settings.git.shallow {
+        true => "fetch_shallow",
+        false => "fetch_commit",
+    };
+    let fetched = sh!(
+        r#"git_quietly
+url={} fetch={}
+make_mirror "$url"
+"$fetch" "$commit"
+if ! has_commit "$commit"; then
+  remove_mirror "lacks commit $commit"
+  make_mirror "$url"
+  "$fetch" "$commit"
+fi"#,
+        url(cx),
+        fetch
+    );
+    match settings.git.verify_commit {
+        true => fetched.then(sh!("mirror verify-commit \"$commit\"")),
+        false => fetched,
+    }
+}
