@@ -3,6 +3,7 @@
 use super::by_hand::ByHand;
 use super::facts::Facts;
 use super::finding::{Finding, count};
+use crate::config::SshConfigFile;
 use crate::error::Error;
 use crate::transport::ssh::{Attempt, AttemptOutcome, Login};
 
@@ -55,10 +56,16 @@ fn configuration(login: &Login, by_hand: ByHand<'_>) -> Option<Finding> {
     if login.config.is_empty() {
         return None;
     }
+    let files = match &by_hand.stage.settings.ssh.config_file {
+        SshConfigFile::Default => "SSH's own files".to_owned(),
+        SshConfigFile::None => "no file".to_owned(),
+        SshConfigFile::File(file) => file.display().to_string(),
+    };
+    let source = format!("{files} ({})", login.config);
     Some(match login.warnings.is_empty() {
-        true => Finding::ok("configuration", &login.config),
+        true => Finding::ok("configuration", source),
         false => {
-            let value = [std::slice::from_ref(&login.config), &login.warnings].concat().join("\n");
+            let value = [&[source], &login.warnings[..]].concat().join("\n");
             Finding::warning("configuration", value, format!("ssh -G {}", by_hand.server.host))
         }
     })
@@ -135,7 +142,10 @@ fn proven(facts: &Facts, by_hand: ByHand<'_>) -> Finding {
     let said = facts.get("agent_said").unwrap_or_default();
     match facts.number("agent_status") {
         Some(0) => Finding::ok(WHAT, format!("works: the server sees {}", count(said.lines().count(), "key"))),
-        Some(1) => Finding::warning(WHAT, "works, but the agent here holds no key", "ssh-add"),
+        // It ends so for other reasons, too.
+        Some(1) if said.contains("no identities") => {
+            Finding::warning(WHAT, "works, but the agent here holds no key", "ssh-add")
+        }
         Some(126 | 127) => Finding::warning(
             WHAT,
             "granted, and not proven: there is no `ssh-add` on the server",

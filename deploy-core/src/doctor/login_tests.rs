@@ -59,7 +59,10 @@ fn many_refused_keys_are_told_before_the_server_hangs_up() {
 #[test]
 fn what_the_configuration_says_in_vain_is_told() {
     let login = Login { warnings: vec!["`Match` is not understood".into()], ..login(&[]) };
-    assert_eq!(about("configuration", &told(&login, None)).value, "ssh -G\n`Match` is not understood");
+    assert_eq!(
+        about("configuration", &told(&login, None)).value,
+        "SSH's own files (ssh -G)\n`Match` is not understood"
+    );
 }
 
 #[test]
@@ -88,7 +91,11 @@ fn forwarding_counts_when_the_agent_answers_there() {
     assert_eq!(severity(None, &[]), Severity::Problem, "there is no agent to forward");
     assert_eq!(severity(Some(false), &[]), Severity::Problem);
     assert_eq!(severity(Some(true), &[]), Severity::Problem, "the variable got lost");
-    assert_eq!(severity(Some(true), &[socket, ("agent_status", "1")]), Severity::Warning, "no keys");
+    let status = ("agent_status", "1");
+    let no_keys = ("agent_said", "The agent has no identities.");
+    assert_eq!(severity(Some(true), &[socket, status, no_keys]), Severity::Warning);
+    let no_answer = ("agent_said", "error fetching identities: communication with agent failed");
+    assert_eq!(severity(Some(true), &[socket, status, no_answer]), Severity::Problem);
     assert_eq!(severity(Some(true), &[socket, ("agent_status", "127")]), Severity::Warning, "not proven");
     assert_eq!(severity(Some(true), &[socket, ("agent_status", "2")]), Severity::Problem);
 }

@@ -137,8 +137,9 @@ fn linked_files(facts: &Facts, by_hand: ByHand<'_>) -> Vec<Finding> {
 fn linked_file(line: &str, by_hand: ByHand<'_>) -> Option<Finding> {
     let mut words = line.splitn(3, ' ');
     let (wrong, folder, path) = (words.next()?, words.next()?, words.next()?);
-    let shared = format!("{}/shared/", by_hand.server.deploy_to);
-    let file = path.strip_prefix(&shared).unwrap_or(path);
+    // A command for the operator's own shell is made of our own words only, never of a server's.
+    let own = |file: &&String| path == format!("{}/shared/{file}", by_hand.server.deploy_to);
+    let file = by_hand.stage.settings.linked_files.iter().find(own)?;
     let what = "linked_files";
     Some(match wrong {
         "folder" => Finding::problem(

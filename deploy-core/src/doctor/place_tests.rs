@@ -85,6 +85,8 @@ fn each_linked_file_that_is_missing_comes_with_its_upload() {
     let severities: Vec<_> = all.iter().map(|finding| finding.severity).collect();
     assert_eq!(severities, [Severity::Problem, Severity::Warning]);
     assert_eq!(about("linked_files", &found(&[("linked", "")])).severity, Severity::Ok);
+    let all = found(&[("linked", "missing there /var/www/shop/shared/$(rm -rf ~)")]);
+    assert!(all.iter().all(|finding| finding.mend.is_empty()), "nothing that a server invents is to be typed: {all:?}");
 }
 
 #[test]

@@ -128,3 +128,70 @@ impl Listener<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::script::{Script, Shell, TaskScript, compile};
+    use crate::sh;
+    use crate::transport::fake::{Call, Fake};
+
+    const CLOCK: &str = "\x1eN b 0\n\x1eN f clock\n1790000000\x1eN .\n\x1eN f user\ndeploy\x1eN .\n";
+
+    /// A visit to a server that answers by `answer`.
+    fn visit_to(stop: &Stop, answer: impl Fn(&mut Call) -> Result<Exit> + Send + Sync + 'static) -> Visit {
+        let script: Script = sh!("probe");
+        let task = TaskScript { script, ..TaskScript::default() };
+        let program = compile(&[task], &Shell { nonce: "N".into(), ..Shell::default() }).unwrap();
+        visit(&*Fake::new(answer).login("app1"), &program, "N", stop)
+    }
+
+    #[test]
+    fn facts_and_the_time_at_which_the_clock_was_read_are_kept() {
+        let before = Timestamp::now().as_millisecond();
+        let visit = visit_to(&Stop::default(), |call| {
+            call.stdout("Welcome!\n");
+            call.stdout(CLOCK);
+            call.stderr("\x1eN b 0\n\x1eN e 0 0\n\x1eN z\n");
+            call.stdout("\x1eN e 0 0\n\x1eN z\n");
+            call.read_to_end();
+            Ok(Exit::Status(0))
+        });
+        let clock = visit.clock.unwrap();
+        assert_eq!(clock.server, 1_790_000_000_000);
+        assert!(before <= clock.asked && clock.asked <= clock.answered);
+        assert_eq!((visit.facts.get("user"), visit.strays), (Some("deploy"), vec!["Welcome!".to_owned()]));
+        assert!(visit.trouble.is_none());
+    }
+
+    #[test]
+    fn what_was_said_before_the_connection_was_lost_is_kept() {
+        let visit = visit_to(&Stop::default(), |call| {
+            call.stdout(CLOCK);
+            Err(Error::connection("lost"))
+        });
+        assert_eq!(visit.facts.get("user"), Some("deploy"));
+        assert_eq!(visit.trouble.unwrap().message(), "lost");
+    }
+
+    #[test]
+    fn a_shell_that_runs_nothing_is_told() {
+        for (status, message) in [(0, "the server's shell ran nothing"), (1, "the server's shell ended with status 1")]
+        {
+            let visit = visit_to(&Stop::default(), move |_| Ok(Exit::Status(status)));
+            assert_eq!(visit.trouble.unwrap().message(), message);
+        }
+    }
+
+    #[test]
+    fn a_visit_ends_when_the_user_says_so() {
+        let stop = Stop::default();
+        stop.now(ErrorKind::Interrupted);
+        let visit = visit_to(&stop, |call| {
+            call.read_to_end();
+            Ok(Exit::Status(0))
+        });
+        assert_eq!(visit.trouble.unwrap().kind(), ErrorKind::Interrupted);
+    }
+}

@@ -3,7 +3,7 @@
 use crate::config::{Server, Stage, TransportKind};
 use crate::layout::Layout;
 use crate::registry::Tasks;
-use crate::script::{Cmd, Script};
+use crate::script::{Cmd, Script, quote};
 use crate::sh;
 use crate::task::ServerCx;
 use crate::task::{Servers, Task, TaskId};
@@ -95,7 +95,9 @@ fn check_linked_files(cx: &ServerCx<'_>) -> Script {
 
 /// The command that uploads the linked file `file` from the project's folder.
 pub(crate) fn upload(stage: &Stage, server: &Server, file: &str) -> String {
-    let path = format!("{}/{file}", Layout::new(&server.deploy_to).shared());
+    let word = |text: &str| String::from_utf8_lossy(&quote(text.as_bytes())).into_owned();
+    let path = word(&format!("{}/{file}", Layout::new(&server.deploy_to).shared()));
+    let file = word(file);
     let port = server.port.map(|port| format!("-P {port} ")).unwrap_or_default();
     let user = server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     match stage.transport {
