@@ -181,20 +181,29 @@ impl StdError for Error {
 /// The body of a task written by a user returns `anyhow::Result`; its error becomes a failure of that task.
 impl From<anyhow::Error> for Error {
     fn from(error: anyhow::Error) -> Error {
+        let is_own = |cause: &&(dyn StdError + 'static)| cause.downcast_ref::<Error>().is_some();
+        let context: Vec<String> = error.chain().take_while(|cause| !is_own(cause)).map(ToString::to_string).collect();
         match error.downcast::<Error>() {
-            Ok(error) => error,
-            Err(error) => {
-                let message = error.to_string();
-                let mut own = Error::task(message);
-                let mut causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
-                if let Some(last) = causes.pop() {
-                    let cause =
-                        causes.into_iter().rev().fold(anyhow::anyhow!(last), |inner, outer| inner.context(outer));
-                    own = own.because(cause);
-                }
+            Ok(mut own) => {
+                own.0.message = context.into_iter().chain([own.0.message]).collect::<Vec<_>>().join(": ");
                 own
             }
+            Err(_) => foreign(context),
         }
+    }
+}
+
+/// A failed task that says what `causes` say, the outermost first.
+fn foreign(causes: Vec<String>) -> Error {
+    let mut causes = causes.into_iter();
+    let own = Error::task(causes.next().unwrap_or_default());
+    let inner = causes.rev().fold(None, |inner: Option<anyhow::Error>, cause| match inner {
+        None => Some(anyhow::anyhow!(cause)),
+        Some(inner) => Some(inner.context(cause)),
+    });
+    match inner {
+        None => own,
+        Some(inner) => own.because(inner),
     }
 }
 
@@ -230,6 +239,14 @@ mod tests {
         let error = Error::from(anyhow::Error::from(Error::usage("no").hint("yes")));
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert_eq!(error.hint_texts(), ["yes"]);
+    }
+
+    #[test]
+    fn what_a_body_says_about_an_error_stands_before_it() {
+        let error = anyhow::Error::from(Error::connection("no answer").hint("wait")).context("app1").context("warming");
+        let error = Error::from(error);
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Connection, "warming: app1: no answer"));
+        assert_eq!(error.hint_texts(), ["wait"]);
     }
 
     #[test]

@@ -65,7 +65,10 @@ impl Tasks {
             When::Before(point) => (&mut self.before, point),
             When::After(point) => (&mut self.after, point),
         };
-        hooks.entry(point).or_default().push(task);
+        let hooks = hooks.entry(point).or_default();
+        if !hooks.contains(&task) {
+            hooks.push(task);
+        }
     }
 
     /// Makes `needed` a prerequisite of `task`: it runs before, wherever `task` is called from.
@@ -240,6 +243,9 @@ impl Tasks {
                 self.must_exist(named, &format!("`{}` names it", task.id), &mut problems);
             }
             problems.extend(task.problems());
+            if task.id.words().next().as_deref() == Some("tasks") {
+                problems.push(format!("the task `{}` can't be called: `cargo xtask tasks` lists tasks", task.id));
+            }
         }
         if problems.is_empty() {
             problems.extend(self.order.iter().find_map(|id| cycle_through(self, id)));

@@ -1,4 +1,4 @@
-//! The binary under test.
+//! The binaries under test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,20 +10,26 @@ use std::sync::OnceLock;
 /// never runs against yesterday's tool.
 pub fn xtask() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(build)
+    BINARY.get_or_init(|| build(&["--package", "xtask"], "xtask"))
 }
 
-fn build() -> PathBuf {
+/// `examples/own_tasks.rs`: a tool with tasks of a project's own, as a user would write it.
+pub fn own_tasks() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build(&["--package", "e2e", "--example", "own_tasks"], "examples/own_tasks"))
+}
+
+fn build(what: &[&str], product: &str) -> PathBuf {
     let folder = profile_folder();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--package", "xtask"]);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet"]).args(what);
     if folder.ends_with("release") {
         cargo.arg("--release");
     }
     cargo.arg("--target-dir").arg(folder.parent().expect("a profile's folder stands in the target directory"));
     let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "`cargo build --package xtask` failed");
-    let binary = folder.join("xtask");
+    assert!(status.success(), "`cargo build {}` failed", what.join(" "));
+    let binary = folder.join(product);
     assert!(binary.is_file(), "cargo built no `{}`", binary.display());
     binary
 }

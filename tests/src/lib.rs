@@ -26,11 +26,12 @@ mod redact;
 mod repo;
 mod sandbox;
 mod server;
+mod sessions;
 mod site;
 mod sshd;
 mod user;
 
-pub use binary::xtask;
+pub use binary::{own_tasks, xtask};
 pub use capistrano::Capistrano;
 pub use key::Key;
 pub use output::Output;

@@ -1,7 +1,7 @@
 //! Projects that are deployed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Project {
     pub site: Site,
     key: Key,
     user: Option<Arc<User>>,
+    /// What runs instead of the stock `xtask`.
+    tool: Option<PathBuf>,
     top: String,
     ssh: String,
     stage: String,
@@ -73,7 +75,8 @@ impl Project {
         repo.write("config/routes", "/\n").commit("Open the shop");
         let site = Site::new(sandbox.join("servers/localhost/www"));
         let (top, ssh, stage, tables) = Default::default();
-        let mut project = Project { sandbox, repo, servers: Vec::new(), site, key, user, top, ssh, stage, tables };
+        let mut project =
+            Project { sandbox, repo, servers: Vec::new(), site, key, user, tool: None, top, ssh, stage, tables };
         project.set_defaults();
         project
     }
@@ -132,6 +135,16 @@ impl Project {
         self
     }
 
+    /// Runs `program` from now on instead of the stock `xtask`.
+    pub fn tool(&mut self, program: &Path) -> &mut Project {
+        self.tool = Some(program.to_owned());
+        self
+    }
+
+    fn program(&self) -> &Path {
+        self.tool.as_deref().unwrap_or_else(|| xtask())
+    }
+
     /// The server called `name`.
     #[track_caller]
     pub fn server(&self, name: &str) -> &Server {
@@ -184,7 +197,7 @@ impl Project {
     /// `xtask ARGUMENTS --config …/deploy.toml`, in the project's folder, ready to be changed and run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let config = self.write_config();
-        let mut command = self.sandbox.command(xtask());
+        let mut command = self.sandbox.command(self.program());
         command.current_dir(self.folder()).args(arguments).arg("--config").arg(config);
         match &self.user {
             Some(user) => self.command_as(user, command),
@@ -195,7 +208,7 @@ impl Project {
     /// The ordinary user may not be able to reach the target directory, so it gets a copy of the binary.
     fn command_as(&self, user: &User, command: Command) -> Command {
         let copy = self.sandbox.join("xtask");
-        fs::copy(xtask(), &copy).expect("the binary can be copied");
+        fs::copy(self.program(), &copy).expect("the binary can be copied");
         let mut own = self.sandbox.command(copy);
         own.args(command.get_args());
         if let Some(folder) = command.get_current_dir() {

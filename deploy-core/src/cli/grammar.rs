@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command};
 
 use crate::config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::registry::{OWN_COMMANDS, Tasks};
-use crate::run::Options;
-use crate::task::{Opt, Task, TaskId};
-use crate::ui::{Format, Verbosity};
+use crate::task::{Task, TaskId};
+use crate::ui::Verbosity;
 
+use super::flags::{self, flag};
 use super::{DoctorRequest, ListRequest, Request, RunRequest, texts};
 
 /// What became of the command line.
@@ -33,6 +32,30 @@ struct Word<'t> {
     below: BTreeMap<String, Word<'t>>,
 }
 
+impl Word<'_> {
+    /// Whether help shows the word: it, or one below it, is a task that people call by name.
+    fn is_listed(&self) -> bool {
+        self.task.is_some_and(|task| task.is_prominent()) || self.below.values().any(Word::is_listed)
+    }
+
+    /// What a word stands for that is no task itself.
+    fn family(&self) -> String {
+        let listed = self.below.iter().filter(|(_, word)| word.is_listed()).map(|(name, _)| name.as_str());
+        format!("Tasks: {}", listed.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The command that lists tasks.
+const TASKS: &str = OWN_COMMANDS[0];
+
+/// The command that examines a stage.
+const DOCTOR: &str = OWN_COMMANDS[1];
+
+/// Whether `name` is a command of the tool itself. The registry's check refuses tasks that are called so.
+fn is_own(name: &str) -> bool {
+    OWN_COMMANDS.contains(&name)
+}
+
 /// Parses `args`, without the program's name, for the commands that `tasks` and `commands` make.
 ///
 /// # Errors
@@ -40,11 +63,11 @@ struct Word<'t> {
 /// What clap can't know: two stages, an unknown format.
 pub(crate) fn parse(args: &[OsString], tasks: &Tasks, commands: &[config::Command]) -> Result<Parsed> {
     let words = words(tasks);
-    let args = split_colons(args, &words);
+    let args = split_colons(args, &words, &flags::with_value(tasks));
     let program = std::iter::once(OsString::from("cargo xtask"));
-    match root(&words, commands).try_get_matches_from(program.chain(args)) {
+    match root(&words, tasks, commands).try_get_matches_from(program.chain(args.iter().cloned())) {
         Ok(matches) => request(&matches, tasks, commands).map(Parsed::Request),
-        Err(error) => Ok(Parsed::Clap(error)),
+        Err(error) => stage_first(&args, &words).map_or(Ok(Parsed::Clap(error)), Err),
     }
 }
 
@@ -61,6 +84,19 @@ pub(crate) fn config_file(args: &[OsString]) -> Option<PathBuf> {
     None
 }
 
+/// `cargo xtask staging deploy`, as with Capistrano: here the stage comes last.
+fn stage_first(args: &[OsString], words: &Word<'_>) -> Option<Error> {
+    let texts = args.iter().filter_map(|arg| arg.to_str()).take_while(|text| !text.starts_with('-'));
+    let texts: Vec<_> = texts.flat_map(|text| text.split(':')).map(|word| word.replace('_', "-")).collect();
+    let [stage, task @ ..] = texts.as_slice() else { return None };
+    let known = task.iter().try_fold(words, |word, name| word.below.get(name))?;
+    let is_task = !task.is_empty() && known.task.is_some() && !words.below.contains_key(stage) && !is_own(stage);
+    is_task.then(|| {
+        Error::usage(format!("the stage comes last, and `{stage}` comes first"))
+            .hint(format!("did you mean `cargo xtask {} {stage}`?", task.join(" ")))
+    })
+}
+
 fn words(tasks: &Tasks) -> Word<'_> {
     let mut root = Word::default();
     for task in tasks.iter() {
@@ -71,16 +107,17 @@ fn words(tasks: &Tasks) -> Word<'_> {
 }
 
 /// Spells `deploy:check:linked_files` as `deploy check linked-files`, as far as these are tasks.
-fn split_colons(args: &[OsString], words: &Word<'_>) -> Vec<OsString> {
-    const WITH_VALUE: [&str; 8] =
-        ["--config", "--set", "--format", "--branch", "--revision", "--hosts", "--roles", "--flow"];
+fn split_colons(args: &[OsString], words: &Word<'_>, with_value: &[String]) -> Vec<OsString> {
     let mut spelled = Vec::new();
     let mut word = Some(words);
     let mut is_value = false;
     for arg in args {
         let text = arg.to_str().unwrap_or("-");
         let (Some(here), false) = (word, is_value || text.starts_with('-')) else {
-            is_value = !is_value && WITH_VALUE.contains(&text);
+            if text == "--" && !is_value {
+                word = None;
+            }
+            is_value = !is_value && with_value.iter().any(|flag| flag == text);
             spelled.push(arg.clone());
             continue;
         };
@@ -94,7 +131,7 @@ fn split_colons(args: &[OsString], words: &Word<'_>) -> Vec<OsString> {
     spelled
 }
 
-fn root(words: &Word<'_>, commands: &[config::Command]) -> Command {
+fn root(words: &Word<'_>, tasks: &Tasks, commands: &[config::Command]) -> Command {
     let styles =
         Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
     let root = Command::new("cargo xtask")
@@ -106,36 +143,20 @@ fn root(words: &Word<'_>, commands: &[config::Command]) -> Command {
         .disable_help_subcommand(true)
         .color(ColorChoice::Auto)
         .styles(styles)
-        .args(common_args())
+        .args(flags::common())
         .subcommand(tasks_command())
         .subcommand(doctor_command());
-    let root = commands.iter().fold(root, |root, command| root.subcommand(project_command(command)));
-    // The registry's check refuses tasks that are called like these.
-    let tasks = words.below.iter().filter(|(name, _)| !OWN_COMMANDS.contains(&name.as_str()));
-    tasks.fold(root, |root, (name, word)| root.subcommand(command(name, word)))
-}
-
-fn common_args() -> Vec<Arg> {
-    vec![
-        flag("config", "Read FILE instead of the workspace's deploy.toml")
-            .value_name("FILE")
-            .action(ArgAction::Set)
-            .global(true),
-        flag("verbose", "Show the output of every task").short('v').action(ArgAction::SetTrue).global(true),
-        flag("quiet", "Show failures only")
-            .short('q')
-            .action(ArgAction::SetTrue)
-            .conflicts_with("verbose")
-            .global(true),
-    ]
-}
-
-fn flag(name: &'static str, about: &'static str) -> Arg {
-    Arg::new(name).long(name).help(about)
+    // Help that tests compare must not depend on the terminal that they run in.
+    let mut root = if cfg!(test) { root.term_width(100) } else { root.max_term_width(100) };
+    for (name, word) in words.below.iter().filter(|(name, _)| !is_own(name)) {
+        root = root.subcommand(command(name, word, tasks));
+    }
+    let is_free = |command: &&config::Command| !is_own(&command.name) && !words.below.contains_key(&command.name);
+    commands.iter().filter(is_free).fold(root, |root, command| root.subcommand(project_command(command)))
 }
 
 fn tasks_command() -> Command {
-    Command::new("tasks")
+    Command::new(TASKS)
         .about("List the tasks")
         .arg(Arg::new("PATTERN").help("Only tasks whose name or description has PATTERN"))
         .arg(flag("all", "Also those that others consist of").action(ArgAction::SetTrue))
@@ -144,10 +165,11 @@ fn tasks_command() -> Command {
 }
 
 fn doctor_command() -> Command {
-    Command::new("doctor")
-        .about("Look for what would stand in the way of a deployment, and say what mends it")
+    Command::new(DOCTOR)
+        .about("Look for what would stand in a deployment's way, and say what mends it")
         .arg(Arg::new("STAGE").required(true).help("The stage, as in [stages.STAGE] of deploy.toml"))
-        .args(choice_args())
+        .arg(flags::branch())
+        .args(flags::choosing())
         .arg(flag("json", "As JSON").action(ArgAction::SetTrue))
 }
 
@@ -161,92 +183,19 @@ fn project_command(command: &config::Command) -> Command {
     )
 }
 
-fn command(name: &str, word: &Word<'_>) -> Command {
-    let command = Command::new(name.to_owned()).subcommands(word.below.iter().map(|(name, word)| command(name, word)));
-    match word.task {
-        None => command.about("A family of tasks").subcommand_required(true).arg_required_else_help(true),
-        Some(task) => running(command, task).hide(!task.is_prominent() && word.below.is_empty()),
-    }
-    .disable_help_subcommand(true)
-}
-
-/// What every command that runs a task takes.
-fn running(command: Command, task: &Task) -> Command {
-    let command = command
-        .about(task.about().to_owned())
-        .args_conflicts_with_subcommands(true)
-        .arg(Arg::new("STAGE").required(true).help("The stage, as in [stages.STAGE] of deploy.toml"))
-        .arg(Arg::new("MORE").num_args(0..).hide(true))
-        .args(choice_args())
-        .arg(flag("plan", "Show what would run where, and contact no server").action(ArgAction::SetTrue))
-        .arg(
-            flag("dry-run", "Show the scripts that would run, and contact no server")
-                .action(ArgAction::SetTrue)
-                .conflicts_with("plan"),
-        )
-        .arg(
-            flag("format", "How to show the run")
-                .value_name("FORMAT")
-                .value_parser(Format::NAMES)
-                .default_value("pretty"),
-        )
-        .arg(
-            flag("lock-wait", "Wait this long, such as 5m, for another run to free the stage's lock")
-                .value_name("TIME")
-                .value_parser(time),
-        )
-        .arg(flag("yes", "Answer yes to what tasks ask").short('y').action(ArgAction::SetTrue));
-    own_options(task).into_iter().fold(command, |command, option| {
-        let arg = flag(option.name, option.about);
-        command.arg(match option.value {
-            Some(value) => arg.value_name(value).action(ArgAction::Set),
-            None => arg.action(ArgAction::SetTrue),
-        })
-    })
-}
-
-/// What is deployed, and on which servers.
-fn choice_args() -> [Arg; 4] {
-    let list = |name, about, value| flag(name, about).value_name(value).value_delimiter(',').action(ArgAction::Append);
-    [
-        flag("branch", "Deploy this branch, tag or commit")
-            .alias("revision")
-            .visible_alias("revision")
-            .value_name("NAME"),
-        flag("set", "Override a setting (can be repeated)").value_name("KEY=VALUE").action(ArgAction::Append),
-        list("hosts", "Only these servers, separated by commas", "HOST"),
-        list("roles", "Only servers with one of these roles", "ROLE"),
-    ]
-}
-
-/// A time as it is written in `deploy.toml`.
-fn time(text: &str) -> std::result::Result<Duration, String> {
-    config::parse_duration(text).ok_or_else(|| "a time is a number with a unit: 30s, 5m, 1h".to_owned())
-}
-
-/// The options of a task. Those that the registry's check refuses are left out here, so that help and lists still work.
-fn own_options(task: &Task) -> Vec<&Opt> {
-    let mut options: Vec<&Opt> = Vec::new();
-    for option in task.options.iter().filter(|option| !Opt::TAKEN.contains(&option.name)) {
-        if !options.iter().any(|known| known.name == option.name) {
-            options.push(option);
-        }
-    }
-    options
-}
-
-/// The values that were given for a task's options.
-pub(super) fn options_of(task: &Task, matches: &ArgMatches) -> Options {
-    let value = |option: &Opt| match option.value {
-        Some(_) => matches.get_one::<String>(option.name).cloned(),
-        None => matches.get_flag(option.name).then(|| "true".to_owned()),
+fn command(name: &str, word: &Word<'_>, tasks: &Tasks) -> Command {
+    let below = word.below.iter().map(|(name, word)| command(name, word, tasks));
+    let command =
+        Command::new(name.to_owned()).subcommands(below).hide(!word.is_listed()).disable_help_subcommand(true);
+    let hidden = word.below.values().any(|word| !word.is_listed());
+    let command = match hidden {
+        true => command.after_help(format!("`cargo xtask tasks {name}` lists every task that has to do with it.")),
+        false => command,
     };
-    let mut options: Options =
-        own_options(task).into_iter().filter_map(|option| Some((option.name.to_owned(), value(option)?))).collect();
-    if matches.get_flag("yes") {
-        options.insert("yes".to_owned(), "true".to_owned());
+    match word.task {
+        None => command.about(word.family()).subcommand_required(true).arg_required_else_help(true),
+        Some(task) => flags::running(command, task, tasks),
     }
-    options
 }
 
 fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) -> Result<Request> {
@@ -261,7 +210,7 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
         path.push(name.replace('-', "_"));
         here = below;
     }
-    if path == ["tasks"] {
+    if path == [TASKS] {
         return Ok(Request::Tasks(ListRequest {
             pattern: texts(here, "PATTERN").pop(),
             all: here.get_flag("all"),
@@ -269,7 +218,7 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
             flow: texts(here, "flow").pop(),
         }));
     }
-    if path == ["doctor"] {
+    if path == [DOCTOR] {
         return Ok(Request::Doctor(DoctorRequest::new(verbosity, here)));
     }
     if let Some(command) = commands.iter().find(|command| path == [command.name.replace('-', "_")]) {

@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
+use super::ListRequest;
 use crate::registry::Tasks;
 use crate::task::Task;
-
-use super::ListRequest;
 
 /// How `task` is called.
 fn usage(task: &Task) -> String {
@@ -23,29 +22,45 @@ fn is_shown(task: &Task, request: &ListRequest) -> bool {
     matches && (request.all || request.pattern.is_some() || task.is_prominent())
 }
 
-/// The list for people: how each task is called, and what it does.
+/// The list for people: how each task is called, and what it does. A family of tasks stands together, flows first.
 pub(crate) fn as_text(tasks: &Tasks, commands: &[(String, String)], request: &ListRequest) -> String {
-    let mut rows: Vec<_> = tasks
-        .iter()
-        .filter(|task| is_shown(task, request))
-        .map(|task| (usage(task), task.about().to_owned()))
-        .collect();
-    rows.sort();
-    let own = [("tasks", "List the tasks"), ("doctor STAGE", "Look for what would stand in a deployment's way")];
-    let own = own.map(|(name, about)| (name.to_owned(), about.to_owned()));
-    for (name, about) in own.iter().chain(commands).filter(|_| request.pattern.is_none()) {
-        rows.push((format!("cargo xtask {name}"), about.clone()));
+    let shown: Vec<_> = tasks.iter().filter(|task| is_shown(task, request)).collect();
+    let mut families: Vec<Vec<(String, String)>> = families(&shown);
+    if request.pattern.is_none() {
+        let own = commands.iter().map(|(name, about)| (format!("cargo xtask {name}"), about.clone()));
+        let hidden = tasks.iter().count() - shown.len();
+        let list = match hidden {
+            0 => ("cargo xtask tasks".to_owned(), "List the tasks".to_owned()),
+            _ => ("cargo xtask tasks --all".to_owned(), format!("List {hidden} more, which these consist of")),
+        };
+        let about = "Look for what would stand in a deployment's way, and say what mends it";
+        let doctor = ("cargo xtask doctor STAGE".to_owned(), about.to_owned());
+        families.push(own.chain([doctor, list]).collect());
     }
-    let width = rows.iter().map(|(usage, _)| usage.len()).max().unwrap_or(0);
-    let mut text: String = rows.iter().map(|(usage, about)| format!("{usage:width$}  # {about}\n")).collect();
-    let hidden = tasks.iter().count() - tasks.iter().filter(|task| is_shown(task, request)).count();
-    if request.pattern.is_none() && hidden > 0 {
-        text.push_str(&format!("{:width$}  # {hidden} more, which these consist of\n", "cargo xtask tasks --all"));
+    if families.is_empty() {
+        return "no task matches; `cargo xtask tasks --all` lists them\n".to_owned();
     }
-    if rows.is_empty() {
-        text = "no task matches; `cargo xtask tasks --all` lists them\n".to_owned();
+    let width = families.iter().flatten().map(|(usage, _)| usage.len()).max().unwrap_or(0);
+    let row = |(usage, about): &(String, String)| format!("{usage:width$}  # {about}\n");
+    let family = |rows: &Vec<(String, String)>| rows.iter().map(row).collect::<String>();
+    families.iter().map(family).collect::<Vec<_>>().join("\n")
+}
+
+/// The tasks by their first word, in the order of registration; in each flows before others, then by name.
+fn families(tasks: &[&Task]) -> Vec<Vec<(String, String)>> {
+    let mut families: Vec<(String, Vec<&Task>)> = Vec::new();
+    for task in tasks {
+        let name = task.id().words().next().unwrap_or_default();
+        match families.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, members)) => members.push(task),
+            None => families.push((name, vec![task])),
+        }
     }
-    text
+    let rows = |(_, mut members): (String, Vec<&Task>)| {
+        members.sort_by_key(|task| (!task.is_flow(), task.id().clone()));
+        members.into_iter().map(|task| (usage(task), task.about().to_owned())).collect()
+    };
+    families.into_iter().map(rows).collect()
 }
 
 /// The list for programs.

@@ -1,8 +1,11 @@
 //! The command line, made from the task registry: task `a:b:c` is `cargo xtask a b c STAGE`.
 
+mod flags;
 mod grammar;
 mod list;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::plan::Filter;
 use crate::registry::Tasks;
 use crate::run::Options;
@@ -80,9 +83,10 @@ pub(crate) struct DoctorRequest {
 
 impl RunRequest {
     fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
-        let words: Vec<_> = ["STAGE", "MORE"].iter().flat_map(|name| texts(matches, name)).collect();
-        if let [_, _, ..] = words.as_slice() {
-            return Err(too_many_words(task, &words, tasks));
+        let stage = texts(matches, "STAGE").pop().unwrap_or_default();
+        let more = texts(matches, "MORE");
+        if !more.is_empty() {
+            return Err(too_many_words(task, &stage, &more, tasks));
         }
         let mode = match (matches.get_flag("plan"), matches.get_flag("dry-run")) {
             (true, _) => Mode::Plan,
@@ -91,13 +95,13 @@ impl RunRequest {
         };
         Ok(RunRequest {
             task: task.id().clone(),
-            stage: words[0].clone(),
+            stage,
             set: settings(matches),
             filter: filter(matches),
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
             lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
-            options: grammar::options_of(task, matches),
+            options: flags::options_of(task, matches),
             verbosity,
         })
     }
@@ -117,24 +121,46 @@ impl DoctorRequest {
 
 /// The settings that `--set` and `--branch` give.
 fn settings(matches: &ArgMatches) -> Vec<String> {
-    let branch = |name: &String| format!("branch={}", toml::Value::from(name.as_str()));
-    let mut set = texts(matches, "set");
-    set.extend(texts(matches, "branch").iter().map(branch));
-    set
+    let branch = matches.try_get_one::<String>("branch").ok().flatten();
+    let branch = branch.map(|name| format!("branch={}", toml::Value::from(name.as_str())));
+    texts(matches, "set").into_iter().chain(branch).collect()
 }
 
 fn filter(matches: &ArgMatches) -> Filter {
     Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") }
 }
 
-/// `cargo xtask deploy rolback staging`: the first word was meant to be a task.
-fn too_many_words(task: &Task, words: &[String], tasks: &Tasks) -> Error {
-    let meant = format!("{}:{}", task.id(), words[0]);
-    match tasks.find(&meant) {
-        Err(error) => error,
-        Ok(_) => Error::usage(format!("`{}` takes one stage, and {} are named", task.id(), words.len()))
-            .hint("run it for one stage after the other"),
+/// Which word is too much: `deploy rolback staging` was meant to be a task, `deploy staging rollback` has the words in
+/// another order, and `deploy staging production` has two stages.
+fn too_many_words(task: &Task, first: &str, more: &[String], tasks: &Tasks) -> Error {
+    let words: Vec<_> = task.id().words().collect();
+    let typed = format!("cargo xtask {}", words.join(" "));
+    let prefix = format!("{}:", task.id());
+    let below: Vec<(&str, &Task)> =
+        tasks.iter().filter_map(|task| Some((task.id().as_str().strip_prefix(&prefix)?, task))).collect();
+    let plain = |word: &str| word.replace('-', "_");
+    if let Some(swapped) = more.iter().find(|word| below.iter().any(|(name, _)| *name == plain(word))) {
+        return Error::usage(format!("the stage comes last, and `{first}` comes before `{swapped}`"))
+            .hint(format!("did you mean `{typed} {swapped} {first}`?"));
     }
+    let near = nearest(&plain(first), below.iter().map(|(name, _)| *name));
+    let is_minor = below.iter().any(|(name, task)| Some(*name) == near && !task.is_prominent());
+    let error = match near {
+        Some(_) if !is_minor => Error::usage(format!("there is no task `{prefix}{first}`")),
+        _ => {
+            let stages = more.iter().fold(format!("`{first}`"), |text, word| format!("{text} and `{word}`"));
+            Error::usage(format!("`{}` takes one stage, and there are {}: {stages}", task.id(), more.len() + 1))
+                .hint("run it for one stage after the other")
+        }
+    };
+    match near {
+        Some(near) => {
+            let near = near.replace('_', "-").replace(':', " ");
+            error.hint(format!("did you mean `{typed} {near} {}`?", more.join(" ")))
+        }
+        None => error,
+    }
+    .hint(format!("`cargo xtask tasks {}` lists what there is", words.join(" ")))
 }
 
 /// The first words of all tasks, or those that follow `first`, in both spellings.

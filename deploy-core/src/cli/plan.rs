@@ -6,60 +6,97 @@ use crate::config::Stage;
 use crate::event::ServerNo;
 use crate::plan::{Barrier, Leg, Plan, Step};
 
-/// The plan, leg by leg.
+/// The plan, leg by leg. What one leg has for a server travels there as one command. A place is named where it changes.
 pub(crate) fn describe(plan: &Plan, stage: &Stage) -> String {
-    let servers = plan.servers();
-    let mut text = format!("`{}` in stage `{}`\n", plan.root, stage.name);
-    for server in &servers {
-        let own = &stage.servers[*server];
-        let _ = writeln!(text, "  {} ({}): {} commands", own.label(), own.roles.join(", "), plan.execs_on(*server));
-    }
-    let all = servers.len();
-    for leg in &plan.legs {
-        self::leg(leg, plan, stage, all, &mut text);
-    }
+    let page = Page::new(plan, stage);
+    let mut text = format!("`{}` in stage `{}`\n\n", plan.root, stage.name);
+    text.push_str(&page.servers());
+    plan.legs.iter().for_each(|leg| text.push_str(&page.leg(leg)));
     if !plan.failure_legs.is_empty() {
         text.push_str("\nif anything fails\n");
-        plan.failure_legs.iter().for_each(|leg| self::leg(leg, plan, stage, all, &mut text));
+        plan.failure_legs.iter().for_each(|leg| text.push_str(&page.leg(leg)));
     }
     text
 }
 
-fn leg(leg: &Leg, plan: &Plan, stage: &Stage, all: usize, text: &mut String) {
-    text.push('\n');
-    let steps: Vec<_> = leg.steps().iter().map(|step| &plan.steps[*step]).collect();
-    let width = plan.steps.iter().map(|step| step.task.id().as_str().len()).max().unwrap_or(0);
-    for step in steps {
-        let _ = writeln!(text, "  {:width$}  {}", step.task.id().as_str(), place(step, stage, all));
+struct Page<'p> {
+    plan: &'p Plan,
+    stage: &'p Stage,
+    /// The servers that take part.
+    servers: Vec<ServerNo>,
+    /// How wide the names of tasks are.
+    width: usize,
+}
+
+impl<'p> Page<'p> {
+    fn new(plan: &'p Plan, stage: &'p Stage) -> Page<'p> {
+        let width = plan.steps.iter().map(|step| step.task.id().as_str().len()).max().unwrap_or(0);
+        Page { plan, stage, servers: plan.servers(), width }
     }
-    if let Leg::Rolling(_, rolling) = leg {
-        let _ = writeln!(text, "  {:width$}  {} at a time, {:?} between", "", rolling.group, rolling.wait);
+
+    fn servers(&self) -> String {
+        let rows: Vec<[String; 3]> = self
+            .stage
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(number, server)| {
+                let part = match (self.servers.contains(&number), self.plan.execs_on(number)) {
+                    (false, _) => "takes no part".to_owned(),
+                    (true, 1) => "1 command".to_owned(),
+                    (true, count) => format!("{count} commands"),
+                };
+                [server.label(), server.roles.join(", "), part]
+            })
+            .collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+        let (first, second) = (width(0), width(1));
+        rows.iter().map(|[label, roles, part]| format!("  {label:first$}  {roles:second$}  {part}\n")).collect()
     }
-    if let Leg::Scripts { why, .. } = leg
-        && let Some(why) = reason(why)
-    {
-        let _ = writeln!(text, "  -- {why}");
+
+    fn leg(&self, leg: &Leg) -> String {
+        let mut text = "\n".to_owned();
+        let mut shown = String::new();
+        for step in leg.steps().iter().map(|step| &self.plan.steps[*step]) {
+            let place = self.place(step);
+            let row = format!(
+                "  {:width$}  {}",
+                step.task.id().as_str(),
+                if place == shown { "" } else { &place },
+                width = self.width
+            );
+            let _ = writeln!(text, "{}", row.trim_end());
+            shown = place;
+        }
+        if let Leg::Rolling(_, rolling) = leg {
+            let servers =
+                if rolling.group == 1 { "one server".to_owned() } else { format!("{} servers", rolling.group) };
+            let _ =
+                writeln!(text, "  {:width$}  {servers} at a time, {:?} apart", "", rolling.wait, width = self.width);
+        }
+        if let Leg::Scripts { why, .. } = leg {
+            text.push_str(&reason(why).map(|why| format!("  -- all wait: {why}\n")).unwrap_or_default());
+        }
+        text
+    }
+
+    fn place(&self, step: &Step) -> String {
+        let label = |server: &ServerNo| self.stage.servers[*server].label();
+        match step.servers.len() {
+            _ if step.is_local() => "on this machine".to_owned(),
+            0 => "on no server".to_owned(),
+            n if n == self.servers.len() && n > 2 => format!("on all {n} servers"),
+            _ => format!("on {}", step.servers.iter().map(label).collect::<Vec<_>>().join(", ")),
+        }
     }
 }
 
-fn place(step: &Step, stage: &Stage, all: usize) -> String {
-    let label = |server: &ServerNo| stage.servers[*server].label();
-    match step.servers.len() {
-        _ if step.is_local() => "on this machine".to_owned(),
-        0 => "on no server".to_owned(),
-        n if n == all && n > 1 => "on every server".to_owned(),
-        _ => step.servers.iter().map(label).collect::<Vec<_>>().join(", "),
-    }
-}
-
+/// Why everybody waits, where that isn't plain from what follows.
 fn reason(barrier: &Barrier) -> Option<String> {
     match barrier {
-        Barrier::Phase(phase) => Some(format!("all servers wait for each other: phase `{phase}` ends")),
-        Barrier::Edge(first, second) => {
-            Some(format!("all servers wait for each other: `{second}` comes after `{first}`, which runs elsewhere"))
-        }
-        Barrier::Controller(task) => Some(format!("back here, for `{task}`")),
-        Barrier::Rolling(task) => Some(format!("all servers wait for each other: `{task}` goes from server to server")),
-        Barrier::End => None,
+        Barrier::Phase(phase) => Some(format!("the phase `{phase}` ends")),
+        Barrier::Edge(first, second) => Some(format!("`{second}` comes after `{first}`, which runs elsewhere")),
+        Barrier::Rolling(task) => Some(format!("`{task}` goes from server to server")),
+        Barrier::Controller(_) | Barrier::End => None,
     }
 }

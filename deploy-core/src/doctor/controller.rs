@@ -60,10 +60,7 @@ fn repository(config: &Config, stage: &Stage) -> Finding {
     let settings = &stage.settings;
     let repository = Repository::new(&settings.repo_url, &config.root, &config.work_dir);
     let fetches = settings.git.strategy == GitStrategy::Fetch;
-    if fetches
-        && stage.transport == TransportKind::Ssh
-        && let Err(error) = repository.must_be_for_servers()
-    {
+    if fetches && let Err(error) = repository.must_be_for_servers(stage.transport == TransportKind::Local) {
         return unreadable(&error, &repository);
     }
     match repository.resolve(&settings.branch) {

@@ -59,7 +59,7 @@ fn deployment(stage: &Stage, server: &Server, repository: Option<&str>) -> Scrip
 pub(super) fn repository_of<'s>(config: &Config, stage: &'s Stage) -> Option<&'s str> {
     let url = &stage.settings.repo_url;
     let fetches = stage.settings.git.strategy == GitStrategy::Fetch && stage.transport == TransportKind::Ssh;
-    let may = || Repository::new(url, &config.root, &config.work_dir).must_be_for_servers().is_ok();
+    let may = || Repository::new(url, &config.root, &config.work_dir).must_be_for_servers(false).is_ok();
     (fetches && may()).then_some(url)
 }
 

@@ -21,6 +21,7 @@ use crate::task::{Body, Rolling, Task, TaskId};
 pub use filter::Filter;
 use legs::cut;
 use order::Order;
+pub(crate) use order::includes;
 
 /// What a run will do, step by step.
 ///
@@ -33,7 +34,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How they are run.
     pub legs: Vec<Leg>,
-    /// How the tasks of the failure path are run; empty unless the root is a flow.
+    /// How the tasks of the failure path are run; empty unless the root is a flow, or has one in it.
     pub failure_legs: Vec<Leg>,
 }
 
@@ -119,7 +120,13 @@ impl Plan {
         let order = Order::of(task, 0, tasks, stage, filter);
         let order = if task.unlocked { order } else { order.locked() };
         let (mut steps, edges) = order.finish()?;
-        let failed = task.on_failure.as_ref().and_then(|id| tasks.get(id));
+        if steps.is_empty() {
+            return Err(Error::config(format!("`{root}` is a hook point, and nothing is hooked on it")).hint(format!(
+                "hook a task on it, in deploy.toml: [tasks.\"my:task\"] run = \"…\", after = \"{root}\""
+            )));
+        }
+        let flow = tasks.iter().filter(|task| task.is_flow()).find(|flow| includes(tasks, task, flow.id()));
+        let failed = flow.and_then(|flow| tasks.get(flow.on_failure.as_ref()?));
         let (failure_steps, failure_edges) = match failed {
             Some(failed) => Order::of(failed, steps.len(), tasks, stage, filter).finish()?,
             None => Default::default(),

@@ -217,3 +217,8 @@ fn planned(tasks: &Tasks, root: &Task, without: &[TaskId]) -> BTreeSet<TaskId> {
     }
     seen
 }
+
+/// Whether a run of `root` includes the task `id`.
+pub(crate) fn includes(tasks: &Tasks, root: &Task, id: &TaskId) -> bool {
+    planned(tasks, root, &root.without).contains(id)
+}

@@ -77,7 +77,50 @@ pub(super) fn output(git: &Cmd<'_>) -> Result<Output> {
     git.output().map_err(|error| Error::task("can't run `git`").because(error).hint("is it installed?"))
 }
 
-/// What `git` said about its failure.
+/// What `git` said about its failure, without the advice that it always gives.
 pub(super) fn said(output: &Output) -> anyhow::Error {
-    anyhow::anyhow!(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let is_advice = |line: &&str| {
+        matches!(line.trim(), "" | "Please make sure you have the correct access rights" | "and the repository exists.")
+    };
+    anyhow::anyhow!(text.lines().filter(|line| !is_advice(line)).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// The arguments and the variables with which `git ls-remote` of `url` is started.
+    fn started(url: &str) -> (String, String) {
+        let root = tempfile::tempdir().unwrap();
+        let shell = shell(root.path()).unwrap();
+        shell.set_var("GIT_CONFIG_GLOBAL", "/dev/null");
+        let url = Url::new(url, root.path());
+        let command = Command::from(remote(&shell, &url, &["ls-remote", "--", url.address()]));
+        let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let set = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
+            Some(format!("{}={}", name.to_string_lossy(), value?.to_string_lossy()))
+        };
+        (args.join(" "), command.get_envs().filter_map(set).collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn nothing_is_asked_on_the_terminal() {
+        for url in ["git@git.example.com:shop.git", "ssh://git@git.example.com/shop.git"] {
+            let (_, env) = started(url);
+            assert!(env.contains("GIT_TERMINAL_PROMPT=0") && env.contains("BatchMode=yes"), "{env}");
+        }
+        let (_, env) = started("https://git.example.com/shop.git");
+        assert!(env.contains("GIT_TERMINAL_PROMPT=0") && !env.contains("BatchMode"), "{env}");
+    }
+
+    #[test]
+    fn a_password_stands_in_no_argument() {
+        let (args, env) = started("https://ann:hunter2@git.example.com/shop.git");
+        assert!(args.ends_with("ls-remote -- https://git.example.com/shop.git") && !args.contains("hunter2"), "{args}");
+        assert!(env.contains("DEPLOY_GIT_PASSWORD=hunter2"), "{env}");
+        let (args, _) = started("https://git.example.com/shop.git");
+        assert!(!args.contains("credential"), "the user's own helpers are asked: {args}");
+    }
 }

@@ -42,12 +42,12 @@ impl Mirror {
         Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
     }
 
-    /// The commit that `name` means, if the mirror has it.
+    /// The commit that `name`, a ref or hexadecimal digits, means, if the mirror has it.
     pub(super) fn commit(&self, name: &str) -> Result<Option<String>> {
         if !self.dir.exists() {
             return Ok(None);
         }
-        self.read(&["rev-parse", "--quiet", "--verify", "--end-of-options", &format!("{name}^{{commit}}")])
+        self.read(&["rev-parse", "--quiet", "--verify", &format!("{name}^{{commit}}")])
     }
 
     /// Whether the mirror has the commit `sha` with all of its files.
@@ -99,8 +99,7 @@ impl Mirror {
             made.status.success().then_some(()).ok_or_else(|| failed(made))?;
         }
         let git_dir = format!("--git-dir={}", dir.display());
-        let fetch =
-            [&git_dir, "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", url.address()];
+        let fetch = [&git_dir, "fetch", "--quiet", "--prune", "--no-tags", "--", url.address()];
         let fetched = git::output(&git::remote(&self.shell, url, &[&fetch, refspecs].concat()).ignore_status())?;
         fetched.status.success().then_some(()).ok_or_else(|| failed(fetched))
     }

@@ -50,18 +50,29 @@ impl Repository {
         self.url.address()
     }
 
-    /// Fails for a repository that servers can't, or mustn't, be told of.
-    pub(crate) fn must_be_for_servers(&self) -> Result<()> {
+    /// Fails for a repository that servers mustn't be told of, or can't reach: a folder, unless they are `here`.
+    pub(crate) fn must_be_for_servers(&self, here: bool) -> Result<()> {
         if self.url.has_login() {
             return Err(Error::config("repo_url has a password or token, which every server would have to be told")
                 .hint("set git.strategy = \"push\": then servers need no access to the repository")
                 .hint("or take it out of repo_url, and let servers log in with a deploy key or a credential helper"));
         }
-        match Path::new(self.url.address()).starts_with(&self.root) {
-            false => Ok(()),
-            true => Err(Error::config(format!("servers can't fetch from `{}`, a folder of this machine", self.url))
+        match here || !Path::new(self.url.address()).starts_with(&self.root) {
+            true => Ok(()),
+            false => Err(Error::config(format!("servers can't fetch from `{}`, a folder of this machine", self.url))
                 .hint("set git.strategy = \"push\", or a repo_url that servers can reach")),
         }
+    }
+
+    /// Whether the repository is a folder with changes that no commit has yet. They are not deployed.
+    pub(crate) fn has_uncommitted_changes(&self) -> Result<bool> {
+        if !self.url.is_path() {
+            return Ok(false);
+        }
+        let shell = git::shell(&self.root)?;
+        let status = ["-C", self.url.address(), "status", "--porcelain", "--untracked-files=no"];
+        let output = git::output(&git::plain(&shell, &status).ignore_status())?;
+        Ok(output.status.success() && !output.stdout.is_empty())
     }
 
     /// The commit that `name` means: `HEAD`, a branch, a tag (the commit that it points to), a full ref, or a commit.
@@ -133,7 +144,8 @@ impl Repository {
         }
         let refspec = format!("+{}:{reference}", resolved.reference.as_deref().unwrap_or(sha));
         mirror.fetch(&self.url, &[&refspec])?;
-        if !has(false)? {
+        let has_moved = mirror.commit(&reference)?.is_some_and(|found| found != sha);
+        if !has(false)? && !has_moved {
             mirror.fetch_anew(&self.url, &[&refspec])?;
         }
         match (has(!shallow)?, has(false)?) {

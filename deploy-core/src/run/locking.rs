@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, ServerNo, StepNo};
+use crate::flow::lock::lock_name;
 use crate::plan::Leg;
 
 use super::execute::{Executor, Failed};
 use super::keep::Conflict;
+use super::link::Link;
 
 /// How long the run that goes on waits for the other one to give way.
 const MEETING: Duration = Duration::from_secs(20);
@@ -45,14 +47,17 @@ impl Executor<'_> {
         let mut servers = self.servers.clone();
         let mut told = false;
         loop {
-            let failures = self.on_each(&servers, &|link| self.scripts(link, steps));
+            let failures = self.on_each(&servers, &|link| self.take_lock(link, steps));
+            if let Some(error) = self.stop().requested() {
+                return vec![Failed { server: None, step: None, error }];
+            }
             let conflicts = self.conflicts(&failures);
-            let Some((_, conflict)) = conflicts.first() else { return failures };
+            let Some((_, conflict)) = conflicts.first() else { return without_denials(failures) };
             let ours = conflicts.iter().all(|(_, conflict)| self.goes_on(conflict)) && start.elapsed() < MEETING;
             if !ours {
                 self.keepers.let_go();
             }
-            if self.stop().requested().is_some() || !ours && start.elapsed() >= patience {
+            if !ours && start.elapsed() >= patience {
                 return self.locked_out(failures, &conflicts);
             }
             if !ours && !told {
@@ -67,6 +72,15 @@ impl Executor<'_> {
         }
     }
 
+    /// The part of the leg that runs on one server. Where it fails, servers that wait for the lock need wait no longer.
+    fn take_lock(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
+        let failures = self.scripts(link, steps);
+        if !failures.is_empty() {
+            self.keepers.refused();
+        }
+        failures
+    }
+
     fn conflicts(&self, failures: &[Failed]) -> Vec<(ServerNo, Conflict)> {
         let facts = self.facts();
         let conflict = |server: ServerNo| Some((server, Conflict::of(facts.servers.get(&server)?)?));
@@ -74,9 +88,9 @@ impl Executor<'_> {
     }
 
     fn goes_on(&self, conflict: &Conflict) -> bool {
-        let label = |server: &ServerNo| self.run.stage.servers[*server].label();
-        let ours: BTreeSet<_> = self.lock_servers().iter().map(label).collect();
-        let held: BTreeSet<_> = self.keepers.holds().iter().map(label).collect();
+        let name = |server: &ServerNo| lock_name(&self.run.stage.servers[*server]);
+        let ours: BTreeSet<_> = self.lock_servers().iter().map(name).collect();
+        let held: BTreeSet<_> = self.keepers.holds().iter().map(name).collect();
         conflict.is_ours(&ours, &held)
     }
 
@@ -100,11 +114,15 @@ impl Executor<'_> {
                 ));
             Failed { error, ..failed }
         };
-        let is_denied = |failed: &Failed| failed.error.kind() == ErrorKind::Locked && failed.step.is_none();
-        let mut failures: Vec<_> = failures.into_iter().map(locked).collect();
-        if failures.iter().any(|failed| !is_denied(failed)) {
-            failures.retain(|failed| !is_denied(failed));
-        }
-        failures
+        without_denials(failures.into_iter().map(locked).collect())
     }
+}
+
+/// `failures` without those that only say that a server waited for the others, unless there is nothing else to say.
+fn without_denials(mut failures: Vec<Failed>) -> Vec<Failed> {
+    let is_denied = |failed: &Failed| failed.error.kind() == ErrorKind::Locked && failed.step.is_none();
+    if failures.iter().any(|failed| !is_denied(failed)) {
+        failures.retain(|failed| !is_denied(failed));
+    }
+    failures
 }

@@ -236,6 +236,9 @@ pub struct Opt {
 }
 
 impl Opt {
+    /// Those of [`TAKEN`](Opt::TAKEN) that have no value.
+    pub(crate) const SWITCHES: [&str; 6] = ["dry-run", "help", "plan", "quiet", "verbose", "yes"];
+
     /// The names that every command has, or every one that runs a task.
     pub(crate) const TAKEN: [&str; 14] = [
         "branch",
@@ -497,8 +500,8 @@ impl Task {
         if !matches!(self.body, Body::Script(_)) && self.feed.is_some() {
             problems.push(format!("the task `{id}` has a feed and no script"));
         }
-        if !matches!(self.body, Body::Script(_)) && self.rolling.is_some() {
-            problems.push(format!("the task `{id}` is rolling, which only tasks with a script can be"));
+        if !matches!(self.body, Body::Script(_)) && (self.rolling.is_some() || self.limit.is_some()) {
+            problems.push(format!("the task `{id}` is rolling or limited, which only tasks with a script can be"));
         }
         for (number, Opt { name, .. }) in self.options.iter().enumerate() {
             if Opt::TAKEN.contains(name) {

@@ -100,8 +100,8 @@ fn an_unknown_task_is_answered_with_a_near_one() {
     assert_snapshot!(output, @r"
     ------- stderr -------
     error: there is no task `deploy:rolback`
-      hint: did you mean `deploy:rollback`?
-      hint: `cargo xtask tasks --all` lists them
+      hint: did you mean `cargo xtask deploy rollback staging`?
+      hint: `cargo xtask tasks deploy` lists what there is
     [exit status: 2]
     ");
 }

@@ -20,43 +20,44 @@ fn a_plan_names_the_servers_of_each_task_and_asks_none() {
     assert_no_server_was_asked(&project);
     assert_snapshot!(output, @r"
     `deploy` in stage `staging`
-      deploy@app1 (app, web): 5 commands
-      deploy@web1 (web): 5 commands
+
+      deploy@app1  app, web  5 commands
+      deploy@db1  db        takes no part
+      deploy@web1  web       5 commands
 
       git:resolve                    on this machine
 
       deploy:ensure_stage            on this machine
 
-      deploy:lock                    on every server
-      deploy:check:directories       on every server
-      deploy:check:releases          on every server
-      deploy:check:linked_dirs       on every server
-      deploy:check:make_linked_dirs  on every server
-      deploy:check:linked_files      on every server
-      git:check                      on every server
-      -- back here, for `deploy:new_release`
+      deploy:lock                    on deploy@app1, deploy@web1
+      deploy:check:directories
+      deploy:check:releases
+      deploy:check:linked_dirs
+      deploy:check:make_linked_dirs
+      deploy:check:linked_files
+      git:check
 
       deploy:new_release             on this machine
 
-      git:update                     on every server
-      git:create_release             on every server
-      deploy:set_current_revision    on every server
-      deploy:symlink:linked_files    on every server
-      deploy:symlink:linked_dirs     on every server
-      -- all servers wait for each other: phase `update` ends
+      git:update                     on deploy@app1, deploy@web1
+      git:create_release
+      deploy:set_current_revision
+      deploy:symlink:linked_files
+      deploy:symlink:linked_dirs
+      -- all wait: the phase `update` ends
 
-      deploy:symlink:release         on every server
-      -- all servers wait for each other: phase `switch` ends
+      deploy:symlink:release         on deploy@app1, deploy@web1
+      -- all wait: the phase `switch` ends
 
-      deploy:mark_published          on every server
-      -- all servers wait for each other: phase `activate` ends
+      deploy:mark_published          on deploy@app1, deploy@web1
+      -- all wait: the phase `activate` ends
 
-      deploy:cleanup                 on every server
-      deploy:log_revision            on every server
+      deploy:cleanup                 on deploy@app1, deploy@web1
+      deploy:log_revision
 
     if anything fails
 
-      deploy:discard_release         on every server
+      deploy:discard_release         on deploy@app1, deploy@web1
     ");
 }
 
@@ -67,36 +68,37 @@ fn a_plan_of_a_rollback_asks_no_server() {
     assert_no_server_was_asked(&project);
     assert_snapshot!(output, @r"
     `deploy:rollback` in stage `staging`
-      deploy@app1 (app, web): 5 commands
-      deploy@web1 (web): 5 commands
+
+      deploy@app1  app, web  5 commands
+      deploy@db1  db        takes no part
+      deploy@web1  web       5 commands
 
       deploy:ensure_stage            on this machine
 
-      deploy:lock                    on every server
-      deploy:check:directories       on every server
-      deploy:check:releases          on every server
-      deploy:check:linked_dirs       on every server
-      deploy:check:make_linked_dirs  on every server
-      deploy:check:linked_files      on every server
-      -- back here, for `deploy:choose_release`
+      deploy:lock                    on deploy@app1, deploy@web1
+      deploy:check:directories
+      deploy:check:releases
+      deploy:check:linked_dirs
+      deploy:check:make_linked_dirs
+      deploy:check:linked_files
 
       deploy:choose_release          on this machine
 
-      deploy:revert_release          on every server
-      -- all servers wait for each other: phase `update` ends
+      deploy:revert_release          on deploy@app1, deploy@web1
+      -- all wait: the phase `update` ends
 
-      deploy:symlink:release         on every server
-      -- all servers wait for each other: phase `switch` ends
+      deploy:symlink:release         on deploy@app1, deploy@web1
+      -- all wait: the phase `switch` ends
 
-      deploy:mark_published          on every server
-      -- all servers wait for each other: phase `activate` ends
+      deploy:mark_published          on deploy@app1, deploy@web1
+      -- all wait: the phase `activate` ends
 
-      deploy:cleanup_rollback        on every server
-      deploy:log_revision            on every server
+      deploy:cleanup_rollback        on deploy@app1, deploy@web1
+      deploy:log_revision
 
     if anything fails
 
-      deploy:discard_release         on every server
+      deploy:discard_release         on deploy@app1, deploy@web1
     ");
 }
 
@@ -110,18 +112,37 @@ fn a_dry_run_asks_no_server() {
     assert_no_server_was_asked(&project);
 }
 
+/// The scripts of a dry run; each stands below a heading that names servers and tasks.
+fn scripts(project: &Project, line: &str) -> Vec<String> {
+    let output = project.xtask(line).success();
+    let sections = output.stdout().split("\n## ").filter_map(|section| section.split_once('\n'));
+    sections.map(|(_, script)| script.trim().to_owned()).filter(|script| !script.is_empty()).collect()
+}
+
 #[test]
-fn the_scripts_of_a_dry_run_are_ones_that_shellcheck_likes() {
-    let mut project = Project::over_ssh(&[("app1", "app")]);
-    project.top("linked_files = [\"config/database.yml\"]\nlinked_dirs = [\"log\", \"it's $HOME\"]");
-    project.tables("[default_env]\nA = \"b c\"\n[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"");
-    let output = project.xtask("deploy staging --dry-run").success();
-    let script = project.sandbox.join("script.sh");
-    std::fs::write(&script, output.stdout()).unwrap();
-    let mut check = project.sandbox.command("sh");
-    check.arg("-n").arg(&script);
-    // What is printed may frame the scripts with comments, so that the whole of it still is a script.
-    project.sandbox.run(check).success();
+fn shellcheck_and_every_shell_accept_the_scripts_of_a_dry_run() {
+    for strategy in ["push", "fetch"] {
+        let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app web")]);
+        project
+            .top("linked_files = [\"config/database.yml\"]\nlinked_dirs = [\"log\", \"it's $HOME\"]\numask = \"0027\"");
+        project.tables(&format!("[git]\nstrategy = {strategy:?}\nverify_commit = true"));
+        project.tables(
+            "[default_env]\nA = \"b c\"\n[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"",
+        );
+        let deploy = scripts(&project, "deploy staging --dry-run");
+        let rollback = scripts(&project, "deploy rollback staging --dry-run");
+        assert!(deploy.len() >= 5 && rollback.len() >= 4, "{} and {}", deploy.len(), rollback.len());
+        for script in deploy.iter().chain(&rollback) {
+            let file = project.sandbox.join("script.sh");
+            std::fs::write(&file, script).unwrap();
+            for checker in ["shellcheck", "dash -n", "bash --posix -n", "busybox sh -n"] {
+                let mut words = checker.split(' ');
+                let mut check = project.sandbox.command(words.next().unwrap());
+                check.args(words).arg(&file);
+                project.sandbox.run(check).success();
+            }
+        }
+    }
 }
 
 #[test]

@@ -116,10 +116,10 @@ fn a_commit_without_a_good_signature_is_refused_where_one_is_asked_for() {
 fn files_in_lfs_are_refused_unless_their_pointers_will_do() {
     for strategy in STRATEGIES {
         let mut project = project_with(&format!("strategy = {strategy:?}"), &[("app1", "app")]);
-        project
-            .repo
-            .write("art/.gitattributes", "*.psd filter=lfs diff=lfs merge=lfs -text\n")
-            .commit("Keep art in LFS");
+        project.repo.write("art/.gitattributes", "*.psd filter=lfs diff=lfs merge=lfs -text\n").commit("Plan for art");
+        project.xtask("deploy staging").success();
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n";
+        project.repo.write("art/logo.psd", pointer).commit("Keep art in LFS");
         project.xtask("deploy staging").fails().says("LFS");
         project.no_tables().tables(&format!("[git]\nstrategy = {strategy:?}\nignore_lfs = true"));
         project.xtask("deploy staging").success();

@@ -121,20 +121,14 @@ fn a_repository_that_is_not_there_reads_like_this() {
       last lines of output:
         | fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository
         | fatal: Could not read from remote repository.
-        |
-        | Please make sure you have the correct access rights
-        | and the repository exists.
-      hint: try it by hand: git ls-remote
+      hint: see repo_url in deploy.toml
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed
       here: `git:resolve`: can't read the repository `$SANDBOX/no/such/repo`
           cause: fatal: '$SANDBOX/no/such/repo' does not appear to be a git repository
                  fatal: Could not read from remote repository.
-                 
-                 Please make sure you have the correct access rights
-                 and the repository exists.
     nothing is live on deploy@app1, deploy@app2
-      hint: try it by hand: git ls-remote
+      hint: see repo_url in deploy.toml
     [exit status: 4]
     ");
 }

@@ -55,6 +55,28 @@ git_quietly() {
     export GIT_SSH_COMMAND
   fi
 }
+# ask_repository URL REF...: the refs and their commits.
+ask_repository() {
+  git ls-remote --quiet -- "$@" || deploy_fail "this server can't read the repository $1" \
+    'let it log in, with a deploy key or a credential helper: nothing is asked during a run' \
+    'or set git.strategy = "push": then servers need no access'
+}
+# find_commit URL NAME: what a branch, a tag (the commit that it points to), a full ref or a commit is, as `found`.
+find_commit() {
+  git check-ref-format "refs/heads/$2" || deploy_fail "\`$2\` can't be a branch or tag"
+  refs=$(ask_repository "$1" "$2" "$2^{}" "refs/heads/$2" "refs/tags/$2" "refs/tags/$2^{}")
+  found=$(printf '%s\n' "$refs" | name=$2 awk '
+    BEGIN { name = ENVIRON["name"]; is_full = name == "HEAD" || name ~ /^refs\// }
+    is_full && $2 == name { full = $1 }
+    is_full && $2 == name "^{}" { full_peeled = $1 }
+    $2 == "refs/heads/" name { head = $1 }
+    $2 == "refs/tags/" name { tag = $1 }
+    $2 == "refs/tags/" name "^{}" { peeled = $1 }
+    END { print full_peeled != "" ? full_peeled : full != "" ? full : head != "" ? head : peeled != "" ? peeled : tag }
+  ')
+  if [ -z "$found" ] && printf '%s\n' "$2" | grep -Eqx '[0-9a-f]{40}'; then found=$2; fi
+  [ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$2\`"
+}
 # fetch_commit COMMIT: has the repository's branches and tags, and the commit though none of them may lead to it.
 fetch_commit() {
   if [ -e "$repo/shallow" ]; then unshallow=--unshallow; else unshallow=; fi

@@ -70,8 +70,8 @@ fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
     let settings = &local.stage.settings;
     let repository = Repository::new(&settings.repo_url, &local.config.root, &local.config.work_dir);
     let pushes = settings.git.strategy == GitStrategy::Push;
-    if !pushes && local.stage.transport == TransportKind::Ssh {
-        repository.must_be_for_servers()?;
+    if !pushes {
+        repository.must_be_for_servers(local.stage.transport == TransportKind::Local)?;
     }
     let resolved = match repository.resolve(&settings.branch) {
         Ok(resolved) => resolved,
@@ -86,6 +86,9 @@ fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
         if settings.git.verify_commit {
             repository.verify(&resolved.sha)?;
         }
+    }
+    if repository.has_uncommitted_changes()? {
+        local.note("the repository has changes that are not committed: they are not deployed");
     }
     announce(local, &resolved);
     Ok(())

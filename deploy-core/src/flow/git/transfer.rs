@@ -37,29 +37,9 @@ fn check_access(cx: &ServerCx<'_>) -> Script {
     let (url, branch) = (url(cx), &cx.stage.settings.branch);
     match cx.known("revision") {
         Some(revision) => {
-            sh!("git_quietly\nif ! has_commit {}; then git ls-remote --quiet -- {} HEAD >/dev/null; fi", revision, url)
+            sh!("git_quietly\nif ! has_commit {}; then ask_repository {} HEAD >/dev/null; fi", revision, url)
         }
-        None => sh!(
-            r#"git_quietly
-branch={}
-git check-ref-format "refs/heads/$branch" || deploy_fail "\`$branch\` can be no branch or tag"
-refs=$(git ls-remote --quiet -- {} "$branch" "refs/heads/$branch" "refs/tags/$branch" {} {})
-found=$(printf '%s\n' "$refs" | branch=$branch awk '
-  BEGIN { branch = ENVIRON["branch"] }
-  $2 == branch && (branch == "HEAD" || branch ~ /^refs\//) { full = $1 }
-  $2 == "refs/heads/" branch { head = $1 }
-  $2 == "refs/tags/" branch { tag = $1 }
-  $2 ~ /[}]$/ { peeled = $1 }
-  END { print head != "" ? head : peeled != "" ? peeled : tag != "" ? tag : full }
-')
-if [ -z "$found" ] && printf '%s\n' "$branch" | grep -Eqx '[0-9a-f]{40}'; then found=$branch; fi
-[ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$branch\`"
-deploy_fact found_revision "$found""#,
-            branch,
-            url,
-            format!("{branch}^{{}}"),
-            format!("refs/tags/{branch}^{{}}")
-        ),
+        None => sh!("git_quietly\nfind_commit {} {}\ndeploy_fact found_revision \"$found\"", url, branch),
     }
 }
 

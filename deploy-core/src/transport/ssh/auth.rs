@@ -15,8 +15,9 @@ use super::keys::{KeyFile, KeyRing};
 use super::login::{AgentRecord, Attempt, AttemptOutcome, Login};
 use super::sys::{self, Demand};
 use super::wire::{self, Wire};
-use super::wire_format::Reader;
+use super::wire_format::{Reader, leading_name};
 use crate::error::Error;
+use crate::event::{Event, Events};
 use crate::ui::Ask;
 
 /// How many refusals are risked. Servers hang up at the sixth (`MaxAuthTries 6`), and some then punish our address.
@@ -38,6 +39,7 @@ pub(super) struct Authentication<'a> {
     pub(super) config: &'a HostConfig,
     pub(super) secrets: &'a Secrets,
     pub(super) ask: &'a dyn Ask,
+    pub(super) events: &'a Events,
     pub(super) label: &'a str,
     /// When the login has to be through. Time that a person or a token takes to answer doesn't count.
     pub(super) deadline: Instant,
@@ -182,8 +184,13 @@ impl Authentication<'_> {
 
     fn try_identity(&mut self, agent: &Agent, identity: &Identity, blob: &[u8]) -> Result<AttemptOutcome, Fault> {
         let (mut trouble, mut waited) = (None, Duration::ZERO);
+        let (events, label) = (self.events, self.label);
         let result = self.offer(blob, &mut |data| {
             let started = Instant::now();
+            if leading_name(blob).starts_with("sk-") {
+                let text = format!("{label}: touch the token of `{}`", identity.comment);
+                events.emit(Event::Note { step: None, server: None, text });
+            }
             let signature = sign(agent, identity, data);
             waited += started.elapsed();
             signature.map_err(|error| trouble = Some(error.to_string())).ok()

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -48,18 +50,36 @@ pub(super) struct Dial {
     message: Vec<u8>,
     socket: UnixStream,
     reply: Sender<Result<(), String>>,
+    turn: Turn,
+}
+
+/// Whose turn it is with a [`Dial`]: whoever takes it first, the owner thread to begin or the caller to withdraw, has it.
+#[derive(Clone, Default)]
+pub(super) struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    /// Takes the turn; false when the other side has.
+    pub(super) fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
 }
 
 impl Dial {
     /// Connects `socket` to `host` and `port` as this server sees them. `reply` hears of it.
-    pub(super) fn new(host: &str, port: u16, socket: UnixStream, reply: Sender<Result<(), String>>) -> Dial {
+    pub(super) fn new(
+        host: &str,
+        port: u16,
+        socket: UnixStream,
+        reply: Sender<Result<(), String>>,
+        turn: Turn,
+    ) -> Dial {
         // RFC 4254, section 7.2: where to, then who asks.
         let mut message = Vec::new();
         put(&mut message, host.as_bytes());
         message.extend(u32::from(port).to_be_bytes());
         put(&mut message, b"127.0.0.1");
         message.extend(0_u32.to_be_bytes());
-        Dial { message, socket, reply }
+        Dial { message, socket, reply, turn }
     }
 
     /// Says that nothing came of it.
@@ -191,7 +211,8 @@ impl Channels {
     }
 
     fn begin(&mut self, running: usize, waiting: usize) -> bool {
-        if let Some(dial) = self.dials.pop_front() {
+        let mut dials = std::iter::from_fn(|| self.dials.pop_front());
+        if let Some(dial) = dials.find(|dial| dial.turn.take()) {
             self.opening = Opening::Dial(dial);
         } else if self.wants_session(running, waiting) {
             self.opening = Opening::Session;

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::actor::{Actor, Charge, Request};
-use super::channels::{AgentRequest, Dial, Purpose};
+use super::channels::{AgentRequest, Dial, Purpose, Turn};
 use super::error;
 use super::job::Command;
 use super::keepalive::Keepalive;
@@ -55,6 +55,17 @@ impl Road {
         }
     }
 }
+
+/// Why a server can't be reached from a jump host.
+pub(super) enum Undialed {
+    /// The jump host still tries to reach another one; it has not begun with ours.
+    Busy,
+    /// For this reason.
+    Failed(String),
+}
+
+/// How long a jump host may be busy with another server before another connection to it is made.
+const DIAL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the owner thread tells everybody else.
 #[derive(Default)]
@@ -157,19 +168,26 @@ impl Connection {
 
     /// Connects to `host` and `port` as this server sees them, until `deadline`.
     ///
-    /// # Errors
-    ///
-    /// Why not, in a few words.
-    pub(super) fn dial(&self, host: &str, port: u16, deadline: Instant) -> Result<UnixStream, String> {
-        let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
-        let (sender, reply) = channel();
-        if let Err(refused) = self.request(Request::Dial(Dial::new(host, port, theirs, sender))) {
-            return Err(refused.1);
+    /// One server behind a jump host that swallows everything keeps it busy for as long as it waits itself: libssh2
+    /// opens one channel at a time.
+    pub(super) fn dial(&self, host: &str, port: u16, deadline: Instant) -> Result<UnixStream, Undialed> {
+        let (ours, theirs) = UnixStream::pair().map_err(|error| Undialed::Failed(error.to_string()))?;
+        let ((sender, reply), turn) = (channel(), Turn::default());
+        if let Err(refused) = self.request(Request::Dial(Dial::new(host, port, theirs, sender, turn.clone()))) {
+            return Err(Undialed::Failed(refused.1));
         }
-        match reply.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(answer) => answer.map(|()| ours),
-            Err(RecvTimeoutError::Timeout) => Err("no answer in time".into()),
-            Err(RecvTimeoutError::Disconnected) => Err(self.counters.lost()),
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let mut answer = reply.recv_timeout(left().min(DIAL_PATIENCE));
+        if matches!(answer, Err(RecvTimeoutError::Timeout)) {
+            if turn.take() {
+                return Err(Undialed::Busy);
+            }
+            answer = reply.recv_timeout(left());
+        }
+        match answer {
+            Ok(answer) => answer.map(|()| ours).map_err(Undialed::Failed),
+            Err(RecvTimeoutError::Timeout) => Err(Undialed::Failed("no answer in time".into())),
+            Err(RecvTimeoutError::Disconnected) => Err(Undialed::Failed(self.counters.lost())),
         }
     }
 

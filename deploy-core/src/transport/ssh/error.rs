@@ -9,6 +9,7 @@ use super::known_hosts::{HostKey, Place};
 use super::proxy_command::ProxyProcess;
 use super::sys::code;
 use crate::error::Error;
+use crate::script::quote;
 
 /// Whether `fault` ends the whole connection, and not just one channel or one attempt to log in.
 pub(super) fn ends_connection(fault: &Fault) -> bool {
@@ -113,14 +114,14 @@ pub(super) fn behind_jump_host(label: &str, jumps: &str, error: &Error) -> Error
 
 /// The server shows another key than the one that is known.
 pub(super) fn host_key_changed(label: &str, name: &str, key: &HostKey, place: &Place) -> Error {
-    let file = place.file.display();
+    let (file, name) = (word(&place.file.display().to_string()), word(name));
     Error::connection(format!("the host key of `{label}` has changed"))
         .detail(format!(
             "it shows {} {}\n{place} has another key of this type\nsomebody may be listening in, or the server was set up anew",
             key.kind(),
             key.fingerprint()
         ))
-        .hint(format!("ask the server's administrator for its fingerprint; if it is the one above, forget the old key with\nssh-keygen -f '{file}' -R '{name}'"))
+        .hint(format!("ask the server's administrator for its fingerprint; if it is the one above, forget the old key with\nssh-keygen -f {file} -R {name}"))
 }
 
 /// The server shows a key that somebody has marked as stolen.
@@ -138,12 +139,52 @@ pub(super) fn host_key_unknown(
     other: Option<&Place>,
     file: Option<&PathBuf>,
 ) -> Error {
-    let file = file.map_or_else(|| "~/.ssh/known_hosts".into(), |file| file.display().to_string());
+    let file = file.map_or_else(|| "~/.ssh/known_hosts".into(), |file| word(&file.display().to_string()));
     let other = other.map(|place| format!("\nof this server only a key of another type is known, at {place}"));
     Error::connection(format!("the host key of `{label}` is not known"))
         .detail(format!("it shows {} {}{}", key.kind(), key.fingerprint(), other.unwrap_or_default()))
         .hint(format!(
-            "if that is the server's fingerprint (`ssh-keygen -lf` of its key file says so), make it known with\necho '{}' >> {file}",
-            key.line(name)
+            "if that is the server's fingerprint (`ssh-keygen -lf` of its key file says so), make it known with\necho {} >> {file}",
+            word(&key.line(name))
         ))
+        .hint("`host_key_policy = \"ask\"` or `\"accept-new\"` under [ssh] in deploy.toml accepts new keys, but no changed ones")
+}
+
+/// `text` as one word of a command to type.
+fn word(text: &str) -> String {
+    String::from_utf8_lossy(&quote(text.as_bytes())).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_to_type_survive_spaces() {
+        let place = Place { file: "/my files/known_hosts".into(), line: 3 };
+        let error = host_key_changed("app", "[app]:2222", &HostKey::new(b""), &place).to_string();
+        assert!(error.contains("ssh-keygen -f '/my files/known_hosts' -R '[app]:2222'"), "{error}");
+    }
+
+    #[test]
+    fn the_story_of_a_jump_host_is_told_behind_the_servers_name() {
+        let inner =
+            Error::connection("no key fits").because(anyhow::anyhow!("refused")).hint("try another").detail("tried");
+        let error = behind_jump_host("app", "bastion", &inner);
+        assert_eq!(
+            error.to_string(),
+            "failed to reach `app` through the jump host `bastion`\ntried\n  cause: no key fits\n  cause: refused\n  hint: try another"
+        );
+    }
+
+    #[test]
+    fn only_faults_of_one_channel_leave_the_connection_alone() {
+        let fault = crate::transport::ssh::sys::fault;
+        assert!(!ends_connection(&fault(raw::LIBSSH2_ERROR_CHANNEL_FAILURE)));
+        assert!(!ends_connection(&fault(raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED)));
+        assert!(ends_connection(&fault(raw::LIBSSH2_ERROR_SOCKET_RECV)));
+        assert!(ends_connection(&fault(raw::LIBSSH2_ERROR_INVALID_MAC)));
+        assert_eq!(reason(&fault(raw::LIBSSH2_ERROR_SOCKET_DISCONNECT)), "the server closed the connection");
+        assert_eq!(reason(&fault(raw::LIBSSH2_ERROR_TIMEOUT)), "no answer in time");
+    }
 }

@@ -48,11 +48,14 @@ fn split_port(place: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// The jump hosts that this run is logged in to, by the list that leads to them.
+/// The jump hosts that this run is logged in to, by the list that leads to them. One connection to each is enough, unless
+/// a server behind it keeps it busy.
 #[derive(Default)]
 pub(super) struct Bastions {
-    slots: Mutex<HashMap<String, Arc<Mutex<Slot>>>>,
+    slots: Mutex<HashMap<(String, usize), SharedSlot>>,
 }
+
+type SharedSlot = Arc<Mutex<Slot>>;
 
 #[derive(Default)]
 enum Slot {
@@ -64,13 +67,15 @@ enum Slot {
 }
 
 impl Bastions {
-    /// The connection to the jump host at the end of `list`; `log_in` makes it at the first time, while others wait.
+    /// The connection number `number` to the jump host at the end of `list`; `log_in` makes it at the first time, while
+    /// others wait.
     pub(super) fn get(
         &self,
         list: &str,
+        number: usize,
         log_in: impl FnOnce() -> Result<Connection, Error>,
     ) -> Result<Arc<Connection>, Arc<Error>> {
-        let slot = self.slot(list);
+        let slot = self.slot(list, number);
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         match &*slot {
             Slot::Closed(error) => return Err(Arc::clone(error)),
@@ -93,9 +98,9 @@ impl Bastions {
         }
     }
 
-    fn slot(&self, list: &str) -> Arc<Mutex<Slot>> {
+    fn slot(&self, list: &str, number: usize) -> SharedSlot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(slots.entry(list.to_owned()).or_default())
+        Arc::clone(slots.entry((list.to_owned(), number)).or_default())
     }
 }
 
@@ -131,8 +136,8 @@ mod tests {
     #[test]
     fn a_jump_host_that_failed_once_is_not_tried_again() {
         let bastions = Bastions::default();
-        let first = bastions.get("a", || Err(Error::connection("refused"))).err().unwrap();
-        let second = bastions.get("a", || panic!("tried again")).err().unwrap();
+        let first = bastions.get("a", 0, || Err(Error::connection("refused"))).err().unwrap();
+        let second = bastions.get("a", 0, || panic!("tried again")).err().unwrap();
         assert_eq!((first.message(), second.message()), ("refused", "refused"));
     }
 }

@@ -50,11 +50,12 @@ pub use login::{AgentRecord, Algorithms, Attempt, AttemptOutcome, HostKeyRecord,
 use auth::{Authentication, Secrets};
 use channels::Purpose;
 use config::{HostConfig, Proxy, Query};
-use connection::Start;
-use gates::Gates;
+use connection::{Road, Start};
+use gates::{Gates, Permit};
 use host_key::Trust;
 use jump::{Bastions, Jump};
-use road::Destination;
+use road::{Destination, Failure, Remedy};
+use wire::Wire;
 
 use crate::config::{self as settings, Server, Stage};
 use crate::error::Error;
@@ -70,6 +71,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How many logins to one address may be under way at a time, where nothing else is set. sshd begins to drop them at ten.
 const MAX_CONNECTIONS: usize = 8;
+
+/// How many connections there may be to one jump host: all but the last may be held up by a server that doesn't answer.
+const MAX_BASTIONS: usize = 8;
 
 /// Logs in to servers as `ssh` would: the same configuration, keys, agent and known hosts.
 ///
@@ -126,6 +130,9 @@ impl Ssh {
         config.override_with(ssh);
         let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands };
         self.check_jumps(&hop)?;
+        if ssh.forward_agent == Some(true) && hop.config.forward_agent.is_none() {
+            self.note(format!("{}: there is no agent to forward: `SSH_AUTH_SOCK` is not set", hop.label));
+        }
         Ok(hop)
     }
 
@@ -163,19 +170,16 @@ impl Ssh {
         (login.host, login.port, login.user) = (config.host.clone(), config.port, config.user.clone());
         login.config.clone_from(&config.source);
         login.warnings.clone_from(&config.warnings);
-        let bastion = self.bastion_of(hop)?;
-        login.jumps = bastion.iter().map(|bastion| bastion.login().clone()).collect();
-
+        // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
+        let _bastion = self.bastion_of(hop, 0, login)?;
         let trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
         let permit = self.gates.enter(config.address(), ssh.max_connections.unwrap_or(MAX_CONNECTIONS));
         let timeout = ssh.connect_timeout.or(config.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
         let deadline = Instant::now() + timeout;
-        let host_keys = trust.algorithms();
-        let destination = Destination { label, config, bastion, host_keys, permit: &permit, deadline };
-        let (mut wire, road) = destination.reach(login)?;
+        let (mut wire, road) = self.reach(hop, &trust.algorithms(), &permit, deadline, login)?;
         login.host_key = Some(trust.judge(wire.host_key(), &*self.ask, &self.events)?);
-        let (secrets, ask) = (&self.secrets, &*self.ask);
-        Authentication { wire: &mut wire, config, secrets, ask, label, deadline, login }.run()?;
+        let (secrets, ask, events) = (&self.secrets, &*self.ask, &self.events);
+        Authentication { wire: &mut wire, config, secrets, ask, events, label, deadline, login }.run()?;
         drop(permit);
 
         login.elapsed = started.elapsed();
@@ -186,12 +190,41 @@ impl Ssh {
         Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
     }
 
-    /// The jump host of `hop`, logged in.
-    fn bastion_of(&self, hop: &Hop<'_>) -> Result<Option<Arc<Connection>>, Error> {
+    /// Connects and shakes hands.
+    fn reach(
+        &self,
+        hop: &Hop<'_>,
+        host_keys: &str,
+        permit: &Permit<'_>,
+        deadline: Instant,
+        login: &mut Login,
+    ) -> Result<(Wire, Road), Error> {
+        let Hop { label, config, .. } = hop;
+        let mut number = 0;
+        loop {
+            let bastion = self.bastion_of(hop, number, login)?;
+            let destination = Destination { label, config, bastion, host_keys, permit, deadline };
+            match destination.reach(login) {
+                Err(Failure { remedy: Remedy::OtherConnection, .. }) if number + 1 < MAX_BASTIONS => {
+                    number += 1;
+                }
+                result => return result.map_err(|failure| failure.error),
+            }
+        }
+    }
+
+    /// The connection number `number` to the jump host of `hop`, logged in.
+    fn bastion_of(&self, hop: &Hop<'_>, number: usize, login: &mut Login) -> Result<Option<Arc<Connection>>, Error> {
         let Some(list) = hop.jumps() else { return Ok(None) };
         let log_in = || self.log_in_to(&self.jump_to(list, hop)?, &mut Login::default());
-        let bastion = self.bastions.get(list, log_in);
-        bastion.map(Some).map_err(|error| error::behind_jump_host(&hop.label, list, &error))
+        let bastion = self.bastions.get(list, number, log_in);
+        let bastion = bastion.map_err(|error| error::behind_jump_host(&hop.label, list, &error))?;
+        login.jumps = vec![bastion.login().clone()];
+        Ok(Some(bastion))
+    }
+
+    fn note(&self, text: String) {
+        self.events.emit(Event::Note { step: None, server: None, text });
     }
 
     /// What `ssh` would do for `query`; asked once per run.
@@ -206,9 +239,7 @@ impl Ssh {
                 .because(anyhow::anyhow!(cause))
                 .hint(format!("what does `ssh -G {}` say?", query.host))
         })?;
-        for warning in &config.warnings {
-            self.events.emit(Event::Note { step: None, server: None, text: warning.clone() });
-        }
+        config.warnings.iter().for_each(|warning| self.note(warning.clone()));
         cache().push((query, config.clone()));
         Ok(config)
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ssh2::MethodType;
 
 use super::config::{HostConfig, Proxy};
-use super::connection::{Connection, Road};
+use super::connection::{Connection, Road, Undialed};
 use super::error;
 use super::gates::Permit;
 use super::login::{Algorithms, Login};
@@ -36,20 +36,37 @@ pub(super) struct Destination<'a> {
     /// The jump host, logged in, where there is one.
     pub(super) bastion: Option<Arc<Connection>>,
     /// The host key algorithms to offer.
-    pub(super) host_keys: String,
+    pub(super) host_keys: &'a str,
     pub(super) permit: &'a Permit<'a>,
     pub(super) deadline: Instant,
 }
 
-/// Why a try failed, and whether another one may succeed.
-struct Failure {
-    error: Error,
-    may_be_busy: bool,
+/// Why a try failed, and what may help.
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) remedy: Remedy,
+}
+
+/// What may help against a [`Failure`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Nothing.
+    None,
+    /// The server seems to be too busy for us: to try again a little later.
+    Wait,
+    /// The jump host is busy with another server: another connection to it.
+    OtherConnection,
+}
+
+impl Failure {
+    fn new(error: Error, remedy: Remedy) -> Failure {
+        Failure { error, remedy }
+    }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { error, may_be_busy: false }
+        Failure::new(error, Remedy::None)
     }
 }
 
@@ -60,18 +77,18 @@ impl Destination<'_> {
     /// # Errors
     ///
     /// Name the server, the step and the likely cause.
-    pub(super) fn reach(&self, login: &mut Login) -> Result<(Wire, Road), Error> {
+    pub(super) fn reach(&self, login: &mut Login) -> Result<(Wire, Road), Failure> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..HANDSHAKES {
             match self.try_to_reach(login) {
-                Err(failure) if failure.may_be_busy && Instant::now() + 2 * pause < self.deadline => {
+                Err(failure) if failure.remedy == Remedy::Wait && Instant::now() + 2 * pause < self.deadline => {
                     thread::sleep(pause + jitter(pause));
                     pause *= 2;
                 }
-                result => return result.map_err(|failure| failure.error),
+                result => return result,
             }
         }
-        self.try_to_reach(login).map_err(|failure| failure.error)
+        self.try_to_reach(login)
     }
 
     fn try_to_reach(&self, login: &mut Login) -> Result<(Wire, Road), Failure> {
@@ -103,13 +120,19 @@ impl Destination<'_> {
         }
     }
 
-    fn connect_through(&self, bastion: &Connection) -> Result<UnixStream, Error> {
+    fn connect_through(&self, bastion: &Connection) -> Result<UnixStream, Failure> {
         let HostConfig { host, port, .. } = self.config;
-        let stream = bastion.dial(host, *port, self.deadline).map_err(|reason| {
+        let stream = bastion.dial(host, *port, self.deadline).map_err(|undialed| {
+            let (reason, remedy) = match undialed {
+                Undialed::Busy => ("it is busy with others".into(), Remedy::OtherConnection),
+                Undialed::Failed(reason) => (reason, Remedy::None),
+            };
             let jump = &bastion.login().host;
-            Error::connection(format!("failed to connect to `{host}` port {port} from the jump host `{jump}`"))
-                .because(anyhow::anyhow!(reason))
-                .hint(format!("does `{jump}` know and reach `{host}`? does its `AllowTcpForwarding` permit it?"))
+            let error =
+                Error::connection(format!("failed to connect to `{host}` port {port} from the jump host `{jump}`"))
+                    .because(anyhow::anyhow!(reason))
+                    .hint(format!("does `{jump}` know and reach `{host}`? does its `AllowTcpForwarding` permit it?"));
+            Failure::new(error, remedy)
         })?;
         enlarge(&stream);
         Ok(stream)
@@ -127,21 +150,23 @@ impl Destination<'_> {
                 Err(error) => last = error,
             }
         }
-        let may_be_busy = last.kind() == io::ErrorKind::ConnectionRefused && self.permit.has_answered();
-        Err(Failure { error: self.unreachable(last), may_be_busy })
+        let is_busy = last.kind() == io::ErrorKind::ConnectionRefused && self.permit.has_answered();
+        Err(Failure::new(self.unreachable(last), if is_busy { Remedy::Wait } else { Remedy::None }))
     }
 
     fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let HostConfig { host, port, address_family, .. } = self.config;
         match (host.as_str(), *port).to_socket_addrs() {
             Ok(addresses) => Ok(addresses.filter(|address| address_family.includes(address)).collect()),
-            Err(error) => Err(Failure {
+            Err(cause) => {
                 // Name servers hiccup. The standard library keeps the number of the error to itself.
-                may_be_busy: error.to_string().contains("Temporary failure"),
-                error: Error::connection(format!("failed to find the address of `{host}` (server `{}`)", self.label))
-                    .because(error)
-                    .hint("is the name right in deploy.toml or ~/.ssh/config? is the network up?"),
-            }),
+                let is_hiccup = cause.to_string().contains("Temporary failure");
+                let error =
+                    Error::connection(format!("failed to find the address of `{host}` (server `{}`)", self.label))
+                        .because(cause)
+                        .hint("is the name right in deploy.toml or ~/.ssh/config? is the network up?");
+                Err(Failure::new(error, if is_hiccup { Remedy::Wait } else { Remedy::None }))
+            }
         }
     }
 
@@ -171,11 +196,12 @@ impl Destination<'_> {
     fn shake_hands(&self, wire: &mut Wire, road: &Road) -> Result<(), Failure> {
         let shaken = wire
             .session
-            .method_pref(MethodType::HostKey, &self.host_keys)
+            .method_pref(MethodType::HostKey, self.host_keys)
             .and_then(|()| wire.wait(self.deadline, |session| sys::pending(session.handshake())));
-        shaken.map_err(|fault| Failure {
-            error: error::handshake_failed(self.label, &wire.session, &fault, road.process()),
-            may_be_busy: error::is_hang_up(&fault) && road.process().is_none(),
+        shaken.map_err(|fault| {
+            let is_busy = error::is_hang_up(&fault) && road.process().is_none();
+            let error = error::handshake_failed(self.label, &wire.session, &fault, road.process());
+            Failure::new(error, if is_busy { Remedy::Wait } else { Remedy::None })
         })
     }
 }

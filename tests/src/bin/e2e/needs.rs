@@ -10,12 +10,13 @@ struct Need {
 }
 
 const NEEDS: &[Need] = &[
-    // The servers that the tests deploy to, and the client that the harness is proven with.
+    // The servers that the tests deploy to, the client that the harness is proven with, and what makes keys.
     Need { program: "sshd", package: "openssh-server" },
     Need { program: "ssh", package: "openssh-client" },
     Need { program: "ssh-keygen", package: "openssh-client" },
     Need { program: "ssh-agent", package: "openssh-client" },
     // Signs for a FIDO token that is none.
+    Need { program: "openssl", package: "openssl" },
     Need { program: "openssl", package: "openssl" },
     Need { program: "git", package: "git" },
     // The shells that generated scripts run in, and what checks them.

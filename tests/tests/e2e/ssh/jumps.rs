@@ -1,7 +1,12 @@
 //! Servers behind other servers.
 
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
 use deploy_core::transport::{Exit, Output};
 use e2e::{Key, Sshd};
+use rustix::net;
 
 use super::lab::{Lab, run};
 
@@ -138,4 +143,48 @@ fn a_proxy_command_carries_the_connection_and_ends_with_it() {
     assert_eq!(run(&connection, "echo arrived").text(), "arrived\n");
     drop(connection);
     super::lab::wait_until("the command ended", || !lab.sandbox.processes().iter().any(|line| line.contains("-W")));
+}
+
+#[test]
+fn a_server_that_does_not_answer_its_jump_host_holds_up_no_other() {
+    let mut lab = Lab::new();
+    let (_outer, _, _app) = three_servers(&mut lab, "");
+    let deaf = DeafPort::new();
+    lab.settings.proxy_jump = Some("outer".into());
+    lab.settings.connect_timeout = Some(Duration::from_secs(8));
+    std::thread::scope(|scope| {
+        let held_up = scope.spawn(|| lab.try_to_log_in("127.0.0.1", Some(deaf.port())).1.err());
+        std::thread::sleep(Duration::from_millis(500));
+        for _ in 0..3 {
+            let started = Instant::now();
+            let connection = lab.try_to_log_in("app", None).1.unwrap();
+            assert_eq!(run(&connection, "echo arrived").text(), "arrived\n");
+            assert!(started.elapsed() < Duration::from_secs(5));
+        }
+        let error = held_up.join().unwrap().expect("nobody answers there").to_string();
+        assert!(error.contains("no answer in time"), "{error}");
+    });
+}
+
+/// A port that swallows connection attempts: its listener never accepts, and has no room for more.
+struct DeafPort {
+    port: u16,
+    _listener: OwnedFd,
+    _waiting: Vec<TcpStream>,
+}
+
+impl DeafPort {
+    fn new() -> DeafPort {
+        let listener = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None).unwrap();
+        net::bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        net::listen(&listener, 0).unwrap();
+        let address = SocketAddr::try_from(net::getsockname(&listener).unwrap()).unwrap();
+        let knock = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+        let waiting = std::iter::from_fn(knock).collect();
+        DeafPort { port: address.port(), _listener: listener, _waiting: waiting }
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
 }

@@ -13,3 +13,4 @@ mod losses;
 mod passwords;
 mod streams;
 mod throughput;
+mod turmoil;

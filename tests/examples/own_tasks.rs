@@ -1,0 +1,84 @@
+//! A tool with tasks of a project's own, as a user would write it. The scenarios run it against real servers.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use deploy_core::prelude::*;
+use deploy_core::task::{Host, Local, ServerCx};
+
+const CI_GREEN: TaskId = TaskId::new("ci:green");
+const UPLOAD: TaskId = TaskId::new("page:upload");
+const RESTART: TaskId = TaskId::new("app:restart");
+
+fn main() -> ExitCode {
+    broken_tasks(xtask()).run()
+}
+
+fn xtask() -> Xtask {
+    Xtask::new()
+        .task(Task::local(CI_GREEN, "Ask whether the commit may go out", ci_green))
+        .hook(When::Before(flow::STARTING), CI_GREEN)
+        .task(Task::on_host(UPLOAD, "Upload the maintenance page", Servers::role("web"), upload))
+        .hook(When::After(flow::UPDATED), UPLOAD)
+        .task(Task::script(RESTART, "Restart the application", Servers::role("app"), restart).rolling(1, WAIT))
+        .hook(When::After(flow::PUBLISHED), RESTART)
+}
+
+/// How long to wait between two servers.
+const WAIT: Duration = Duration::from_millis(200);
+
+fn ci_green(local: &mut Local<'_>) -> anyhow::Result<()> {
+    let shell = local.shell()?;
+    xshell::cmd!(shell, "sh -c 'echo asked >>asked'").run()?;
+    Ok(())
+}
+
+fn upload(host: &Host<'_>) -> anyhow::Result<()> {
+    let remote = format!("{}/page", host.cx.layout().shared());
+    host.upload(&host.cx.root.join("page"), &remote, "0640").context("the page is not there")?;
+    let facts = host.run(Script::new().fact("sum", Cmd::new("md5sum").arg(&remote)))?;
+    anyhow::ensure!(facts["sum"].contains(&remote), "odd sum: {facts:?}");
+    Ok(())
+}
+
+/// Tells when it begins and ends, in the file that `TRACE` names.
+fn restart(_cx: &ServerCx<'_>) -> Script {
+    sh!("echo begin >>\"$TRACE\"").run(Cmd::new("sleep").arg("0.1")).then(sh!("echo end >>\"$TRACE\""))
+}
+
+/// Tasks that fail, each in a way that a careless tool takes for success. What follows the failure leaves a mark.
+fn broken_tasks(xtask: Xtask) -> Xtask {
+    let fail = || Cmd::new("sh").args(["-c", "echo oh no; exit 3"]);
+    let scripts: [(TaskId, Script); 8] = [
+        (TaskId::new("broken:first_of_a_pipe"), Script::new().pipe([fail(), Cmd::new("cat"), Cmd::new("cat")])),
+        (TaskId::new("broken:subshell"), sh!("( exit 3; true )")),
+        (TaskId::new("broken:function"), sh!("try_it() { sh -c 'exit 3'; true; }\ntry_it")),
+        (TaskId::new("broken:if_body"), sh!("if true; then sh -c 'exit 3'; true; fi")),
+        (
+            TaskId::new("broken:when_body"),
+            Script::new().when(Cmd::new("true"), Script::new().run(fail()), Script::new()),
+        ),
+        (TaskId::new("broken:background"), sh!("sh -c 'exit 3' & wait $!")),
+        (TaskId::new("broken:middle"), sh!("true").run(fail()).then(sh!("true"))),
+        (TaskId::new("broken:early_exit"), sh!("exit 0").then(sh!("true"))),
+    ];
+    let xtask = scripts.into_iter().fold(xtask, |xtask, (id, script)| {
+        let body = script.then(sh!("touch after-the-failure"));
+        xtask.task(Task::script(id, "Fail", Servers::releases(), move |_| body.clone()))
+    });
+    xtask
+        .task(Task::on_host(TaskId::new("broken:on_host"), "Fail", Servers::releases(), |host| {
+            host.run(sh!("exit 3")).context("the server would not")?;
+            Ok(())
+        }))
+        .task(Task::local(TaskId::new("broken:local"), "Fail", |_| anyhow::bail!("the controller would not")))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_wiring_is_sound() {
+        super::xtask().check().unwrap();
+    }
+}

@@ -1,0 +1,72 @@
+//! Tasks that a project adds in Rust.
+
+use std::fs;
+
+use e2e::Project;
+
+fn project(servers: &[(&str, &str)]) -> Project {
+    let mut project = Project::over_ssh(servers);
+    let trace = project.sandbox.join("trace");
+    project.tool(e2e::own_tasks()).tables(&format!("[default_env]\nTRACE = {trace:?}"));
+    fs::write(project.folder().join("page"), [0, 1, 2, 255].repeat(500_000)).unwrap();
+    project
+}
+
+#[test]
+fn tasks_of_every_kind_take_their_places_in_a_deploy() {
+    let project = project(&[("app1", "app web"), ("app2", "app"), ("app3", "app"), ("db1", "db no_release")]);
+    project.xtask("deploy staging").success();
+    assert_eq!(fs::read_to_string(project.folder().join("asked")).unwrap(), "asked\n", "once, here");
+    let uploaded = |name: &str| fs::read(project.server(name).site.join("shared/page")).ok();
+    assert_eq!(uploaded("app1"), fs::read(project.folder().join("page")).ok());
+    assert_eq!(project.server("app1").site.mode("shared/page"), 0o640);
+    assert_eq!(uploaded("app2"), None, "it is no web server");
+    let trace = fs::read_to_string(project.sandbox.join("trace")).unwrap();
+    assert_eq!(trace, "begin\nend\n".repeat(3), "one server after the other");
+}
+
+#[test]
+fn a_rolling_task_serves_a_rollback_too() {
+    let project = project(&[("app1", "app"), ("app2", "app")]);
+    project.xtask("deploy staging").success();
+    project.xtask("deploy staging").success();
+    project.xtask("deploy rollback staging").success();
+    let trace = fs::read_to_string(project.sandbox.join("trace")).unwrap();
+    assert_eq!(trace, "begin\nend\n".repeat(6));
+}
+
+#[test]
+fn no_failure_inside_a_script_is_taken_for_success() {
+    let project = project(&[("app1", "app")]);
+    project.xtask("deploy staging").success();
+    for way in ["first-of-a-pipe", "subshell", "function", "if-body", "when-body", "background", "middle"] {
+        let id = format!("broken:{}", way.replace('-', "_"));
+        project.xtask(&format!("broken {way} staging")).fails_with(1).says(&id).says("status 3");
+    }
+    project.xtask("broken early-exit staging").fails_with(1).says("broken:early_exit");
+    assert!(!project.server("app1").site.exists("current/after-the-failure"));
+}
+
+#[test]
+fn the_failing_command_of_a_script_is_the_one_that_is_named() {
+    let project = project(&[("app1", "app")]);
+    project.xtask("deploy staging").success();
+    let output = project.xtask("broken middle staging").fails_with(1);
+    output.says("sh -c 'echo oh no; exit 3'").says("oh no").says("2 of 4");
+}
+
+#[test]
+fn errors_of_rust_bodies_tell_their_causes() {
+    let project = project(&[("app1", "app")]);
+    project.xtask("deploy staging").success();
+    project.xtask("broken on-host staging").fails_with(1).says("the server would not").says("status 3");
+    project.xtask("broken local staging").fails_with(1).says("the controller would not");
+}
+
+#[test]
+fn a_file_that_is_not_there_stops_the_deploy_before_it_is_published() {
+    let project = project(&[("app1", "app web")]);
+    fs::remove_file(project.folder().join("page")).unwrap();
+    project.xtask("deploy staging").fails_with(1).says("the page is not there").says("project/page");
+    assert!(!project.server("app1").site.has_current());
+}
