@@ -12,6 +12,8 @@ mod status;
 
 use std::collections::BTreeMap;
 
+pub(crate) use shared::upload;
+
 use crate::config::Stage;
 use crate::registry::Tasks;
 use crate::task::Facts;
@@ -165,4 +167,4 @@ fn groups() -> Vec<(TaskId, &'static str, Vec<TaskId>)> {
 }
 
 /// Shell functions about releases. They expect the path of the deployment in `root`.
-const RELEASES: &str = include_str!("releases.sh");
+pub(crate) const RELEASES: &str = include_str!("releases.sh");

@@ -66,6 +66,12 @@ fn has_own_ssh(shell: &Shell) -> bool {
         || plain(shell, &["config", "--get", "core.sshCommand"]).ignore_stdout().ignore_stderr().run().is_ok()
 }
 
+/// What `git --version` says here.
+pub(crate) fn git_version(root: &Path) -> Result<String> {
+    let version = output(&plain(&shell(root)?, &["--version"]).ignore_status())?;
+    Ok(String::from_utf8_lossy(&version.stdout).trim().to_owned())
+}
+
 /// Runs `git` to its end, whatever that is.
 pub(super) fn output(git: &Cmd<'_>) -> Result<Output> {
     git.output().map_err(|error| Error::task("can't run `git`").because(error).hint("is it installed?"))

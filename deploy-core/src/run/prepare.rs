@@ -29,7 +29,7 @@ impl Prepared {
 }
 
 /// What all programs of a stage share.
-pub(super) fn shell_of(stage: &Stage, nonce: String) -> Shell {
+pub(crate) fn shell_of(stage: &Stage, nonce: String) -> Shell {
     let settings = &stage.settings;
     Shell {
         nonce,

@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "repository",
     "flow",
     "run",
+    "doctor",
     "cli",
     "xtask",
 ];
