@@ -62,7 +62,7 @@ pub(super) fn remote<'s>(shell: &'s Shell, url: &Url, args: &[&str]) -> Cmd<'s> 
 
 /// Whether the user has told git which `ssh` to start; that one is left alone.
 fn has_own_ssh(shell: &Shell) -> bool {
-    ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| env::var_os(name).is_some())
+    ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| shell.var_os(name).is_some())
         || plain(shell, &["config", "--get", "core.sshCommand"]).ignore_stdout().ignore_stderr().run().is_ok()
 }
 

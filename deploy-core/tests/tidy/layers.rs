@@ -24,7 +24,7 @@ const LAYERS: &[&str] = &[
 ];
 
 /// Files that may start processes on this machine, or hand a shell to a task of the user's.
-const STARTERS: &[&str] = &["config/find.rs", "repository.rs", "task/cx.rs", "transport/"];
+const STARTERS: &[&str] = &["config/find.rs", "repository/", "task/cx.rs", "transport/"];
 
 const CORE: &str = "deploy-core/src/";
 
