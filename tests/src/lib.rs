@@ -27,6 +27,7 @@ mod redact;
 mod repo;
 mod sandbox;
 mod server;
+mod sessions;
 mod site;
 mod sshd;
 mod user;

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use crate::config::Stage;
+use crate::config::{Server, Stage};
 use crate::plan::Plan;
 use crate::registry::Tasks;
 use crate::script::{Hold, Script};
@@ -37,13 +37,18 @@ pub(crate) fn facts(stage: &Stage, plan: &Plan, token: &str) -> Facts {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let user = &stage.settings.local_user;
     let holder = format!("{user} on {host} since {now}: {} (process {})", plan.root, std::process::id());
-    let servers: Vec<_> = plan.servers().iter().map(|server| stage.servers[*server].label()).collect();
+    let servers: Vec<_> = plan.servers().iter().map(|server| lock_name(&stage.servers[*server])).collect();
     let text = |value: String| value.replace(['\n', '\r'], " ");
     let mut facts = Facts::default();
     facts.run.insert("token".to_owned(), token.to_owned());
     facts.run.insert("holder".to_owned(), text(holder));
     facts.run.insert("lock_list".to_owned(), text(servers.join(" ")));
     facts
+}
+
+/// How runs that meet call a server: without the user, since each may log in as somebody else.
+pub(crate) fn lock_name(server: &Server) -> String {
+    Server { user: None, ..server.clone() }.label()
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {

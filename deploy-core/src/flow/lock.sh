@@ -3,11 +3,9 @@
 #
 # take_lock TOKEN ABOUT SERVERS
 take_lock() {
-  lock=$root/.deploy/lock token=$1 tries=0
+  lock=$root/.deploy/lock token=$1 tries=0 seen=''
   mkdir -p -- "$root/.deploy"
-  printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token"
-  lock_beat
-  until ln -- "$lock.$token" "$lock" 2>/dev/null; do
+  until ask_for_lock "$@"; do
     holder='' about='' servers='' beat=0
     { read -r holder && read -r about && read -r servers; } 2>/dev/null <"$lock" || :
     if [ "$holder" = "$token" ]; then break; fi
@@ -16,17 +14,32 @@ take_lock() {
     if [ -n "$holder" ]; then judge_lock; fi
   done
   rm -f -- "$lock.$token"
-  # What runs left behind that ended without a farewell. Younger files may be another run's that is asking just now.
-  find "$root/.deploy" -maxdepth 1 -name 'lock.*' -mmin +5 -exec rm -f -- {} + 2>/dev/null || :
+  deploy_join
+  # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
+  find "$root/.deploy" -name 'lock.*' ! -name "lock.$token.*" -mmin +2 -exec rm -f -- {} + 2>/dev/null || :
 }
+# Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
+ask_for_lock() {
+  { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && lock_beat && true >>"$lock.$token.groups"; } 2>/dev/null || {
+    forget_lock
+    deploy_fail "nothing can be written to \`$root\`" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
+  }
+  ln -- "$lock.$token" "$lock" 2>/dev/null
+}
+forget_lock() { rm -f -- "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
 # What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
 judge_lock() {
   # A lock without a beat is being freed just now, or was made by hand: its age is the file's.
   { read -r beat <"$lock.$holder.beat"; } 2>/dev/null || beat=$(date -r "$lock" +%s 2>/dev/null) || return 0
   now=$(date +%s)
   age=$((now - beat))
+  # The clock was set back since: whether the holder lives shows in whether it beats.
+  if [ "$age" -lt 0 ]; then
+    if [ "$beat" != "$seen" ]; then seen=$beat first=$now; fi
+    age=$((now - first + 16))
+  fi
   if [ "$age" -le 15 ]; then
-    rm -f -- "$lock.$token" "$lock.$token.beat" "$lock.$token.groups"
+    forget_lock
     deploy_fact lock_held_by "$holder"
     deploy_fact lock_about "$about"
     deploy_fact lock_servers "$servers"
@@ -34,7 +47,7 @@ judge_lock() {
   elif [ "$age" -lt 30 ]; then
     sleep 1
   else
-    end_groups
+    end_groups "$lock.$holder.groups" 0
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
       read -r moved <"$lock.$token.stale" || moved=''
       if [ "$moved" != "$holder" ]; then ln -- "$lock.$token.stale" "$lock" || :; fi
@@ -43,21 +56,26 @@ judge_lock() {
     fi
   fi
 }
-# Ends what the holder still runs here: process groups that it wrote down, as long as they are programs of ours.
+# end_groups FILE TENTHS: ends the process groups that a run wrote down in FILE and that haven't left it, other than our
+# own, after up to so many tenths of a second. A number that by now is another program's is left alone.
 end_groups() {
-  [ -f "$lock.$holder.groups" ] || return 0
+  [ -f "$1" ] || return 0
   while read -r group; do
-    if grep -q 'iflag=fullblock' "/proc/$group/cmdline" 2>/dev/null; then
-      kill -s KILL -- "-$group" 2>/dev/null || :
-    fi
-  done <"$lock.$holder.groups"
+    case $group in +*) ;; *) continue ;; esac
+    group=${group#+}
+    if [ "$group" = "$deploy_group" ] || grep -q "^-$group\$" "$1"; then continue; fi
+    if [ -r "/proc/$group/cmdline" ] && ! grep -q 'iflag=fullblock' "/proc/$group/cmdline"; then continue; fi
+    deploy_await_group "$group" "$2"
+    kill -s KILL -- "-$group" 2>/dev/null || :
+  done <"$1"
 }
 lock_beat() { date +%s >"$lock.$token.new" && mv -f -- "$lock.$token.new" "$lock.$token.beat"; }
 free_lock() {
+  end_groups "$lock.$token.groups" 10
   holder=''
   read -r holder 2>/dev/null <"$lock" || :
   if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi
-  rm -f -- "$lock.$token" "$lock.$token.beat" "$lock.$token.groups"
+  forget_lock
 }
 # require_lock TOKEN: a run that has lost its lock must not go on.
 require_lock() {

@@ -154,10 +154,32 @@ release=$live
 if [ -z "$release" ]; then release=$(release_classes | awk '$2 == "good" { print $1; exit }'); fi
 [ -n "$release" ] || deploy_fail 'there is no release that was ever published' 'say which is to be: --release STAMP'"#),
     };
-    script(cx).then(super::lock::require(cx)).then(release).then(sh!(
-        r#"[ -d "$root/releases/$release" ] || deploy_fail "release $release isn't on this server" 'say which: --release STAMP'
-switch_link "$root/releases/$release" "$root/current""#
-    ))
+    let found = sh!(
+        r#"[ -d "$root/releases/$release" ] || deploy_fail "release $release isn't on this server" 'say which: --release STAMP'"#
+    );
+    script(cx)
+        .then(release)
+        .then(found)
+        .then(super::lock::require(cx))
+        .then(begin_switch(cx))
+        .then(super::lock::require(cx))
+        .then(sh!("switch_link \"$root/releases/$release\" \"$root/current\""))
+}
+
+/// Writes down what the switch is about to do, so that what it did can be told even if the run is killed in it.
+fn begin_switch(cx: &ServerCx<'_>) -> Script {
+    let settle = sh!("settle_records");
+    match (cx.known("new_release"), left_release(cx)) {
+        (Some(new), _) => settle.then(sh!("record {} publishing", new)),
+        (None, Some(left)) => settle.then(sh!("record {} leaving", left)),
+        (None, None) => settle,
+    }
+}
+
+/// The release that a rollback leaves.
+fn left_release<'c>(cx: &'c ServerCx<'_>) -> Option<&'c str> {
+    let is_rollback = cx.known("release").is_some() && cx.known("new_release").is_none();
+    cx.known("live").filter(|left| is_rollback && !left.is_empty() && cx.known("release") != Some(*left))
 }
 
 /// Puts back what was live before this run; where nothing was, nothing is.
@@ -169,22 +191,18 @@ fn undo_symlink(cx: &ServerCx<'_>) -> Script {
     let skip = sh!("if [ \"$live\" != \"$release\" ]; then deploy_skip 'the link was not switched'; fi");
     match cx.known("live") {
         None => script.then(sh!("deploy_note 'what was live before is not known; the link stays'")),
-        Some("") => script.then(skip).then(sh!("rm -f -- \"$root/current\"\ndeploy_note 'nothing is live, as before'")),
+        Some("") => script.then(skip).then(sh!("rm -f -- \"$root/current\"\nsettle_records\ndeploy_note 'nothing is live, as before'")),
         Some(live) => script.then(skip).then(sh!(
-            "before={}\nswitch_link \"$root/releases/$before\" \"$root/current\"\ndeploy_note \"switched back to $before\"",
+            "before={}\nswitch_link \"$root/releases/$before\" \"$root/current\"\nsettle_records\ndeploy_note \"switched back to $before\"",
             live
         )),
     }
 }
 
 fn mark_published(cx: &ServerCx<'_>) -> Script {
-    let script = script(cx)
-        .then(sh!("live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published"));
-    let left = cx.known("live").filter(|left| !left.is_empty());
-    match (left, cx.known("release"), cx.known("new_release")) {
-        (Some(left), Some(release), None) if left != release => script.then(sh!("record {} rolled_back", left)),
-        _ => script,
-    }
+    script(cx).then(sh!(
+        "live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published\nsettle_records"
+    ))
 }
 
 /// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count, and go first; those that were
@@ -200,6 +218,7 @@ fn cleanup(cx: &ServerCx<'_>) -> Script {
   if [ -L "$stale" ]; then rm -f -- "$stale"; fi
 done
 if [ -L "$root/releases/current" ]; then rm -f -- "$root/releases/current"; fi
+empty_trash
 old=$(release_classes | awk -v keep={} -v failed={} '
   $2 == "live" { kept++; next }
   $2 == "rolled_back" { if (kept + 0 >= keep) print $1; next }

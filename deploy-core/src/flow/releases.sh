@@ -27,6 +27,8 @@ release_classes() {
     length($1) != 14 || $1 ~ /[^0-9]/ { next }
     $1 == live { print $1, "live"; next }
     state[$1] == "published" { print $1, "good"; next }
+    state[$1] == "publishing" { print $1, "building"; next }
+    state[$1] == "leaving" { print $1, "rolled_back"; next }
     state[$1] != "" { print $1, state[$1]; next }
     { print $1, ($1 in logged) ? "good" : "unknown" }
   ' live="$live" part=records "$records" part=log "$log" part=names - | sort -r
@@ -50,6 +52,21 @@ record() {
   ' "$records" >"$root/.deploy/releases.$$"
   mv -f -- "$root/.deploy/releases.$$" "$root/.deploy/releases"
 }
+# Decides by what is live now what has become of the switch that was last begun: whoever began it may have been killed
+# before it could write that down. What is live has been published; of what isn't, `publishing` has failed, and `leaving`
+# has been left.
+settle_records() {
+  live_release
+  [ -f "$root/.deploy/releases" ] || return 0
+  live=$live now=$(date +%s) awk -F '\t' '
+    BEGIN { OFS = "\t"; live = ENVIRON["live"] }
+    $1 == live && $2 != "published" { $2 = "published"; if ($6 == "") $6 = ENVIRON["now"] }
+    $1 != live && $2 == "publishing" { $2 = "failed" }
+    $1 != live && $2 == "leaving" { $2 = "rolled_back" }
+    { print }
+  ' "$root/.deploy/releases" >"$root/.deploy/releases.$$"
+  mv -f -- "$root/.deploy/releases.$$" "$root/.deploy/releases"
+}
 # switch_link TARGET LINK: makes LINK point to TARGET in one step, and reads it back.
 switch_link() {
   if [ -d "$2" ] && [ ! -L "$2" ]; then
@@ -71,6 +88,9 @@ put_away() {
   for dir; do
     mv -f -- "$dir" "$root/.deploy/trash/${dir##*/}.$$" || deploy_note "can't move away $dir"
   done
+  empty_trash
+}
+empty_trash() {
   rm -rf -- "$root/.deploy/trash" || deploy_note "couldn't remove all of $root/.deploy/trash: the next clean-up tries again"
 }
 # link_shared SHARED LINK: links to what is shared, in place of whatever the repository ships there.

@@ -94,9 +94,8 @@ impl Run<'_> {
                 scope.spawn(|| link.connect());
             }
             scope.spawn(|| run.keepers.beat());
-            let error = run.all();
-            run.keepers.end();
-            error
+            let _farewell = Farewell(&run.keepers);
+            run.all()
         });
         let mut traffic = vec![Traffic::default(); self.stage.servers.len()];
         for link in &run.links {
@@ -105,6 +104,15 @@ impl Run<'_> {
         let facts = run.facts().clone();
         let printed = run.printed.into_inner().unwrap_or_else(PoisonError::into_inner);
         Finished { facts, printed, traffic, error }
+    }
+}
+
+/// Frees the lock however the run ends, by a panic too.
+struct Farewell<'k>(&'k Keepers);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -290,13 +298,14 @@ impl Executor<'_> {
         let stop = self.stop();
         let running = self.running(link, transport, prepared, &stop);
         let visit = Visit::new(&self.gates);
-        let permit = |task: usize| {
+        let permit = |task: usize, waiting: &mut dyn FnMut()| {
             let step = prepared.steps[task];
-            if self.waits_for_lock(step, &prepared.steps) && !self.keepers.wait_for(&self.lock_servers(), &stop) {
+            let waits = self.waits_for_lock(step, &prepared.steps);
+            if waits && !self.keepers.wait_for(&self.lock_servers(), &stop, waiting) {
                 return false;
             }
             if self.is_limited(step) {
-                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop);
+                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop, waiting);
             }
             true
         };
@@ -315,6 +324,8 @@ impl Executor<'_> {
                 if error.kind() == ErrorKind::Connection {
                     link.lost(&error);
                 }
+                // How far it came is not known: its last markers may be lost.
+                self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
                 watch.broken_off(error);
             }
         }

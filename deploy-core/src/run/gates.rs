@@ -17,12 +17,13 @@ pub(super) struct Gates {
 }
 
 impl Gates {
-    /// Returns when fewer than `limit` servers are inside of `step`, or the run is told to stop.
-    fn enter(&self, step: StepNo, limit: usize, stop: &Stop) {
+    /// Returns when fewer than `limit` servers are inside of `step`, or the run is told to stop; calls `waiting` until then.
+    fn enter(&self, step: StepNo, limit: usize, stop: &Stop, waiting: &mut dyn FnMut()) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         while inside.get(&step).copied().unwrap_or(0) >= limit && stop.requested().is_none() {
             let waited = self.left.wait_timeout(inside, Duration::from_millis(200));
             inside = waited.unwrap_or_else(PoisonError::into_inner).0;
+            waiting();
         }
         *inside.entry(step).or_default() += 1;
     }
@@ -47,8 +48,8 @@ impl<'g> Visit<'g> {
         Visit { gates, inside: Cell::new(None) }
     }
 
-    pub(super) fn enter(&self, step: StepNo, limit: usize, stop: &Stop) {
-        self.gates.enter(step, limit, stop);
+    pub(super) fn enter(&self, step: StepNo, limit: usize, stop: &Stop, waiting: &mut dyn FnMut()) {
+        self.gates.enter(step, limit, stop, waiting);
         self.inside.set(Some(step));
     }
 

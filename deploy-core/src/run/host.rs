@@ -48,7 +48,7 @@ impl Executor<'_> {
         let mut watch = Watch::new(self, link, &prepared).quietly();
         let stop = self.stop();
         let running = self.running(link, transport, &prepared, &stop);
-        running.run(&|_| true, &mut |report| watch.report(report))?;
+        running.run(&|_, _| true, &mut |report| watch.report(report))?;
         match watch.failures.pop() {
             Some(failed) => Err(failed.error),
             None => Ok(watch.found),

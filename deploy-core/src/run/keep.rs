@@ -53,16 +53,18 @@ impl Keepers {
         self.state().taken.clone()
     }
 
-    /// Waits until the lock is taken on all of `servers`; false if it can't be, or the run is told to stop.
-    pub(super) fn wait_for(&self, servers: &[ServerNo], stop: &Stop) -> bool {
+    /// Waits until the lock is taken on all of `servers`; false if it can't be, or the run is told to stop. Calls `waiting`
+    /// until then.
+    pub(super) fn wait_for(&self, servers: &[ServerNo], stop: &Stop, waiting: &mut dyn FnMut()) -> bool {
         let mut state = self.state();
         loop {
+            if servers.iter().all(|server| state.taken.contains(server)) {
+                return stop.requested().is_none();
+            }
             if state.refused || stop.requested().is_some() {
                 return false;
             }
-            if servers.iter().all(|server| state.taken.contains(server)) {
-                return true;
-            }
+            waiting();
             let waited = self.changed.wait_timeout(state, Duration::from_millis(200));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

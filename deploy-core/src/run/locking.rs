@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, ServerNo, StepNo};
+use crate::flow::lock::lock_name;
 use crate::plan::Leg;
 
 use super::execute::{Executor, Failed};
@@ -46,13 +47,16 @@ impl Executor<'_> {
         let mut told = false;
         loop {
             let failures = self.on_each(&servers, &|link| self.scripts(link, steps));
+            if let Some(error) = self.stop().requested() {
+                return vec![Failed { server: None, step: None, error }];
+            }
             let conflicts = self.conflicts(&failures);
             let Some((_, conflict)) = conflicts.first() else { return without_denied(failures) };
             let ours = conflicts.iter().all(|(_, conflict)| self.goes_on(conflict)) && start.elapsed() < MEETING;
             if !ours {
                 self.keepers.let_go();
             }
-            if self.stop().requested().is_some() || !ours && start.elapsed() >= patience {
+            if !ours && start.elapsed() >= patience {
                 return self.locked_out(failures, &conflicts);
             }
             if !ours && !told {
@@ -74,9 +78,9 @@ impl Executor<'_> {
     }
 
     fn goes_on(&self, conflict: &Conflict) -> bool {
-        let label = |server: &ServerNo| self.run.stage.servers[*server].label();
-        let ours: BTreeSet<_> = self.lock_servers().iter().map(label).collect();
-        let held: BTreeSet<_> = self.keepers.holds().iter().map(label).collect();
+        let name = |server: &ServerNo| lock_name(&self.run.stage.servers[*server]);
+        let ours: BTreeSet<_> = self.lock_servers().iter().map(name).collect();
+        let held: BTreeSet<_> = self.keepers.holds().iter().map(name).collect();
         conflict.is_ours(&ours, &held)
     }
 

@@ -13,8 +13,9 @@ use crate::transport::{Exit, Output, Process, Stdin, Transport};
 
 use super::Stop;
 
-/// How often a running program is told that we are still here. It gives up after three times as long.
-const BEAT: Duration = Duration::from_secs(15);
+/// How often a running program is told that we are still here. It gives up after 45 seconds, and what it
+/// holds counts as abandoned after 30.
+const BEAT: Duration = Duration::from_secs(10);
 
 /// How often a request to stop is looked for.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -26,6 +27,9 @@ const GRACE: Duration = Duration::from_secs(8);
 const PIECE: usize = 64 * 1024;
 
 type BoxedStdin = Box<dyn Stdin>;
+
+/// Decides whether a task may begin, and calls the second function while it hasn't.
+pub(super) type Permit<'p> = dyn Fn(usize, &mut dyn FnMut()) -> bool + 'p;
 
 /// A program on its way.
 pub(super) struct Running<'p> {
@@ -41,7 +45,7 @@ pub(super) struct Running<'p> {
 
 impl Running<'_> {
     /// Runs the program to its end and hands each report to `on`. For a task that waits, `permit` returns when it is
-    /// decided whether it may begin.
+    /// decided whether it may begin; meanwhile it calls what it is given, at least every few seconds.
     ///
     /// Returns the process, which goes on where the program holds something.
     ///
@@ -49,7 +53,7 @@ impl Running<'_> {
     ///
     /// When the connection was lost, the program ended before it was done, or the run was told to stop. A task that fails
     /// is no error here: the program reports it.
-    pub(super) fn run(self, permit: &dyn Fn(usize) -> bool, on: &mut dyn FnMut(Report)) -> Result<Process, Error> {
+    pub(super) fn run(self, permit: &Permit<'_>, on: &mut dyn FnMut(Report)) -> Result<Process, Error> {
         std::thread::scope(|scope| {
             let mut process = self.transport.exec(&self.program.command());
             process.stdin.send(self.program.text.clone());
@@ -79,7 +83,7 @@ impl Running<'_> {
 struct Talk<'t, 's, 'e> {
     running: &'s Running<'s>,
     scope: &'s Scope<'s, 'e>,
-    permit: &'t dyn Fn(usize) -> bool,
+    permit: &'t Permit<'t>,
     on: &'t mut dyn FnMut(Report),
     input: Input<'s>,
     /// When the program was last told that we are here; `None` while it isn't listening.
@@ -121,19 +125,33 @@ impl Talk<'_, '_, '_> {
         self.heard = true;
         match report {
             Report::Waiting(task) => {
-                let word = if (self.permit)(task) { b"." } else { b"n" };
+                let word = if self.decide(task) { b"." } else { b"n" };
                 self.input.send(word);
             }
             Report::Began(task) if self.running.program.gated && self.running.program.fed.first() == Some(&task) => {
                 self.feed();
             }
-            Report::Ended(task, _) if self.running.program.beats_after == Some(task) => {
-                self.beaten = Some(Instant::now())
+            Report::Began(task) | Report::Ended(task, _) if self.running.program.beats_after == Some(task) => {
+                let from_its_end = self.running.program.fed.contains(&task);
+                if !from_its_end || matches!(report, Report::Ended(..)) {
+                    self.beaten = self.beaten.or(Some(Instant::now()));
+                }
             }
             Report::Finished => self.finished = true,
             _ => {}
         }
         (self.on)(report);
+    }
+
+    /// Asks whether a task may begin, and lets the program know that the answer is still to come.
+    fn decide(&mut self, task: usize) -> bool {
+        let (input, mut told) = (&mut self.input, Instant::now());
+        (self.permit)(task, &mut || {
+            if told.elapsed() >= BEAT {
+                told = Instant::now();
+                input.send(b"w");
+            }
+        })
     }
 
     /// Begins to send the payloads.

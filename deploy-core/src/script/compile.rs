@@ -61,7 +61,8 @@ pub struct Program {
     pub text: Vec<u8>,
     /// The steps of each task, as an error report shows them, the first at 0. A step inside a condition counts too.
     pub steps: Vec<Vec<String>>,
-    /// The task after whose end the controller's beats are read; `None` when they are read from the start.
+    /// The task from which on the controller's beats are read: from its end if it reads a payload, else from its
+    /// beginning. `None` when they are read from the start.
     pub beats_after: Option<usize>,
     /// The tasks that read a payload.
     pub fed: Vec<usize>,
@@ -101,10 +102,7 @@ pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
     let beats_after = tasks.iter().rposition(|task| task.payload.is_some() || task.gated);
     let mut compiler = Compiler { shell, text: Vec::new(), steps: Vec::new() };
     for (number, task) in tasks.iter().enumerate() {
-        compiler.task(number, task);
-        if shell.lifeline && beats_after == Some(number) {
-            compiler.line("deploy_watch");
-        }
+        compiler.task(number, task, shell.lifeline && beats_after == Some(number));
     }
     compiler.footer(shell.lifeline && beats_after.is_none(), tasks.iter().find_map(|task| task.hold.as_ref()));
     compiler.header(tasks);
@@ -173,19 +171,29 @@ impl Compiler<'_> {
             self.function("deploy_on_beat", on_beat);
             self.function("deploy_on_end", on_end);
         } else if self.shell.lifeline {
-            self.line("deploy_on_end() { :; }");
+            self.line("deploy_on_beat() { :; }\ndeploy_on_end() { :; }");
+        }
+        if self.shell.lifeline {
+            // A reader that is gone must not end the shell before it has given up what it holds.
+            self.line("trap : PIPE\ndeploy_find_group");
+        }
+        if self.shell.groups_file.is_some() {
+            self.line("deploy_join");
         }
         if watch_first {
             self.line("deploy_watch");
         }
         self.line("deploy_main");
+        if hold.is_some() {
+            self.line("if [ -n \"${deploy_holds-}\" ]; then deploy_settle; deploy_both z; deploy_stay; exit; fi");
+        }
+        if self.shell.groups_file.is_some() {
+            self.line("deploy_leave");
+        }
         if self.shell.lifeline {
             self.line("[ -z \"${deploy_watcher-}\" ] || kill -s KILL \"$deploy_watcher\" 2>/dev/null || :");
         }
         self.line("deploy_both z");
-        if hold.is_some() {
-            self.line("[ -z \"${deploy_holds-}\" ] || deploy_hold <&3 >/dev/null 2>&1 8>&- 9>&-");
-        }
     }
 
     /// A function of the program's own shell.
@@ -199,11 +207,15 @@ impl Compiler<'_> {
         self.line("}");
     }
 
-    fn task(&mut self, number: usize, task: &TaskScript) {
+    /// `watch`: the task is the last that reads the standard input; behind it the watcher does.
+    fn task(&mut self, number: usize, task: &TaskScript, watch: bool) {
         let (body, steps) = Body::of(task, self.shell);
         self.steps.push(steps);
         if task.gated {
             self.line(format!("deploy_gate {number} || return 0"));
+        }
+        if watch && task.payload.is_none() {
+            self.line("deploy_watch");
         }
         self.line(format!("deploy_both b {number}"));
         self.line("(");
@@ -216,6 +228,9 @@ impl Compiler<'_> {
         self.line(format!("deploy_end {number} \"$?\" || return 0"));
         if task.hold.is_some() {
             self.line("deploy_holds=yes");
+        }
+        if watch && task.payload.is_some() {
+            self.line("deploy_watch");
         }
     }
 

@@ -1,10 +1,24 @@
 # Marks both streams, so that what was written before is known to have arrived.
 deploy_both() { deploy_mark "$@"; printf '\036%s %s\n' "$deploy_nonce" "$*" >&8; }
 deploy_end() { deploy_both e "$1" "$2"; return "$2"; }
-# Waits for the controller's word: a dot is yes.
+# The controller's next byte; nothing at end-of-file, or after too long a silence.
+deploy_word() {
+  if command -v timeout >/dev/null 2>&1; then
+    timeout SILENCE dd bs=1 count=1 2>/dev/null
+  else
+    dd bs=1 count=1 2>/dev/null
+  fi
+}
+# Waits for the controller's word: a dot is yes, and a w that it is still deciding.
 deploy_gate() {
   deploy_mark g "$1"
-  [ "$(dd bs=1 count=1 2>/dev/null <&3)" = . ]
+  while :; do
+    case $(deploy_word <&3) in
+      .) return 0 ;;
+      w) deploy_on_beat ;;
+      *) return 1 ;;
+    esac
+  done
 }
 # As many blocks of 64 KiB, and a rest: dd takes exactly these bytes.
 deploy_blocks() {
@@ -16,29 +30,67 @@ deploy_find_group() {
   deploy_group=$$
   if [ -r "/proc/$$/stat" ]; then read -r _ _ _ _ deploy_group _ <"/proc/$$/stat"; fi
 }
-# The lifeline: the controller sends a byte now and then. Returns at end-of-file, or after too long a silence.
-deploy_listen() {
-  deploy_limit='timeout SILENCE'
-  command -v timeout >/dev/null 2>&1 || deploy_limit=
-  while [ -n "$($deploy_limit dd bs=1 count=1 2>/dev/null)" ]; do "$@"; done
+# Writes the process group down where the run's lock is held, until deploy_leave: who takes the lock over may end it.
+deploy_join() { deploy_write_group +; }
+deploy_leave() { deploy_write_group -; }
+deploy_write_group() {
+  [ ! -e "${deploy_groups-}" ] || { echo "$1$deploy_group" >>"$deploy_groups"; } 2>/dev/null || :
 }
-# In the background: when the controller is gone, the process group is ended.
+# Whether a process group has members other than zombies and, in its own group, this shell.
+deploy_group_lives() {
+  deploy_self=
+  { read -r deploy_self _ </proc/self/stat; } 2>/dev/null || return 0
+  for deploy_stat in /proc/[0-9]*/stat; do
+    { read -r deploy_line <"$deploy_stat"; } 2>/dev/null || continue
+    case ${deploy_line##*) } in
+      Z*) ;;
+      *" $1 "*)
+        deploy_fields=${deploy_line##*) }
+        deploy_fields=${deploy_fields#* }
+        deploy_fields=${deploy_fields#* }
+        [ "${deploy_fields%% *}" != "$1" ] || [ "${deploy_line%% *}" = "$deploy_self" ] || return 0
+        ;;
+    esac
+  done
+  return 1
+}
+# Gives a process group up to TENTHS of a second to end.
+deploy_await_group() {
+  deploy_tenths=$2
+  while [ "$deploy_tenths" -gt 0 ] && deploy_group_lives "$1"; do
+    sleep 0.1 2>/dev/null || sleep 1
+    deploy_tenths=$((deploy_tenths - 1))
+  done
+}
+# In the background: the lifeline. The controller sends a byte now and then; at end-of-file, or after too long a silence,
+# the process group is ended, and what the program held is given up. A program that has settled is not ended.
 deploy_watch() {
-  deploy_find_group
-  if [ -n "${deploy_groups-}" ]; then { echo "$deploy_group" >>"$deploy_groups"; } 2>/dev/null || :; fi
   (
     trap '' HUP INT TERM
-    deploy_listen :
+    trap deploy_settled=yes USR1
+    while [ -n "$(deploy_word)" ]; do deploy_on_beat; done
+    [ -n "${deploy_settled-}" ] || kill -s TERM -- "-$deploy_group"
+    [ -n "${deploy_settled-}" ] || deploy_await_group "$deploy_group" 10
     deploy_on_end
-    kill -s TERM -- "-$deploy_group"
-    sleep 5
-    kill -s KILL -- "-$deploy_group"
+    if [ -z "${deploy_settled-}" ]; then
+      deploy_await_group "$deploy_group" 40
+      kill -s KILL -- "-$deploy_group"
+    fi
   ) <&3 >/dev/null 2>&1 8>&- 9>&- &
   deploy_watcher=$!
 }
-# Stays on the server until the controller is done or gone.
-deploy_hold() {
+# The program is done, and from here on only holds: the end of its input is a farewell. This must be so before the
+# controller is told, which may close the input at once.
+deploy_settle() {
   trap '' HUP INT TERM
-  deploy_listen deploy_on_beat
-  deploy_on_end
+  deploy_settled=yes
+  [ -z "${deploy_watcher-}" ] || kill -s USR1 "$deploy_watcher"
+}
+# Stays on the server until the controller is done or gone. A watcher that was told before it listened starts again.
+deploy_stay() {
+  if [ -n "${deploy_watcher-}" ]; then
+    wait "$deploy_watcher" && return 0
+  fi
+  deploy_watch
+  wait "$deploy_watcher"
 }

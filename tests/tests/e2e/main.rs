@@ -20,3 +20,4 @@ mod rollback;
 mod ssh;
 mod tasks;
 mod traffic;
+mod trials;

@@ -187,8 +187,11 @@ impl Actor {
         let Charge { wire, waker, keepalive, .. } = &mut self.charge;
         let is_listening = self.channels.is_listening() || !self.jobs.is_empty() || !self.pumps.is_empty();
         let mut interest = wire.take_interest();
-        // Without a channel nothing takes in what the server sends, so it must not wake us, nor can it be judged.
+        // Without a channel nothing takes in what the server sends, so it must not wake us, nor can it be judged. But the
+        // connection may end.
         interest.set(PollFlags::IN, is_listening);
+        #[cfg(target_os = "linux")]
+        interest.set(PollFlags::RDHUP, !is_listening);
         let alive_for = keepalive.time_left(Instant::now()).filter(|_| is_listening);
         let timeout = [alive_for, self.channels.time_left()].into_iter().flatten().min();
         let mut fds = vec![
@@ -201,12 +204,16 @@ impl Actor {
         if fds[0].revents().contains(PollFlags::IN) {
             waker.take();
         }
-        let is_heard = fds[1].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
-        if is_heard {
-            wire.acknowledge();
-        }
+        let socket = fds[1].revents();
         let now = Instant::now();
-        if is_heard || !is_listening {
+        if socket.contains(PollFlags::IN) {
+            wire.acknowledge();
+            keepalive.heard(now);
+        }
+        if !is_listening {
+            if !(socket - PollFlags::OUT).is_empty() {
+                return Err("the server closed the connection".into());
+            }
             keepalive.heard(now);
         }
         keepalive.step(wire, now)

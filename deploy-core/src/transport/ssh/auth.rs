@@ -71,7 +71,7 @@ impl Authentication<'_> {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.refused("")),
             Err(Stop::TooManyRefusals) => Err(self
-                .refused("\nother keys were not tried: servers hang up after too many refusals")
+                .refused("\nno more was tried: servers hang up after too many refusals")
                 .hint("name the right key as `identity_files` in deploy.toml, or as `IdentityFile` in ~/.ssh/config")),
             Err(Stop::Broken(fault)) => Err(self.broken(&fault)),
         }
@@ -101,10 +101,10 @@ impl Authentication<'_> {
             outcome = self.try_keys(keys)?;
         }
         if outcome.is_none() && self.offers("keyboard-interactive") {
-            outcome = self.answer_questions()?;
+            outcome = self.try_typing("keyboard-interactive", Self::answer_questions)?;
         }
         if outcome.is_none() && self.offers("password") {
-            outcome = self.try_password()?;
+            outcome = self.try_typing("password", Self::send_password)?;
         }
         Ok(outcome)
     }
@@ -244,9 +244,14 @@ impl Authentication<'_> {
         self.wire.wait(self.deadline, |session| sys::log_in_with_key(session, &user, blob, sign))
     }
 
-    fn answer_questions(&mut self) -> Result<Option<AttemptOutcome>, Stop> {
+    /// Tries a way in for which a person is asked, until it is clear that it leads nowhere.
+    fn try_typing(
+        &mut self,
+        method: &str,
+        once: impl Fn(&mut Self) -> Result<AttemptOutcome, Fault>,
+    ) -> Result<Option<AttemptOutcome>, Stop> {
         for _ in 0..PASSWORD_TRIES {
-            match self.attempt("keyboard-interactive".into(), |own| own.answer_once())? {
+            match self.attempt(method.into(), &once)? {
                 AttemptOutcome::Refused => {}
                 AttemptOutcome::Unusable(_) => break,
                 outcome => return Ok(Some(outcome)),
@@ -255,7 +260,7 @@ impl Authentication<'_> {
         Ok(None)
     }
 
-    fn answer_once(&mut self) -> Result<AttemptOutcome, Fault> {
+    fn answer_questions(&mut self) -> Result<AttemptOutcome, Fault> {
         let started = Instant::now();
         let (user, socket) = (&self.config.user, self.wire.socket_handle());
         let mut answers = Answers {
@@ -279,17 +284,6 @@ impl Authentication<'_> {
         let outcome = self.judge(result)?;
         self.forget_if_refused(&outcome, password.as_deref());
         Ok(outcome)
-    }
-
-    fn try_password(&mut self) -> Result<Option<AttemptOutcome>, Stop> {
-        for _ in 0..PASSWORD_TRIES {
-            match self.attempt("password".into(), |own| own.send_password())? {
-                AttemptOutcome::Refused => {}
-                AttemptOutcome::Unusable(_) => break,
-                outcome => return Ok(Some(outcome)),
-            }
-        }
-        Ok(None)
     }
 
     fn send_password(&mut self) -> Result<AttemptOutcome, Fault> {

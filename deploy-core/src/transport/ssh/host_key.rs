@@ -103,9 +103,7 @@ impl<'a> Trust<'a> {
             _ => String::new(),
         };
         let (label, kind, fingerprint) = (self.label, key.kind(), key.fingerprint());
-        format!(
-            "The host key of `{label}` is not known. It is\n{kind} {fingerprint}{other}\nIs it the right one? [y/N] "
-        )
+        format!("The host key of `{label}` is not known. It is\n{kind} {fingerprint}{other}\nIs it the right one?")
     }
 
     fn unknown(&self, key: &HostKey, other: Option<&Place>) -> Error {

@@ -80,7 +80,8 @@ impl Port {
 
     /// Ends the channel; `Ok(false)` until it is closed. `unsent` is what the last write left over.
     pub(super) fn close(&mut self, wire: &Wire, unsent: &[u8]) -> Result<bool, Fault> {
-        if self.half_read {
+        if !self.eof_sent || self.half_read {
+            // Also where it leads to nothing: while we wait for room, somebody has to take in what the server sends.
             self.take_in(wire)?;
         }
         if self.half_written {

@@ -136,6 +136,6 @@ fn logging_out_is_quick_whatever_still_runs() {
     assert!(process.next(Instant::now() + Duration::from_secs(10)).is_some());
     let started = Instant::now();
     drop(connection);
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(5));
     assert!(matches!(finish(process).end, Output::Lost(_)));
 }

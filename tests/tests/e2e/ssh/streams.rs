@@ -114,6 +114,19 @@ fn a_server_that_allows_one_session_runs_one_after_the_other() {
 }
 
 #[test]
+fn a_server_that_allows_no_session_says_so_each_time() {
+    let lab = Lab::new();
+    let mut sshd = lab.sshd("app", &["MaxSessions 0"]);
+    let connection = lab.log_in(sshd.port());
+    for _ in 0..2 {
+        let end = run(&connection, "true").end;
+        assert!(matches!(&end, Output::Lost(error) if error.to_string().contains("MaxSessions")), "{end:?}");
+    }
+    sshd.kill();
+    assert!(matches!(run(&connection, "true").end, Output::Lost(_)));
+}
+
+#[test]
 fn what_a_command_leaves_running_does_not_matter_to_who_stops_listening() {
     let (_lab, _sshd, connection) = server();
     // More than the server has sessions: each is given back although something still holds its output open.
