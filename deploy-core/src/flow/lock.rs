@@ -92,3 +92,18 @@ deploy_note "broke the lock of $about""#,
         force
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::stage;
+
+    #[test]
+    fn runs_that_log_in_as_different_users_call_a_server_the_same() {
+        let [mut own, mut other] =
+            [stage(&["app1 app"]), stage(&["app1 app"])].map(|mut stage| stage.servers.remove(0));
+        (own.user, other.user) = (Some("ada".into()), Some("bob".into()));
+        assert_ne!(own.label(), other.label());
+        assert_eq!(lock_name(&own), lock_name(&other));
+    }
+}

@@ -314,9 +314,10 @@ fn of_two_runs_at_once_exactly_one_goes_on() {
         assert!(results.iter().flatten().all(|error| error.kind() == ErrorKind::Locked), "{results:?}");
         assert_eq!(bench.log().len(), won * 6, "{:?}", bench.log());
         for server in ["app1", "app2", "app3"] {
-            let records = std::fs::read_dir(bench.folder.path().join(server).join(".deploy")).unwrap();
-            let left: Vec<_> = records.map(|entry| entry.unwrap().file_name()).collect();
-            assert!(left.is_empty(), "{left:?}");
+            let left = std::fs::read_dir(bench.folder.path().join(server).join(".deploy")).unwrap();
+            let left: Vec<_> =
+                left.flatten().map(|file| (file.file_name(), std::fs::read_to_string(file.path()))).collect();
+            assert!(left.is_empty(), "{left:?} {results:?}");
         }
     }
 }
@@ -336,4 +337,18 @@ fn a_hook_before_everything_waits_for_the_lock_of_all_servers() {
     assert!(error.to_string().contains("app2: `deploy:lock`: the stage is locked by Bob on vm since noon"), "{error}");
     assert_eq!(bench.log(), Vec::<String>::new());
     assert!(!bench.folder.path().join("app1/.deploy/lock").exists());
+}
+
+#[test]
+fn a_task_that_panics_leaves_no_lock() {
+    let mut tasks = stock();
+    tasks.task(Task::local(id("panic"), "Panic", |_| panic!("a mistake in a task")));
+    tasks.hook(When::After(id("slow")), id("panic"));
+    let bench = Bench::new(2);
+    let ended = std::thread::scope(|scope| scope.spawn(|| bench.run(&tasks, "slow")).join());
+    assert!(ended.is_err());
+    assert_eq!(bench.log().len(), 4, "{:?}", bench.log());
+    for server in ["app1", "app2"] {
+        assert!(!bench.folder.path().join(server).join(".deploy/lock").exists());
+    }
 }

@@ -79,18 +79,16 @@ deploy_watch() {
   ) <&3 >/dev/null 2>&1 8>&- 9>&- &
   deploy_watcher=$!
 }
-# The program is done, and from here on only holds: the end of its input is a farewell. This must be so before the
-# controller is told, which may close the input at once.
+# Before the program says that it is done: there is nothing left to be ended, least of all by another keeper of the run.
 deploy_settle() {
   trap '' HUP INT TERM
+  deploy_leave
   deploy_settled=yes
-  [ -z "${deploy_watcher-}" ] || kill -s USR1 "$deploy_watcher"
+  if [ -n "${deploy_watcher-}" ]; then kill -s USR1 "$deploy_watcher"; else deploy_watch; fi
 }
 # Stays on the server until the controller is done or gone. A watcher that was told before it listened starts again.
 deploy_stay() {
-  if [ -n "${deploy_watcher-}" ]; then
-    wait "$deploy_watcher" && return 0
-  fi
+  wait "$deploy_watcher" && return 0
   deploy_watch
   wait "$deploy_watcher"
 }

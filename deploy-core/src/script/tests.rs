@@ -428,3 +428,40 @@ fn shellcheck(text: &[u8]) {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// A program that holds a lock stays until its input ends, gives the lock up, and ends nothing that it started.
+#[test]
+fn a_program_that_holds_something_gives_it_up_at_the_end_of_its_input() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    for shell in SHELLS {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        let hold = Hold { on_beat: sh!("echo beat >>{}", file("held")), on_end: sh!("echo end >>{}", file("held")) };
+        let script = sh!("( sleep 1; : >{} ) >/dev/null 2>&1 &", file("daemon"));
+        let tasks = [TaskScript { hold: Some(hold), ..task(script) }];
+        let program = compile(&tasks, &Shell { lifeline: true, ..settings() }).unwrap();
+        let path = path_with(shell);
+        let mut child = Command::new(path.path().join("sh"))
+            .args(["-c", &program.command()])
+            .env("PATH", format!("{}:/usr/bin:/bin", path.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&program.text).unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(std::result::Result::ok);
+        assert!(lines.into_iter().any(|line| line.ends_with(" z")), "{shell}");
+        stdin.write_all(b".").unwrap();
+        drop(stdin);
+        let start = std::time::Instant::now();
+        assert!(child.wait().unwrap().success(), "{shell}");
+        assert!(start.elapsed() < std::time::Duration::from_millis(900), "{shell}: {:?}", start.elapsed());
+        assert_eq!(std::fs::read_to_string(file("held")).unwrap(), "beat\nend\n", "{shell}");
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        assert!(std::path::Path::new(&file("daemon")).exists(), "{shell}: what it started was ended");
+    }
+}
