@@ -1,6 +1,5 @@
 //! Starting git on the controller: never with a question, never with a secret in its arguments.
 
-use std::env;
 use std::path::Path;
 use std::process::Output;
 
