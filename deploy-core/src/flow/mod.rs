@@ -75,8 +75,8 @@ pub(crate) fn live_now(stage: &Stage, facts: &Facts) -> Option<String> {
         }
     }
     let line = |(release, servers): (&str, Vec<String>)| match release {
-        "" => format!("nothing is live on {}", servers.join(", ")),
-        _ => format!("release {release} is live on {}", servers.join(", ")),
+        "" => format!("  nothing is live on {}", servers.join(", ")),
+        _ => format!("  release {release} is live on {}", servers.join(", ")),
     };
     let lines: Vec<_> = live.into_iter().map(line).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
