@@ -10,6 +10,9 @@ use crate::error::{Error, Result, nearest};
 use crate::script::Script;
 use crate::task::{Dir, Opt, Servers, Task, TaskId, When};
 
+/// The commands of the tool itself.
+pub(crate) const OWN_COMMANDS: [&str; 2] = ["tasks", "doctor"];
+
 /// A crate's worth of tasks. The type is the recipe's configuration: `[recipes.NAME]`.
 ///
 /// [`Default`] is what `cargo xtask tasks` shows where no stage is chosen.
@@ -232,6 +235,10 @@ impl Tasks {
             }
         }
         for task in self.tasks.values() {
+            if task.id.words().next().is_some_and(|word| OWN_COMMANDS.contains(&word.as_str())) {
+                problems
+                    .push(format!("a task can't be called `{}`: its first word is a command of this tool", task.id));
+            }
             for named in task.needs.iter().chain(&task.steps).chain(&task.without).chain(&task.on_failure) {
                 self.must_exist(named, &format!("`{}` names it", task.id), &mut problems);
             }

@@ -10,19 +10,20 @@ use std::time::Instant;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::{self, ListRequest, Mode, Parsed, Request, RunRequest};
+use crate::cli::{self, DoctorRequest, ListRequest, Mode, Parsed, Request, RunRequest};
 use crate::config::{Command, Config, LoadRequest, Stage, TransportKind};
+use crate::doctor::Doctor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Outline};
 use crate::flow;
 use crate::plan::Plan;
-use crate::registry::{Recipe, Tasks};
+use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, nonce, preview};
 use crate::task::{Facts, Task, TaskId, When};
 use crate::transport::Connect;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Ui, Verbosity};
+use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Terminal, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
 
@@ -130,6 +131,10 @@ impl Xtask {
             Parsed::Clap(error) => clap_exit(&error, config.err()),
             Parsed::Request(Request::Tasks(request)) => list(&tasks, commands, &request),
             Parsed::Request(Request::Command(name, args)) => run_command(&config?, &name, &args),
+            Parsed::Request(Request::Doctor(request)) => {
+                load.set.clone_from(&request.set);
+                self.examine(&Config::load(&load)?, &request, surroundings)
+            }
             Parsed::Request(Request::Run(request)) => {
                 load.set = request.set.clone();
                 self.run_task(&Config::load(&load)?, &request, surroundings)
@@ -151,7 +156,7 @@ impl Xtask {
                 .or_else(user_name)
                 .unwrap_or_else(|| "unknown".to_owned()),
             reserved_stages: cli::words(&tasks, Some("deploy")),
-            reserved_commands: cli::words(&tasks, None).into_iter().chain(["tasks".to_owned()]).collect(),
+            reserved_commands: cli::words(&tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
             recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })
@@ -181,11 +186,31 @@ impl Xtask {
         Ok(tasks)
     }
 
-    fn run_task(&self, config: &Config, request: &RunRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let mut stage = config.stage(&request.stage)?.clone();
+    /// The stage `name`, with the settings that recipes add, and its tasks.
+    fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
+        let mut stage = config.stage(name)?.clone();
         let tasks = self.tasks(Some(&stage))?;
         problems_as_error(&tasks)?;
         tasks.apply_settings(&mut stage.settings);
+        Ok((stage, tasks))
+    }
+
+    fn examine(&self, config: &Config, request: &DoctorRequest, surroundings: Surroundings) -> Result<ExitCode> {
+        let (stage, _) = self.stage(config, &request.stage)?;
+        request.filter.check(&stage)?;
+        let (stop, interrupted) = watch_signals()?;
+        let ask = Arc::new(Terminal::alone(surroundings, interrupted));
+        let doctor = Doctor { config, stage: &stage, filter: &request.filter, ask, stop };
+        let diagnosis = doctor.examine()?;
+        match request.json {
+            true => ui::print_data(&diagnosis.json())?,
+            false => ui::print_page(&diagnosis.lines(request.quiet), surroundings)?,
+        }
+        Ok(ExitCode::from(diagnosis.exit_code()))
+    }
+
+    fn run_task(&self, config: &Config, request: &RunRequest, surroundings: Surroundings) -> Result<ExitCode> {
+        let (stage, tasks) = self.stage(config, &request.stage)?;
         request.filter.check(&stage)?;
         let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
         match request.mode {

@@ -22,6 +22,7 @@ mod output;
 mod process;
 mod project;
 mod proxy;
+mod reaper;
 mod redact;
 mod repo;
 mod sandbox;

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::output::Output;
 use crate::process::{self, Running};
+use crate::reaper;
 use crate::redact::Redactions;
 
 /// A temporary folder, and an environment in which nothing of the machine's own configuration shows: an empty home, no
@@ -28,7 +29,9 @@ const MARK: &str = "E2E_SANDBOX";
 impl Sandbox {
     /// An empty folder with a home in it.
     pub fn new() -> Arc<Sandbox> {
-        let guard = tempfile::Builder::new().prefix("e2e-").tempdir().expect("a temporary folder can be made");
+        reaper::watch();
+        let guard =
+            tempfile::Builder::new().prefix(&reaper::prefix()).tempdir().expect("a temporary folder can be made");
         let folder = guard.path().canonicalize().expect("the folder exists");
         for name in ["home", "tmp"] {
             std::fs::create_dir(folder.join(name)).expect("a folder can be made");

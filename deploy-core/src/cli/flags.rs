@@ -49,24 +49,27 @@ pub(super) fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
         true => command.arg(branch()),
         false => command,
     };
-    command.args(choosing()).args(showing())
+    command.args(choosing()).arg(lock_wait()).args(showing())
 }
 
-fn branch() -> Arg {
+pub(super) fn branch() -> Arg {
     flag("branch", "Deploy this branch, tag or commit").visible_alias("revision").value_name("NAME")
 }
 
 /// What is run, and where.
-fn choosing() -> [Arg; 4] {
+pub(super) fn choosing() -> [Arg; 3] {
     let list = |name, about| flag(name, about).value_delimiter(',').action(ArgAction::Append);
     [
         list("hosts", "Only these servers, separated by commas").value_name("HOST"),
         list("roles", "Only servers with one of these roles").value_name("ROLE"),
         flag("set", "Override a setting (can be repeated)").value_name("KEY=VALUE").action(ArgAction::Append),
-        flag("lock-wait", "Wait this long, such as 5m, for another run to free the stage's lock")
-            .value_name("TIME")
-            .value_parser(time),
     ]
+}
+
+fn lock_wait() -> Arg {
+    flag("lock-wait", "Wait this long, such as 5m, for another run to free the stage's lock")
+        .value_name("TIME")
+        .value_parser(time)
 }
 
 /// Whether it is run, and how that is shown.

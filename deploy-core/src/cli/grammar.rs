@@ -10,12 +10,12 @@ use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command};
 
 use crate::config;
 use crate::error::{Error, Result};
-use crate::registry::Tasks;
+use crate::registry::{OWN_COMMANDS, Tasks};
 use crate::task::{Task, TaskId};
 use crate::ui::Verbosity;
 
 use super::flags::{self, flag};
-use super::{ListRequest, Request, RunRequest, texts};
+use super::{DoctorRequest, ListRequest, Request, RunRequest, texts};
 
 /// What became of the command line.
 pub(crate) enum Parsed {
@@ -46,7 +46,15 @@ impl Word<'_> {
 }
 
 /// The command that lists tasks.
-const TASKS: &str = "tasks";
+const TASKS: &str = OWN_COMMANDS[0];
+
+/// The command that examines a stage.
+const DOCTOR: &str = OWN_COMMANDS[1];
+
+/// Whether `name` is a command of the tool itself. The registry's check refuses tasks that are called so.
+fn is_own(name: &str) -> bool {
+    OWN_COMMANDS.contains(&name)
+}
 
 /// Parses `args`, without the program's name, for the commands that `tasks` and `commands` make.
 ///
@@ -82,7 +90,7 @@ fn stage_first(args: &[OsString], words: &Word<'_>) -> Option<Error> {
     let texts: Vec<_> = texts.flat_map(|text| text.split(':')).map(|word| word.replace('_', "-")).collect();
     let [stage, task @ ..] = texts.as_slice() else { return None };
     let known = task.iter().try_fold(words, |word, name| word.below.get(name))?;
-    let is_task = !task.is_empty() && known.task.is_some() && !words.below.contains_key(stage) && stage != TASKS;
+    let is_task = !task.is_empty() && known.task.is_some() && !words.below.contains_key(stage) && !is_own(stage);
     is_task.then(|| {
         Error::usage(format!("the stage comes last, and `{stage}` comes first"))
             .hint(format!("did you mean `cargo xtask {} {stage}`?", task.join(" ")))
@@ -136,13 +144,14 @@ fn root(words: &Word<'_>, tasks: &Tasks, commands: &[config::Command]) -> Comman
         .color(ColorChoice::Auto)
         .styles(styles)
         .args(flags::common())
-        .subcommand(tasks_command());
+        .subcommand(tasks_command())
+        .subcommand(doctor_command());
     // Help that tests compare must not depend on the terminal that they run in.
     let mut root = if cfg!(test) { root.term_width(100) } else { root.max_term_width(100) };
-    for (name, word) in words.below.iter().filter(|(name, _)| *name != TASKS) {
+    for (name, word) in words.below.iter().filter(|(name, _)| !is_own(name)) {
         root = root.subcommand(command(name, word, tasks));
     }
-    let is_free = |command: &&config::Command| command.name != TASKS && !words.below.contains_key(&command.name);
+    let is_free = |command: &&config::Command| !is_own(&command.name) && !words.below.contains_key(&command.name);
     commands.iter().filter(is_free).fold(root, |root, command| root.subcommand(project_command(command)))
 }
 
@@ -153,6 +162,15 @@ fn tasks_command() -> Command {
         .arg(flag("all", "Also those that others consist of").action(ArgAction::SetTrue))
         .arg(flag("json", "As JSON").action(ArgAction::SetTrue))
         .arg(flag("flow", "The tree of a flow, such as deploy or deploy:rollback").value_name("TASK"))
+}
+
+fn doctor_command() -> Command {
+    Command::new(DOCTOR)
+        .about("Look for what would stand in a deployment's way, and say what mends it")
+        .arg(Arg::new("STAGE").required(true).help("The stage, as in [stages.STAGE] of deploy.toml"))
+        .arg(flags::branch())
+        .args(flags::choosing())
+        .arg(flag("json", "As JSON").action(ArgAction::SetTrue))
 }
 
 fn project_command(command: &config::Command) -> Command {
@@ -199,6 +217,9 @@ fn request(matches: &ArgMatches, tasks: &Tasks, commands: &[config::Command]) ->
             json: here.get_flag("json"),
             flow: texts(here, "flow").pop(),
         }));
+    }
+    if path == [DOCTOR] {
+        return Ok(Request::Doctor(DoctorRequest::new(verbosity, here)));
     }
     if let Some(command) = commands.iter().find(|command| path == [command.name.replace('-', "_")]) {
         return Ok(Request::Command(command.name.clone(), texts(here, "ARGS")));

@@ -33,7 +33,9 @@ pub(crate) fn as_text(tasks: &Tasks, commands: &[(String, String)], request: &Li
             0 => ("cargo xtask tasks".to_owned(), "List the tasks".to_owned()),
             _ => ("cargo xtask tasks --all".to_owned(), format!("List {hidden} more, which these consist of")),
         };
-        families.push(own.chain([list]).collect());
+        let about = "Look for what would stand in a deployment's way, and say what mends it";
+        let doctor = ("cargo xtask doctor STAGE".to_owned(), about.to_owned());
+        families.push(own.chain([doctor, list]).collect());
     }
     if families.is_empty() {
         return "no task matches; `cargo xtask tasks --all` lists them\n".to_owned();

@@ -32,6 +32,8 @@ pub(crate) enum Request {
     Run(Box<RunRequest>),
     /// List tasks.
     Tasks(ListRequest),
+    /// Examine a stage.
+    Doctor(DoctorRequest),
     /// Run a command of the project itself.
     Command(String, Vec<String>),
 }
@@ -68,6 +70,17 @@ pub(crate) struct ListRequest {
     pub(crate) flow: Option<String>,
 }
 
+/// How a stage is to be examined.
+#[derive(Debug)]
+pub(crate) struct DoctorRequest {
+    pub(crate) stage: String,
+    pub(crate) set: Vec<String>,
+    pub(crate) filter: Filter,
+    pub(crate) json: bool,
+    /// Whether only what is not as it should be is told.
+    pub(crate) quiet: bool,
+}
+
 impl RunRequest {
     fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
         let stage = texts(matches, "STAGE").pop().unwrap_or_default();
@@ -75,9 +88,6 @@ impl RunRequest {
         if !more.is_empty() {
             return Err(too_many_words(task, &stage, &more, tasks));
         }
-        let mut set = texts(matches, "set");
-        let branch = matches.try_get_one::<String>("branch").ok().flatten();
-        set.extend(branch.map(|name| format!("branch={}", toml::Value::from(name.as_str()))));
         let mode = match (matches.get_flag("plan"), matches.get_flag("dry-run")) {
             (true, _) => Mode::Plan,
             (_, true) => Mode::DryRun,
@@ -86,8 +96,8 @@ impl RunRequest {
         Ok(RunRequest {
             task: task.id().clone(),
             stage,
-            set,
-            filter: Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") },
+            set: settings(matches),
+            filter: filter(matches),
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
             lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
@@ -95,6 +105,29 @@ impl RunRequest {
             verbosity,
         })
     }
+}
+
+impl DoctorRequest {
+    fn new(verbosity: Verbosity, matches: &ArgMatches) -> DoctorRequest {
+        DoctorRequest {
+            stage: texts(matches, "STAGE").concat(),
+            set: settings(matches),
+            filter: filter(matches),
+            json: matches.get_flag("json"),
+            quiet: verbosity == Verbosity::Quiet,
+        }
+    }
+}
+
+/// The settings that `--set` and `--branch` give.
+fn settings(matches: &ArgMatches) -> Vec<String> {
+    let branch = matches.try_get_one::<String>("branch").ok().flatten();
+    let branch = branch.map(|name| format!("branch={}", toml::Value::from(name.as_str())));
+    texts(matches, "set").into_iter().chain(branch).collect()
+}
+
+fn filter(matches: &ArgMatches) -> Filter {
+    Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") }
 }
 
 /// Which word is too much: `deploy rolback staging` was meant to be a task, `deploy staging rollback` has the words in

@@ -45,6 +45,11 @@ impl Project {
 
     /// The error for a project without a configuration file.
     pub(super) fn missing(request: &LoadRequest) -> Error {
+        let lone = request.start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file());
+        if let Some(file) = lone {
+            return Error::config(format!("`{}` belongs to no Cargo workspace", file.display()))
+                .hint(format!("name it: --config {}", file.display()));
+        }
         Error::config(format!("no `{FILE_NAME}` in `{}` or above", request.start.display()))
             .hint(format!("put a `{FILE_NAME}` beside the workspace's `Cargo.toml`, or name one: `--config FILE`"))
     }

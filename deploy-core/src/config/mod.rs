@@ -156,7 +156,7 @@ pub struct Settings {
     pub default_env: BTreeMap<String, String>,
     /// What is put before a program, such as `rake = "bundle exec"`, outermost first.
     pub command_prefix: BTreeMap<String, Vec<String>>,
-    /// Where temporary files go on a server.
+    /// Where temporary files go on a server: the `TMPDIR` of every task, unless `default_env` sets one.
     pub tmp_dir: String,
     /// The umask of every task, where one is set.
     pub umask: Option<u32>,

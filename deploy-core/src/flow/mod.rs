@@ -12,6 +12,8 @@ mod status;
 
 use std::collections::BTreeMap;
 
+pub(crate) use shared::upload;
+
 use crate::config::Stage;
 use crate::registry::Tasks;
 use crate::task::Facts;
@@ -73,8 +75,8 @@ pub(crate) fn live_now(stage: &Stage, facts: &Facts) -> Option<String> {
         }
     }
     let line = |(release, servers): (&str, Vec<String>)| match release {
-        "" => format!("nothing is live on {}", servers.join(", ")),
-        _ => format!("release {release} is live on {}", servers.join(", ")),
+        "" => format!("  nothing is live on {}", servers.join(", ")),
+        _ => format!("  release {release} is live on {}", servers.join(", ")),
     };
     let lines: Vec<_> = live.into_iter().map(line).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
@@ -165,4 +167,4 @@ fn groups() -> Vec<(TaskId, &'static str, Vec<TaskId>)> {
 }
 
 /// Shell functions about releases. They expect the path of the deployment in `root`.
-const RELEASES: &str = include_str!("releases.sh");
+pub(crate) const RELEASES: &str = include_str!("releases.sh");

@@ -230,7 +230,7 @@ old=$(release_classes | awk -v keep={} -v failed={} '
 set --
 for name in $old; do set -- "$@" "$root/releases/$name"; done
 put_away "$@"
-deploy_note "removed $# releases""#,
+if [ "$#" -eq 1 ]; then deploy_note "removed 1 release"; else deploy_note "removed $# releases"; fi"#,
         settings.keep_releases,
         failed
     ))

@@ -1,7 +1,9 @@
 //! What all releases share: folders and files under `shared/`, and the links to them.
 
+use crate::config::{Server, Stage, TransportKind};
+use crate::layout::Layout;
 use crate::registry::Tasks;
-use crate::script::{Cmd, Script};
+use crate::script::{Cmd, Script, quote};
 use crate::sh;
 use crate::task::ServerCx;
 use crate::task::{Servers, Task, TaskId};
@@ -80,12 +82,7 @@ fn check_linked_files(cx: &ServerCx<'_>) -> Script {
     let start = sh!("missing=''");
     let each = cx.stage.settings.linked_files.iter().map(|file| {
         let path = in_shared(cx, file);
-        let port = cx.server.port.map(|port| format!("-P {port} ")).unwrap_or_default();
-        let user = cx.server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        let upload = match cx.stage.transport {
-            crate::config::TransportKind::Local => format!("cp {file} {path}"),
-            crate::config::TransportKind::Ssh => format!("scp {port}{file} {user}{}:{path}", cx.server.host),
-        };
+        let upload = upload(cx.stage, cx.server, file);
         let absent = format!("the linked file `{path}` doesn't exist");
         let folder = format!("the linked file `{path}` is a folder");
         sh!(
@@ -94,6 +91,19 @@ fn check_linked_files(cx: &ServerCx<'_>) -> Script {
         )
     });
     each.fold(start, Script::then).then(sh!("[ -z \"$missing\" ]"))
+}
+
+/// The command that uploads the linked file `file` from the project's folder.
+pub(crate) fn upload(stage: &Stage, server: &Server, file: &str) -> String {
+    let word = |text: &str| String::from_utf8_lossy(&quote(text.as_bytes())).into_owned();
+    let path = word(&format!("{}/{file}", Layout::new(&server.deploy_to).shared()));
+    let file = word(file);
+    let port = server.port.map(|port| format!("-P {port} ")).unwrap_or_default();
+    let user = server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    match stage.transport {
+        TransportKind::Local => format!("cp {file} {path}"),
+        TransportKind::Ssh => format!("scp {port}{file} {user}{}:{path}", server.host),
+    }
 }
 
 /// Links each of `paths` in the release to what is shared, in place of what the repository ships there.

@@ -1,6 +1,5 @@
 //! Starting git on the controller: never with a question, never with a secret in its arguments.
 
-use std::env;
 use std::path::Path;
 use std::process::Output;
 
@@ -62,8 +61,14 @@ pub(super) fn remote<'s>(shell: &'s Shell, url: &Url, args: &[&str]) -> Cmd<'s> 
 
 /// Whether the user has told git which `ssh` to start; that one is left alone.
 fn has_own_ssh(shell: &Shell) -> bool {
-    ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| env::var_os(name).is_some())
+    ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| shell.var_os(name).is_some())
         || plain(shell, &["config", "--get", "core.sshCommand"]).ignore_stdout().ignore_stderr().run().is_ok()
+}
+
+/// What `git --version` says here.
+pub(crate) fn git_version(root: &Path) -> Result<String> {
+    let version = output(&plain(&shell(root)?, &["--version"]).ignore_status())?;
+    Ok(String::from_utf8_lossy(&version.stdout).trim().to_owned())
 }
 
 /// Runs `git` to its end, whatever that is.

@@ -12,6 +12,7 @@ mod url;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::git::git_version;
 use self::mirror::Mirror;
 use self::refs::Refs;
 pub(crate) use self::url::Url;
@@ -42,6 +43,11 @@ impl Repository {
         let url = Url::new(url, root);
         let cache = work_dir.join("git").join(format!("{:016x}", hash(url.address())));
         Repository { url, root: root.to_owned(), cache }
+    }
+
+    /// Where it is, without a login.
+    pub(crate) fn address(&self) -> &str {
+        self.url.address()
     }
 
     /// Fails for a repository that servers mustn't be told of, or can't reach: a folder, unless they are `here`.

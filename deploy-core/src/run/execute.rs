@@ -1,5 +1,6 @@
 //! The executor: legs one after the other, servers side by side.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
 use crate::script::{Report, TaskScript};
-use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx};
+use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx, Task};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
@@ -238,6 +239,7 @@ impl Executor<'_> {
             root: &self.run.config.root,
             work_dir: &self.run.config.work_dir,
             preview: false,
+            missing: RefCell::default(),
             payload: None,
             servers: self.servers.len(),
         }
@@ -261,6 +263,7 @@ impl Executor<'_> {
             cx.payload = payload.as_ref().map(|payload| payload.bytes);
             let gated = self.waits_for_lock(*step, steps) || self.is_limited(*step);
             prepared.scripts.push(TaskScript { gated, ..task_script(task, body(&cx), &cx) });
+            known(task, &cx)?;
             prepared.payloads.extend(payload);
         }
         prepared.compile()
@@ -377,6 +380,16 @@ impl Executor<'_> {
 
     pub(super) fn stop(&self) -> Stop {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Fails a task that needs what only other tasks find out.
+fn known(task: &Task, cx: &ServerCx<'_>) -> Result<()> {
+    let missing: Vec<_> = cx.missing.take().into_iter().map(|name| format!("`{name}`")).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Error::task(format!("`{}` can't run alone: it needs the facts {}", task.id, missing.join(", ")))
+            .hint("run the flow that it is a part of: cargo xtask tasks --flow deploy --all")),
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use crate::task::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
-pub(crate) use prepare::nonce;
+pub(crate) use prepare::{nonce, shell_of};
 pub use preview::preview;
 
 use crate::error::{Error, ErrorKind};

@@ -28,12 +28,19 @@ impl Prepared {
     }
 }
 
+/// Where temporary files go where nothing else is said: programs know that by themselves.
+const SYSTEM_TMP_DIR: &str = "/tmp";
+
 /// What all programs of a stage share.
-pub(super) fn shell_of(stage: &Stage, nonce: String) -> Shell {
+pub(crate) fn shell_of(stage: &Stage, nonce: String) -> Shell {
     let settings = &stage.settings;
+    let mut env = settings.default_env.clone();
+    if settings.tmp_dir != SYSTEM_TMP_DIR {
+        env.entry("TMPDIR".to_owned()).or_insert_with(|| settings.tmp_dir.clone());
+    }
     Shell {
         nonce,
-        env: settings.default_env.clone(),
+        env,
         umask: settings.umask,
         command_prefix: settings.command_prefix.clone(),
         lifeline: true,

@@ -1,5 +1,6 @@
 //! What would run: the very scripts, per server, without contacting any.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -79,6 +80,7 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
             root: Path::new(""),
             work_dir: Path::new(""),
             preview: true,
+            missing: RefCell::default(),
             payload: step.task.feed.as_ref().map(|_| 0),
             servers: plan.servers().len(),
         };

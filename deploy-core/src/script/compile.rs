@@ -143,7 +143,7 @@ impl Compiler<'_> {
     /// Puts before the tasks what they need. The whole is one function, so that it is parsed before any of it runs.
     fn header(&mut self, tasks: &[TaskScript]) {
         let body = std::mem::take(&mut self.text);
-        self.line("# shellcheck shell=sh disable=SC2016,SC2086,SC2317,SC2329");
+        self.line("# shellcheck shell=sh disable=SC2016,SC2034,SC2086,SC2317,SC2329");
         self.line("exec 3<&0 8>&2 9>&1 </dev/null");
         self.line(self.environment());
         if let Some(file) = &self.shell.groups_file {

@@ -1,6 +1,7 @@
 //! What the body of a task gets to see.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +46,8 @@ pub struct ServerCx<'a> {
     pub preview: bool,
     /// Where the controller keeps its caches.
     pub work_dir: &'a Path,
+    /// The facts that were asked for and aren't known.
+    pub(crate) missing: RefCell<BTreeSet<String>>,
     /// How many bytes `deploy_payload` yields; `None` when the task's feed had nothing to send.
     pub payload: Option<u64>,
     /// How many servers of the stage take part in the run.
@@ -52,12 +55,15 @@ pub struct ServerCx<'a> {
 }
 
 impl ServerCx<'_> {
-    /// The fact `name` about this server, else about the run. Where it isn't known, as in a dry run, it stands as
-    /// `<name>`.
+    /// The fact `name` about this server, else about the run. In a dry run it stands as `<name>`; in a run that doesn't
+    /// know it, the task fails before its script is sent.
     pub fn fact(&self, name: &str) -> Arg {
         match self.known(name) {
             Some(value) => Arg::from(value),
-            None => Arg::from(format!("<{name}>")),
+            None => {
+                self.missing.borrow_mut().insert(name.to_owned());
+                Arg::from(format!("<{name}>"))
+            }
         }
     }
 

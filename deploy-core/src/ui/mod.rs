@@ -30,9 +30,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use self::log::LogFile;
+pub(crate) use self::report::print_page;
 pub use self::report::{print_data, report};
 pub use self::settings::{Format, Settings, Surroundings, Verbosity};
 pub use self::terminal::Terminal;
+pub(crate) use self::text::{Line, Style, harmless_lines};
 
 use self::screen::Screen;
 use crate::event::{Event, Events};

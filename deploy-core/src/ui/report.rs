@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use super::settings::Surroundings;
-use super::text::{Style, printable};
+use super::text::{Line, Style, printable};
 use crate::error::{Error, Result};
 
 /// Prints `error` to standard error, as cargo would: `error: ` and the message, what stands below it, the causes, and
@@ -27,6 +27,16 @@ pub fn print_data(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints `lines`, which a command was asked for, to standard output, in colours where they are wanted.
+///
+/// # Errors
+///
+/// As [`print_data`].
+pub(crate) fn print_page(lines: &[Line], surroundings: Surroundings) -> Result<()> {
+    let colour = surroundings.colour && surroundings.stdout_is_terminal;
+    print_data(&lines.iter().map(|line| line.render(colour) + "\n").collect::<String>())
 }
 
 fn describe(error: &Error, colour: bool) -> String {

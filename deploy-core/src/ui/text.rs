@@ -22,7 +22,7 @@ pub(super) fn harmless(bytes: &[u8]) -> String {
 }
 
 /// The lines of a text, each as [`harmless`] shows it.
-pub(super) fn harmless_lines(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn harmless_lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| harmless(line.as_bytes()))
 }
 
@@ -111,7 +111,7 @@ pub(super) fn size(bytes: u64) -> String {
 
 /// How a part of a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     Normal,
     Dim,
     Bold,
@@ -144,15 +144,15 @@ impl Style {
 
 /// One line of output, or a part of one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Line(Vec<(Style, String)>);
+pub(crate) struct Line(Vec<(Style, String)>);
 
 impl Line {
-    pub(super) fn new() -> Line {
+    pub(crate) fn new() -> Line {
         Line::default()
     }
 
     /// Adds `text`.
-    pub(super) fn with(mut self, style: Style, text: impl Into<String>) -> Line {
+    pub(crate) fn with(mut self, style: Style, text: impl Into<String>) -> Line {
         self.0.push((style, text.into()));
         self
     }
@@ -192,7 +192,7 @@ impl Line {
     }
 
     /// The text, with or without colours.
-    pub(super) fn render(&self, colour: bool) -> String {
+    pub(crate) fn render(&self, colour: bool) -> String {
         self.0.iter().map(|(style, text)| style.paint(text, colour)).collect()
     }
 }

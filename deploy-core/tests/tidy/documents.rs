@@ -108,5 +108,5 @@ fn registered() -> Vec<String> {
     let tasks: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("a list");
     let ids = tasks.iter().map(|task| task["id"].as_str().expect("an id").to_owned());
     let config = sources::read("deploy.toml");
-    ids.chain(tasks_of_examples(&config)).chain(["tasks".to_owned()]).collect()
+    ids.chain(tasks_of_examples(&config)).chain(["tasks", "doctor"].map(str::to_owned)).collect()
 }

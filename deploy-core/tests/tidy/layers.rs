@@ -18,12 +18,13 @@ const LAYERS: &[&str] = &[
     "repository",
     "flow",
     "run",
+    "doctor",
     "cli",
     "xtask",
 ];
 
 /// Files that may start processes on this machine, or hand a shell to a task of the user's.
-const STARTERS: &[&str] = &["config/find.rs", "repository.rs", "task/cx.rs", "transport/"];
+const STARTERS: &[&str] = &["config/find.rs", "repository/", "task/cx.rs", "transport/"];
 
 const CORE: &str = "deploy-core/src/";
 

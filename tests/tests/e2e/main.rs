@@ -5,6 +5,7 @@ mod cleanup;
 mod command_line;
 mod connections;
 mod deploy;
+mod doctor;
 mod example;
 mod failures;
 mod harness;

@@ -11,6 +11,7 @@ fn of_the_whole() {
 
     Commands:
       tasks   List the tasks
+      doctor  Look for what would stand in a deployment's way, and say what mends it
       cache   Tasks: clear, warm
       deploy  Deploy a new release
       git     Tasks: check, create-release

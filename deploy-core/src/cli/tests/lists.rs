@@ -28,6 +28,7 @@ fn tasks_stand_in_families() {
     cargo xtask cache warm STAGE               # cache:warm
 
     cargo xtask test                           # Run the tests
+    cargo xtask doctor STAGE                   # Look for what would stand in a deployment's way, and say what mends it
     cargo xtask tasks --all                    # List 30 more, which these consist of
     ");
 }
@@ -83,6 +84,7 @@ fn all_tasks() {
     cargo xtask cache clear STAGE                    # cache:clear
     cargo xtask cache warm STAGE                     # cache:warm
 
+    cargo xtask doctor STAGE                         # Look for what would stand in a deployment's way, and say what mends it
     cargo xtask tasks                                # List the tasks
     ");
 }

@@ -35,7 +35,7 @@ pub const CREATE_RELEASE: TaskId = TaskId::new("git:create_release");
 const AGREE: TaskId = TaskId::new("git:agree");
 
 /// Shell functions about mirrors. `in_mirror` comes first.
-const GIT: &str = include_str!("git.sh");
+pub(crate) const GIT: &str = include_str!("git.sh");
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;

@@ -99,6 +99,7 @@ impl Site {
             options,
             root: self.folder.path(),
             preview: false,
+            missing: Default::default(),
             work_dir,
             payload: None,
             servers: 1,

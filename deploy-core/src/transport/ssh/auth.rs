@@ -12,7 +12,7 @@ use super::config::HostConfig;
 use super::error;
 use super::interactive::{Answers, Passwords};
 use super::keys::{KeyFile, KeyRing};
-use super::login::{Attempt, AttemptOutcome, Login};
+use super::login::{AgentRecord, Attempt, AttemptOutcome, Login};
 use super::sys::{self, Demand};
 use super::wire::{self, Wire};
 use super::wire_format::{Reader, leading_name};
@@ -127,17 +127,10 @@ impl Authentication<'_> {
 
     fn agent(&mut self) -> Option<(Agent, Vec<Identity>)> {
         let agent = Agent::at(self.config.agent.as_deref()?);
-        let place = agent.socket().display().to_string();
-        match agent.identities() {
-            Ok(identities) => {
-                self.login.agent = Some(format!("{place}: {} keys", identities.len()));
-                Some((agent, identities))
-            }
-            Err(error) => {
-                self.login.agent = Some(format!("{place}: {error}"));
-                None
-            }
-        }
+        let identities = agent.identities();
+        let keys = identities.as_ref().map(Vec::len).map_err(ToString::to_string);
+        self.login.agent = Some(AgentRecord { socket: agent.socket().to_owned(), keys });
+        Some((agent, identities.ok()?))
     }
 
     fn try_keys(&mut self, keys: &[Candidate]) -> Result<Option<AttemptOutcome>, Stop> {

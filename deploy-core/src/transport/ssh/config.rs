@@ -235,6 +235,12 @@ impl HostConfig {
     }
 }
 
+/// How OpenSSH's own client calls itself, `OpenSSH_9.2p1 …`; `None` where there is none.
+pub fn client_version() -> Option<String> {
+    let output = Command::new("ssh").arg("-V").stdin(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()).filter(|version| !version.is_empty())
+}
+
 fn ask_ssh(query: &Query) -> io::Result<std::process::Output> {
     let mut ssh = Command::new("ssh");
     ssh.arg("-G");

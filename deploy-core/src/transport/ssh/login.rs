@@ -1,6 +1,7 @@
 //! How a login went, as plain data: for the log file, and for whoever wants to know why it is slow or fails.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::known_hosts::Place;
@@ -18,10 +19,12 @@ pub struct Login {
     pub jumps: Vec<Login>,
     /// Where the settings came from: `ssh -G`, our own reading of a file, or none.
     pub config: String,
+    /// What of these settings could not be taken into account.
+    pub warnings: Vec<String>,
     /// The host key that the server showed.
     pub host_key: Option<HostKeyRecord>,
-    /// The agent that was asked, if any, and what became of it.
-    pub agent: Option<String>,
+    /// The agent that was asked, if any.
+    pub agent: Option<AgentRecord>,
     /// What the server offered, as it writes it: `publickey,password`.
     pub offered: Vec<String>,
     /// What was tried, in order.
@@ -65,6 +68,25 @@ impl fmt::Display for Login {
         }
         let (elapsed, round_trip) = (self.elapsed.as_millis(), self.round_trip.as_micros() as f64 / 1000.0);
         write!(f, "\nlogged in after {elapsed} ms, round trip {round_trip:.1} ms, {} connections", self.connections)
+    }
+}
+
+/// An agent that was asked for its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentRecord {
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// How many keys it holds, or why it didn't say.
+    pub keys: Result<usize, String>,
+}
+
+impl fmt::Display for AgentRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let socket = self.socket.display();
+        match &self.keys {
+            Ok(keys) => write!(f, "{socket}: {keys} keys"),
+            Err(reason) => write!(f, "{socket}: {reason}"),
+        }
     }
 }
 

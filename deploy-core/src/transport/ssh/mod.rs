@@ -42,9 +42,10 @@ mod wire_format;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use config::client_version;
 pub use connection::Connection;
 pub use known_hosts::Place;
-pub use login::{Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
+pub use login::{AgentRecord, Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
 
 use auth::{Authentication, Secrets};
 use channels::Purpose;
@@ -168,6 +169,7 @@ impl Ssh {
         let Hop { label, config, ssh, .. } = hop;
         (login.host, login.port, login.user) = (config.host.clone(), config.port, config.user.clone());
         login.config.clone_from(&config.source);
+        login.warnings.clone_from(&config.warnings);
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
         let trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
