@@ -38,19 +38,19 @@ fn kills_the_controller(line: &str, n: usize) {
 
 #[test]
 fn the_controller_is_killed_during_a_deploy() {
-    kills_the_controller("deploy staging", 7);
+    kills_the_controller("deploy staging", 13);
 }
 
 #[test]
 fn the_controller_is_killed_during_a_rollback() {
-    kills_the_controller("deploy rollback staging", 7);
+    kills_the_controller("deploy rollback staging", 11);
 }
 
 #[test]
 fn the_controller_is_killed_during_a_first_deploy() {
     let total = markers(&shop(&SERVERS), "deploy staging");
     let mut sum = Sum::default();
-    for marker in (total / 3..=total).step_by(step(17)) {
+    for marker in (total / 3..=total).step_by(step(25)) {
         let project = shop(&SERVERS);
         let mut run = Watched::start(&project, "deploy staging");
         run.until(marker);
@@ -94,12 +94,12 @@ fn kills_sessions(line: &str, n: usize) {
 
 #[test]
 fn a_servers_session_is_killed_during_a_deploy() {
-    kills_sessions("deploy staging", 9);
+    kills_sessions("deploy staging", 17);
 }
 
 #[test]
 fn a_servers_session_is_killed_during_a_rollback() {
-    kills_sessions("deploy rollback staging", 9);
+    kills_sessions("deploy rollback staging", 13);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_server_loses_its_sshd_during_a_deploy() {
     project.xtask("deploy staging").success();
     let total = markers(&project, "deploy staging");
     let mut sum = Sum::default();
-    for marker in (1..=total).step_by(step(19)) {
+    for marker in (1..=total).step_by(step(27)) {
         revise(&project, &format!("killed at {marker}"));
         let mut run = Watched::start(&project, "deploy staging");
         let is_over = !run.until(marker);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use e2e::{Project, Proxy};
 use rustix::process::Signal;
 
-use super::scene::{FREE_WITHIN, Watched, deploys_again, is_free, is_quiet, lives, revise, shop};
+use super::scene::{FREE_WITHIN, Watched, deploys_again, is_free, is_quiet, lives, revise, shop, step};
 
 /// How soon a run must end after a server fell silent.
 const GIVES_UP_WITHIN: Duration = Duration::from_secs(90);
@@ -103,6 +103,8 @@ impl Drop for Mount<'_> {
 fn a_disk_that_fills_up_in_the_middle_fails_the_deploy_and_nothing_else() {
     for moment in
         ["before = \"git:create_release\"", "before = \"deploy:symlink:release\"", "after = \"deploy:symlink:release\""]
+            .into_iter()
+            .step_by(step(2))
     {
         let mut project = shop(&[("app1", "app"), ("app2", "app web")]);
         let path = project.server("app2").site.path().to_owned();
