@@ -255,14 +255,13 @@ fn cleanup_rollback(cx: &ServerCx<'_>) -> Script {
 /// Capistrano's words, to the letter.
 fn log_revision(cx: &ServerCx<'_>) -> Script {
     let user = &cx.stage.settings.local_user;
-    let [release, branch, revision] = ["release", "branch", "revision"].map(|name| cx.fact(name));
-    let log = cx.layout().revisions_log();
+    let (release, log) = (cx.fact("release"), cx.layout().revisions_log());
     match cx.known("release").is_some() && cx.known("new_release").is_none() {
         true => sh!("printf '%s rolled back to release %s\\n' {} {} >>{}", user, release, log),
         false => sh!(
             "printf 'Branch %s (at %s) deployed as release %s by %s\\n' {} {} {} {} >>{}",
-            branch,
-            revision,
+            cx.fact("branch"),
+            cx.fact("revision"),
             release,
             user,
             log
