@@ -171,6 +171,6 @@ fn an_agent_that_hangs_does_not_hang_the_login_for_ever() {
     lab.configure(&config);
     let started = Instant::now();
     let connection = lab.log_in(sshd.port());
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(90));
     assert!(connection.login().agent.as_ref().unwrap().to_string().contains("doesn't answer"));
 }
