@@ -64,7 +64,9 @@ end_groups() {
   while read -r group; do
     case $group in +*) group=${group#+} ;; *) continue ;; esac
     case " $deploy_group $left " in *[!0-9]"$group"[!0-9]*) continue ;; esac
-    if [ -r "/proc/$group/cmdline" ] && ! grep -q 'iflag=fullblock' "/proc/$group/cmdline"; then continue; fi
+    # A leader that is dead has no command line, and may leave others of its group behind.
+    leader=$({ tr '\000' ' ' <"/proc/$group/cmdline"; } 2>/dev/null) || leader=''
+    case $leader in '' | *iflag=fullblock*) ;; *) continue ;; esac
     deploy_await_group "$group" "$2"
     kill -s KILL -- "-$group" 2>/dev/null || :
   done <"$1"
