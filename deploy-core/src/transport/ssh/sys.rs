@@ -139,10 +139,20 @@ impl Channel {
         unsafe { raw::libssh2_channel_eof(self.raw.as_ptr()) == 1 }
     }
 
-    /// Closes our side and waits for the server's close, which it holds back while the command runs.
+    /// Closes our side and waits for the server's close, which it holds back until it has told how the command ended.
+    ///
+    /// `libssh2_channel_close` alone takes the next packet of any channel for the server's close.
     pub(super) fn close(&mut self) -> Result<Option<()>, Error> {
         // SAFETY: see `exec`.
-        self.call(|channel| unsafe { raw::libssh2_channel_close(channel) })
+        if self.call(|channel| unsafe { raw::libssh2_channel_close(channel) })?.is_none() {
+            return Ok(None);
+        }
+        if !self.eof() {
+            // The command goes on and nobody listens: there is nothing to wait for.
+            return Ok(Some(()));
+        }
+        // SAFETY: see `exec`.
+        self.call(|channel| unsafe { raw::libssh2_channel_wait_closed(channel) })
     }
 
     /// The exit status, if the server sent one.
