@@ -48,7 +48,7 @@ pub use user::{User, current as current_user, is_root};
 
 /// Whether the long trials run too (`cargo xtask test --full`).
 pub fn full() -> bool {
-    std::env::var_os(FULL).is_some()
+    std::env::var_os(FULL).is_some_and(|value| !value.is_empty())
 }
 
 /// The variable that asks for the long trials.
