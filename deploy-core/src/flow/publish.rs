@@ -206,7 +206,8 @@ fn mark_published(cx: &ServerCx<'_>) -> Script {
 }
 
 /// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count, and go first; those that were
-/// rolled back don't count either, and go with the good ones that are older.
+/// rolled back don't count either, and go with the good ones that are older. What nobody wrote anything down about counts
+/// as good here, as with Capistrano: such folders may have been put there by hand.
 fn cleanup(cx: &ServerCx<'_>) -> Script {
     let settings = &cx.stage.settings;
     let failed = match settings.failed_releases {

@@ -25,7 +25,7 @@ fn a_server_that_is_down_reads_like_this() {
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 2 servers
       deploy@app2: failed to connect to `127.0.0.1` port PORT (server `deploy@app2`): Connection refused (os error 111)
-    nothing is live on deploy@app1
+      nothing is live on deploy@app1
       hint: does sshd listen on port PORT there?
     [exit status: 4]
     ");
