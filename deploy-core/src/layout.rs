@@ -1,7 +1,5 @@
 //! Where things are on a server, as Capistrano lays them out.
 
-use crate::script::Arg;
-
 /// The paths of one deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -66,11 +64,5 @@ impl Layout {
 
     fn below(&self, name: &str) -> String {
         format!("{}/{name}", self.deploy_to)
-    }
-}
-
-impl From<&Layout> for Arg {
-    fn from(layout: &Layout) -> Arg {
-        Arg::from(layout.root())
     }
 }

@@ -120,32 +120,30 @@ impl Xtask {
     }
 
     fn dispatch(&self, args: &[OsString], surroundings: Surroundings) -> Result<ExitCode> {
-        let mut load = self.load_request(surroundings)?;
+        let tasks = self.tasks(None)?;
+        let mut load = self.load_request(&tasks, surroundings)?;
         load.file = cli::config_file(args);
         // Tasks of deploy.toml have a place in the command line, but a broken file must not keep anybody from reading help.
         let config = Config::load(&load);
         let known = config.as_ref().ok();
-        let tasks = self.listed_tasks(known)?;
+        let tasks = with_text_tasks(tasks, known)?;
         let commands = known.map_or(&[][..], |config| &config.commands);
         match cli::parse(args, &tasks, commands)? {
             Parsed::Clap(error) => clap_exit(&error, config.err()),
             Parsed::Request(Request::Tasks(request)) => list(&tasks, commands, &request),
             Parsed::Request(Request::Command(name, args)) => run_command(&config?, &name, &args),
             Parsed::Request(Request::Doctor(request)) => {
-                load.set.clone_from(&request.set);
-                self.examine(&Config::load(&load)?, &request, surroundings)
+                self.examine(&overridden(config, load, &request.set)?, &request, surroundings)
             }
             Parsed::Request(Request::Run(request)) => {
-                load.set = request.set.clone();
-                self.run_task(&Config::load(&load)?, &request, surroundings)
+                self.run_task(&overridden(config, load, &request.set)?, &request, surroundings)
             }
         }
     }
 
-    fn load_request(&self, surroundings: Surroundings) -> Result<LoadRequest> {
+    fn load_request(&self, tasks: &Tasks, surroundings: Surroundings) -> Result<LoadRequest> {
         let start = env::current_dir().map_err(|error| Error::usage("the current folder is gone").because(error))?;
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let tasks = self.tasks(None)?;
         Ok(LoadRequest {
             start,
             file: None,
@@ -155,8 +153,8 @@ impl Xtask {
                 .or_else(|| variable("LOGNAME"))
                 .or_else(user_name)
                 .unwrap_or_else(|| "unknown".to_owned()),
-            reserved_stages: cli::words(&tasks, Some("deploy")),
-            reserved_commands: cli::words(&tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
+            reserved_stages: cli::words(tasks, Some("deploy")),
+            reserved_commands: cli::words(tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
             recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })
@@ -171,17 +169,6 @@ impl Xtask {
         if let Some(stage) = stage {
             flow::git::tune(&mut tasks, &stage.settings);
             stage.tasks.iter().try_for_each(|task| tasks.text_task(task))?;
-        }
-        Ok(tasks)
-    }
-
-    /// Everything that is registered, and the tasks that any stage of deploy.toml has.
-    fn listed_tasks(&self, config: Option<&Config>) -> Result<Tasks> {
-        let mut tasks = self.tasks(None)?;
-        for task in config.into_iter().flat_map(|config| &config.stages).flat_map(|stage| &stage.tasks) {
-            if !tasks.iter().any(|known| known.id().as_str() == task.id && known.is_filled()) {
-                tasks.text_task(task)?;
-            }
         }
         Ok(tasks)
     }
@@ -228,6 +215,24 @@ fn user_name() -> Option<String> {
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     let mut entries = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
     entries.find(|entry| entry.get(2) == Some(&uid.as_str())).map(|entry| entry[0].to_owned())
+}
+
+/// `tasks`, and those that any stage of deploy.toml has.
+fn with_text_tasks(mut tasks: Tasks, config: Option<&Config>) -> Result<Tasks> {
+    for task in config.into_iter().flat_map(|config| &config.stages).flat_map(|stage| &stage.tasks) {
+        if !tasks.iter().any(|known| known.id().as_str() == task.id && known.is_filled()) {
+            tasks.text_task(task)?;
+        }
+    }
+    Ok(tasks)
+}
+
+/// The configuration with what `--set` says, read anew only where it says anything.
+fn overridden(config: Result<Config>, load: LoadRequest, set: &[String]) -> Result<Config> {
+    match set {
+        [] => config,
+        set => Config::load(&LoadRequest { set: set.to_vec(), ..load }),
+    }
 }
 
 fn core_tasks() -> Tasks {

@@ -78,6 +78,14 @@ impl Ran {
     }
 }
 
+/// What reads `program` from its standard input and runs it, as a server's login shell would, with the programs of the
+/// folder `path` before the system's.
+pub(crate) fn command(path: &Path, program: &Program) -> Command {
+    let mut command = Command::new(path.join("sh"));
+    command.args(["-c", &program.command()]).env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()));
+    command
+}
+
 /// Runs `tasks` under `shell` as a server would, with `input` behind the program.
 pub(crate) fn run(shell: &str, tasks: &[TaskScript], settings: &Shell, input: &[u8]) -> Ran {
     run_on(path_with(shell).path(), tasks, settings, input)
@@ -86,14 +94,8 @@ pub(crate) fn run(shell: &str, tasks: &[TaskScript], settings: &Shell, input: &[
 /// The same with the programs of the folder `path`, which has the shell.
 pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, input: &[u8]) -> Ran {
     let program = compile(tasks, settings).unwrap();
-    let mut child = Command::new(path.join("sh"))
-        .args(["-c", &program.command()])
-        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command(path, &program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&program.text).unwrap();
     stdin.write_all(input).unwrap();

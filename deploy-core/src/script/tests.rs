@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::testing::{Ran, path_with, run, run_on};
+use super::testing::{Ran, command, path_with, run, run_on};
 use super::*;
 use crate::event::Stream;
 
@@ -343,9 +343,7 @@ fn a_program_whose_controller_is_gone_ends_its_whole_group() {
         let script = sh!("( sleep 2; : >{} ) & sleep 3; : >{}", mark.to_str().unwrap(), mark.to_str().unwrap());
         let program = compile(&[task(script)], &Shell { lifeline: true, ..settings() }).unwrap();
         let path = path_with(shell);
-        let mut child = Command::new(path.path().join("sh"))
-            .args(["-c", &program.command()])
-            .env("PATH", format!("{}:/usr/bin:/bin", path.path().display()))
+        let mut child = command(path.path(), &program)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .process_group(0)
@@ -367,9 +365,7 @@ fn a_truncated_program_runs_nothing() {
     let program = compile(&[task(sh!("echo ran"))], &settings()).unwrap();
     for shell in SHELLS {
         let path = path_with(shell);
-        let mut child = Command::new(path.path().join("sh"))
-            .args(["-c", &program.command()])
-            .env("PATH", format!("{}:/usr/bin:/bin", path.path().display()))
+        let mut child = command(path.path(), &program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -442,9 +438,7 @@ fn a_program_that_holds_something_gives_it_up_at_the_end_of_its_input() {
         let tasks = [TaskScript { hold: Some(hold), ..task(script) }];
         let program = compile(&tasks, &Shell { lifeline: true, ..settings() }).unwrap();
         let path = path_with(shell);
-        let mut child = Command::new(path.path().join("sh"))
-            .args(["-c", &program.command()])
-            .env("PATH", format!("{}:/usr/bin:/bin", path.path().display()))
+        let mut child = command(path.path(), &program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
