@@ -22,6 +22,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "properties",
     "git",
     "ssh",
+    "database",
 ];
 
 /// What stands at the top level besides settings.
@@ -51,6 +52,36 @@ pub(super) const SSH: &[&str] = &[
     "connect_timeout",
     "keepalive_interval",
     "max_connections",
+];
+
+/// `[database]`
+pub(super) const DATABASE: &[&str] = &[
+    "adapter",
+    "url",
+    "url_env",
+    "env_file",
+    "env_key",
+    "rails",
+    "rails_env",
+    "host",
+    "port",
+    "user",
+    "password",
+    "name",
+    "owner",
+    "maintenance_database",
+    "bin_dir",
+    "jobs",
+    "compress",
+    "backup_dir",
+    "source",
+    "after_restore",
+    "require_sanitize",
+    "keep_replaced",
+    "keep_last",
+    "keep_daily",
+    "keep_weekly",
+    "backup_before_migrate",
 ];
 
 /// `[[stages.NAME.servers]]`

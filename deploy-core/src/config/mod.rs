@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::{Error, Result, nearest};
 
 mod address;
+mod database;
 mod diagnostics;
 mod expand;
 mod find;
@@ -29,6 +30,7 @@ mod task;
 mod value;
 mod value_de;
 
+pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Retention, Secret};
 pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
 pub use load::LoadRequest;
@@ -170,6 +172,8 @@ pub struct Settings {
     pub git: Git,
     /// How to log in.
     pub ssh: Ssh,
+    /// The stage's database, where one is configured.
+    pub database: Option<Database>,
 }
 
 /// What becomes of a release that is of no further use.

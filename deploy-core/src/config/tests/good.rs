@@ -93,6 +93,7 @@ fn the_example_of_the_documentation_is_good() {
             keepalive_interval: None,
             max_connections: None,
         },
+        database: None,
     }
     "#);
 }
