@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::{self, DoctorRequest, ListRequest, Mode, Parsed, Request, RunRequest};
-use crate::config::{Command, Config, LoadRequest, Stage, TransportKind};
+use crate::config::{Command, Config, LoadRequest, Stage};
 use crate::doctor::Doctor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Outline};
@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, nonce, preview};
 use crate::task::{Facts, Task, TaskId, When};
-use crate::transport::Connect;
+use crate::transport::Anywhere;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
 use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Terminal, Ui, Verbosity};
@@ -310,16 +310,13 @@ fn execute(
     let events = screen.events();
     let start = Instant::now();
     events.emit(Event::Started(outline));
-    let connect: Box<dyn Connect> = match stage.transport {
-        TransportKind::Ssh => Box::new(Ssh::new(Arc::clone(&ask), events.clone())),
-        TransportKind::Local => Box::new(Local::new(&config.root)),
-    };
+    let connect = Anywhere { ssh: Ssh::new(Arc::clone(&ask), events.clone()), local: Local::new(&config.root) };
     let run = Run {
         config,
         stage,
         plan,
         options: request.options.clone(),
-        connect: &*connect,
+        connect: &connect,
         events: events.clone(),
         ask: &*ask,
         stop,

@@ -8,6 +8,7 @@ mod host;
 mod keep;
 mod link;
 mod locking;
+mod machine;
 mod prepare;
 mod preview;
 mod program;

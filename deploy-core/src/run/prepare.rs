@@ -45,6 +45,7 @@ pub(crate) fn shell_of(stage: &Stage, nonce: String) -> Shell {
         command_prefix: settings.command_prefix.clone(),
         lifeline: true,
         groups_file: None,
+        data: false,
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> Tas
         as_user: task.as_user.clone(),
         env: task.env.clone(),
         payload: cx.payload,
+        input: false,
         gated: false,
         hold: task.hold.as_ref().map(|hold| hold(cx)),
     }

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::Payload;
+use super::{Payload, Reach};
 use crate::config::{Config, Server, Stage};
 use crate::error::Error;
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
@@ -147,6 +148,11 @@ pub struct Local<'a> {
     pub(crate) events: &'a Events,
     pub(crate) printed: &'a Mutex<String>,
     pub(crate) step: StepNo,
+    pub(crate) reach: &'a dyn Reach,
+    /// How long to wait for another run to free what this one needs.
+    pub(crate) lock_wait: Duration,
+    /// Why the run is to stop, if it is.
+    pub(crate) stop: &'a (dyn Fn() -> Option<Error> + Sync),
 }
 
 impl Local<'_> {

@@ -1,6 +1,7 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
 mod cx;
+mod machine;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cx::{Facts, Host, Local, Options, ServerCx};
+pub(crate) use machine::{Found, Held, Job, Machine, Reach};
 
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};

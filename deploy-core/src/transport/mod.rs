@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
-use crate::config::{Server, Stage};
+use crate::config::{Server, Stage, TransportKind};
 use crate::error::Error;
 pub use crate::event::Traffic;
 
@@ -26,6 +26,23 @@ pub trait Connect: Send + Sync {
     /// Of kind [`Connection`](crate::error::ErrorKind::Connection); names the server, the step (resolving, connecting,
     /// handshake, host key, authentication) and the likely cause.
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error>;
+}
+
+/// Reaches servers of every stage, each as its stage says.
+pub struct Anywhere {
+    /// Those over SSH.
+    pub ssh: ssh::Ssh,
+    /// This machine.
+    pub local: local::Local,
+}
+
+impl Connect for Anywhere {
+    fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error> {
+        match stage.transport {
+            TransportKind::Ssh => self.ssh.connect(stage, server),
+            TransportKind::Local => self.local.connect(stage, server),
+        }
+    }
 }
 
 /// A logged-in server. It may be used from several threads at once; dropping the last handle logs out.
