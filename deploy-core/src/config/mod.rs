@@ -78,6 +78,8 @@ pub struct Stage {
     pub name: String,
     /// How its servers are reached.
     pub transport: TransportKind,
+    /// Whether what it holds is too precious to be overwritten without a word typed for it.
+    pub protected: bool,
     /// The machines, in the order of the file; never empty.
     pub servers: Vec<Server>,
     /// What holds for the whole stage.
