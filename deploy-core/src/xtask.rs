@@ -173,9 +173,9 @@ impl Xtask {
         Ok(tasks)
     }
 
-    /// The stage `name`, with the settings that recipes add, and its tasks.
-    fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
-        let mut stage = config.stage(name)?.clone();
+    /// The stage with the settings that recipes add, and its tasks.
+    fn stage(&self, stage: &Stage) -> Result<(Stage, Tasks)> {
+        let mut stage = stage.clone();
         let tasks = self.tasks(Some(&stage))?;
         problems_as_error(&tasks)?;
         tasks.apply_settings(&mut stage.settings);
@@ -183,7 +183,7 @@ impl Xtask {
     }
 
     fn examine(&self, config: &Config, request: &DoctorRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let (stage, _) = self.stage(config, &request.stage)?;
+        let (stage, _) = self.stage(config.stage(&request.stage)?)?;
         request.filter.check(&stage)?;
         let (stop, interrupted) = watch_signals()?;
         let ask = Arc::new(Terminal::alone(surroundings, interrupted));
@@ -197,7 +197,7 @@ impl Xtask {
     }
 
     fn run_task(&self, config: &Config, request: &RunRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let (stage, tasks) = self.stage(config, &request.stage)?;
+        let (stage, tasks) = self.stage(request.stage.find(config)?)?;
         request.filter.check(&stage)?;
         let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
         match request.mode {

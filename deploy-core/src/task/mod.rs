@@ -1,5 +1,6 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
+mod command_line;
 mod cx;
 
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use command_line::{Opt, StageArg};
 pub use cx::{Facts, Host, Local, Options, ServerCx};
 
 use crate::config::{Server, Stage};
@@ -224,40 +226,6 @@ pub enum Dir {
     Path(String),
 }
 
-/// An option that a task adds to the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opt {
-    /// The name, as in `--name`.
-    pub name: &'static str,
-    /// What stands for the value in the help, or `None` for a switch.
-    pub value: Option<&'static str>,
-    /// One line of help.
-    pub about: &'static str,
-}
-
-impl Opt {
-    /// Those of [`TAKEN`](Opt::TAKEN) that have no value.
-    pub(crate) const SWITCHES: [&str; 6] = ["dry-run", "help", "plan", "quiet", "verbose", "yes"];
-
-    /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 14] = [
-        "branch",
-        "config",
-        "dry-run",
-        "format",
-        "help",
-        "hosts",
-        "lock-wait",
-        "plan",
-        "quiet",
-        "revision",
-        "roles",
-        "set",
-        "verbose",
-        "yes",
-    ];
-}
-
 /// A stretch of a flow that ends in a barrier over all servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -298,6 +266,7 @@ pub struct Task {
     pub(crate) as_user: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) options: Vec<Opt>,
+    pub(crate) stage_arg: StageArg,
     pub(crate) hold: Option<HoldBody>,
     pub(crate) harmless: bool,
     pub(crate) unlocked: bool,
@@ -325,6 +294,7 @@ impl Task {
             as_user: None,
             env: BTreeMap::new(),
             options: Vec::new(),
+            stage_arg: StageArg::Word,
             hold: None,
             harmless: false,
             unlocked: false,
@@ -440,6 +410,18 @@ impl Task {
     pub fn option(mut self, option: Opt) -> Task {
         self.options.push(option);
         self
+    }
+
+    /// Has the stage named by `--stage` on the command line; where nothing is said, `default` is meant. The option `stage`
+    /// has a value only where something was said.
+    pub fn stage_option(self, default: &'static str) -> Task {
+        Task { stage_arg: StageArg::Option(default), ..self }
+    }
+
+    /// Has the stage named by `--stage`, for a task that is about all stages where nothing is said. It runs in the first
+    /// stage then, and the option `stage` has no value.
+    pub fn any_stage(self) -> Task {
+        Task { stage_arg: StageArg::Any, ..self }
     }
 
     /// What the program goes on to hold on the server until the run is over.
