@@ -19,7 +19,7 @@ use crate::flow;
 use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, nonce, preview};
-use crate::task::{Facts, Task, TaskId, When};
+use crate::task::{Explain, Facts, Task, TaskId, When};
 use crate::transport::Connect;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
@@ -200,9 +200,11 @@ impl Xtask {
         let (stage, tasks) = self.stage(request.stage.find(config)?)?;
         request.filter.check(&stage)?;
         let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
+        let explain =
+            Explain { config, stage: &stage, options: &request.options, dry_run: request.mode == Mode::DryRun };
         match request.mode {
-            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &stage))?,
-            Mode::DryRun => ui::print_data(&preview(&plan, &stage, &request.options)?)?,
+            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &explain))?,
+            Mode::DryRun => ui::print_data(&preview(&plan, &explain)?)?,
             Mode::Run => return execute(config, &stage, &plan, request, surroundings),
         }
         Ok(ExitCode::SUCCESS)

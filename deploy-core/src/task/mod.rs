@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use command_line::{Opt, StageArg};
-pub use cx::{Facts, Host, Local, Options, ServerCx};
+pub use cx::{Explain, Facts, Host, Local, Options, ServerCx};
 
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};
@@ -181,6 +181,9 @@ pub type FeedBody = Arc<dyn Fn(&ServerCx<'_>) -> anyhow::Result<Option<Payload>>
 /// What the program of a script task goes on to hold.
 pub type HoldBody = Arc<dyn Fn(&ServerCx<'_>) -> Hold + Send + Sync>;
 
+/// Says what a task on the controller would do.
+pub type ExplainBody = Arc<dyn Fn(&Explain<'_>) -> String + Send + Sync>;
+
 /// What a task does.
 #[derive(Clone)]
 pub enum Body {
@@ -268,6 +271,7 @@ pub struct Task {
     pub(crate) options: Vec<Opt>,
     pub(crate) stage_arg: StageArg,
     pub(crate) hold: Option<HoldBody>,
+    pub(crate) explained: Option<ExplainBody>,
     pub(crate) harmless: bool,
     pub(crate) unlocked: bool,
     pub(crate) answers: bool,
@@ -296,6 +300,7 @@ impl Task {
             options: Vec::new(),
             stage_arg: StageArg::Word,
             hold: None,
+            explained: None,
             harmless: false,
             unlocked: false,
             answers: false,
@@ -424,6 +429,12 @@ impl Task {
         Task { stage_arg: StageArg::Any, ..self }
     }
 
+    /// What `--plan` and `--dry-run` show of a task on the controller: in a few lines what it would do where, and in a dry
+    /// run also its scripts. Secrets don't belong there. Like all of a plan it contacts no server.
+    pub fn explained(self, body: impl Fn(&Explain<'_>) -> String + Send + Sync + 'static) -> Task {
+        Task { explained: Some(Arc::new(body)), ..self }
+    }
+
     /// What the program goes on to hold on the server until the run is over.
     pub(crate) fn hold(self, body: impl Fn(&ServerCx<'_>) -> Hold + Send + Sync + 'static) -> Task {
         Task { hold: Some(Arc::new(body)), ..self }
@@ -484,6 +495,9 @@ impl Task {
         }
         if !matches!(self.body, Body::Script(_)) && (self.rolling.is_some() || self.limit.is_some()) {
             problems.push(format!("the task `{id}` is rolling or limited, which only tasks with a script can be"));
+        }
+        if !matches!(self.body, Body::Local(_)) && self.explained.is_some() {
+            problems.push(format!("the task `{id}` is explained, which only tasks on the controller can be"));
         }
         for (number, Opt { name, .. }) in self.options.iter().enumerate() {
             if Opt::TAKEN.contains(name) {
