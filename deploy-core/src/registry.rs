@@ -53,7 +53,7 @@ impl Tasks {
                 let open = entry.get().clone();
                 let task = task.needs(open.needs);
                 let task = open.options.into_iter().fold(task, Task::option);
-                *entry.get_mut() = Task { about: open.about, ..task };
+                *entry.get_mut() = Task { about: open.about, stage_arg: open.stage_arg, ..task };
             }
             Entry::Occupied(_) => self.problems.push(format!("the task `{id}` is registered twice")),
         }

@@ -19,7 +19,7 @@ use crate::flow;
 use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, nonce, preview};
-use crate::task::{Facts, Task, TaskId, When};
+use crate::task::{Explain, Facts, Task, TaskId, When};
 use crate::transport::Anywhere;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
@@ -173,9 +173,9 @@ impl Xtask {
         Ok(tasks)
     }
 
-    /// The stage `name`, with the settings that recipes add, and its tasks.
-    fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
-        let mut stage = config.stage(name)?.clone();
+    /// The stage with the settings that recipes add, and its tasks.
+    fn stage(&self, stage: &Stage) -> Result<(Stage, Tasks)> {
+        let mut stage = stage.clone();
         let tasks = self.tasks(Some(&stage))?;
         problems_as_error(&tasks)?;
         tasks.apply_settings(&mut stage.settings);
@@ -183,7 +183,7 @@ impl Xtask {
     }
 
     fn examine(&self, config: &Config, request: &DoctorRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let (stage, _) = self.stage(config, &request.stage)?;
+        let (stage, _) = self.stage(config.stage(&request.stage)?)?;
         request.filter.check(&stage)?;
         let (stop, interrupted) = watch_signals()?;
         let ask = Arc::new(Terminal::alone(surroundings, interrupted));
@@ -197,12 +197,14 @@ impl Xtask {
     }
 
     fn run_task(&self, config: &Config, request: &RunRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let (stage, tasks) = self.stage(config, &request.stage)?;
+        let (stage, tasks) = self.stage(request.stage.find(config)?)?;
         request.filter.check(&stage)?;
         let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
+        let explain =
+            Explain { config, stage: &stage, options: &request.options, dry_run: request.mode == Mode::DryRun };
         match request.mode {
-            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &stage))?,
-            Mode::DryRun => ui::print_data(&preview(&plan, &stage, &request.options)?)?,
+            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &explain))?,
+            Mode::DryRun => ui::print_data(&preview(&plan, &explain)?)?,
             Mode::Run => return execute(config, &stage, &plan, request, surroundings),
         }
         Ok(ExitCode::SUCCESS)

@@ -29,7 +29,7 @@ pub(super) const SETTINGS: &[&str] = &[
 pub(super) const TOP: &[&str] = &["stages", "recipes", "tasks", "commands"];
 
 /// What stands in a stage besides settings.
-pub(super) const STAGE: &[&str] = &["transport", "servers", "recipes", "tasks"];
+pub(super) const STAGE: &[&str] = &["transport", "servers", "recipes", "tasks", "protected"];
 
 /// What variables and flags may name besides settings.
 pub(super) const OVERRIDES: &[&str] = &["recipes", "stages"];

@@ -70,6 +70,7 @@ impl<'a> Stages<'a> {
         Stage {
             name: entry.key.clone(),
             transport,
+            protected: own.boolean("protected").unwrap_or(entry.key == "production"),
             servers: servers.read(own),
             settings: settings.read(),
             tasks: tasks.into_iter().map(|placed| placed.task).collect(),

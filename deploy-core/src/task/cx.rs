@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Payload, Reach};
+use super::{Payload, Reach, Task};
 use crate::config::{Config, Server, Stage};
 use crate::error::Error;
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
@@ -89,6 +89,27 @@ impl ServerCx<'_> {
             Some(stamp) => self.layout().release(stamp),
             None => self.layout().current(),
         }
+    }
+}
+
+/// What a task on the controller may look at to say what it would do.
+#[derive(Clone, Copy)]
+pub struct Explain<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The stage.
+    pub stage: &'a Stage,
+    /// The values of the options that tasks added to the command line.
+    pub options: &'a Options,
+    /// Whether the scripts themselves are asked for, as by `--dry-run`.
+    pub dry_run: bool,
+}
+
+impl Explain<'_> {
+    /// What `task` says of itself, each line behind `indent`; nothing for a task that says nothing.
+    pub(crate) fn page(&self, task: &Task, indent: &str) -> String {
+        let text = task.explained.as_ref().map(|body| body(self)).unwrap_or_default();
+        text.trim_end().lines().map(|line| format!("{indent}{line}").trim_end().to_owned() + "\n").collect()
     }
 }
 

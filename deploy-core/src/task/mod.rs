@@ -1,5 +1,6 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
+mod command_line;
 mod cx;
 mod machine;
 
@@ -10,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use cx::{Facts, Host, Local, Options, ServerCx};
+pub use command_line::{Opt, StageArg};
+pub use cx::{Explain, Facts, Host, Local, Options, ServerCx};
 pub(crate) use machine::{Found, Held, Job, Machine, Reach};
 
 use crate::config::{Server, Stage};
@@ -181,6 +183,9 @@ pub type FeedBody = Arc<dyn Fn(&ServerCx<'_>) -> anyhow::Result<Option<Payload>>
 /// What the program of a script task goes on to hold.
 pub type HoldBody = Arc<dyn Fn(&ServerCx<'_>) -> Hold + Send + Sync>;
 
+/// Says what a task on the controller would do.
+pub type ExplainBody = Arc<dyn Fn(&Explain<'_>) -> String + Send + Sync>;
+
 /// What a task does.
 #[derive(Clone)]
 pub enum Body {
@@ -226,40 +231,6 @@ pub enum Dir {
     Path(String),
 }
 
-/// An option that a task adds to the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opt {
-    /// The name, as in `--name`.
-    pub name: &'static str,
-    /// What stands for the value in the help, or `None` for a switch.
-    pub value: Option<&'static str>,
-    /// One line of help.
-    pub about: &'static str,
-}
-
-impl Opt {
-    /// Those of [`TAKEN`](Opt::TAKEN) that have no value.
-    pub(crate) const SWITCHES: [&str; 6] = ["dry-run", "help", "plan", "quiet", "verbose", "yes"];
-
-    /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 14] = [
-        "branch",
-        "config",
-        "dry-run",
-        "format",
-        "help",
-        "hosts",
-        "lock-wait",
-        "plan",
-        "quiet",
-        "revision",
-        "roles",
-        "set",
-        "verbose",
-        "yes",
-    ];
-}
-
 /// A stretch of a flow that ends in a barrier over all servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -300,7 +271,9 @@ pub struct Task {
     pub(crate) as_user: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) options: Vec<Opt>,
+    pub(crate) stage_arg: StageArg,
     pub(crate) hold: Option<HoldBody>,
+    pub(crate) explained: Option<ExplainBody>,
     pub(crate) harmless: bool,
     pub(crate) unlocked: bool,
     pub(crate) answers: bool,
@@ -327,7 +300,9 @@ impl Task {
             as_user: None,
             env: BTreeMap::new(),
             options: Vec::new(),
+            stage_arg: StageArg::Word,
             hold: None,
+            explained: None,
             harmless: false,
             unlocked: false,
             answers: false,
@@ -444,6 +419,24 @@ impl Task {
         self
     }
 
+    /// Has the stage named by `--stage` on the command line; where nothing is said, `default` is meant. The option `stage`
+    /// has a value only where something was said.
+    pub fn stage_option(self, default: &'static str) -> Task {
+        Task { stage_arg: StageArg::Option(default), ..self }
+    }
+
+    /// Has the stage named by `--stage`, for a task that is about all stages where nothing is said. It runs in the first
+    /// stage then, and the option `stage` has no value.
+    pub fn any_stage(self) -> Task {
+        Task { stage_arg: StageArg::Any, ..self }
+    }
+
+    /// What `--plan` and `--dry-run` show of a task on the controller: in a few lines what it would do where, and in a dry
+    /// run also its scripts. Secrets don't belong there. Like all of a plan it contacts no server.
+    pub fn explained(self, body: impl Fn(&Explain<'_>) -> String + Send + Sync + 'static) -> Task {
+        Task { explained: Some(Arc::new(body)), ..self }
+    }
+
     /// What the program goes on to hold on the server until the run is over.
     pub(crate) fn hold(self, body: impl Fn(&ServerCx<'_>) -> Hold + Send + Sync + 'static) -> Task {
         Task { hold: Some(Arc::new(body)), ..self }
@@ -504,6 +497,9 @@ impl Task {
         }
         if !matches!(self.body, Body::Script(_)) && (self.rolling.is_some() || self.limit.is_some()) {
             problems.push(format!("the task `{id}` is rolling or limited, which only tasks with a script can be"));
+        }
+        if !matches!(self.body, Body::Local(_)) && self.explained.is_some() {
+            problems.push(format!("the task `{id}` is explained, which only tasks on the controller can be"));
         }
         for (number, Opt { name, .. }) in self.options.iter().enumerate() {
             if Opt::TAKEN.contains(name) {
