@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::config::{Server, Stage};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Failure, ServerNo, StepNo, Stream};
 use crate::script::{Hold, Report, Shell, TaskScript, compile};
 use crate::task::{Found, Held, Job, Machine, Reach};
@@ -121,7 +121,7 @@ impl OnServer<'_> {
         let ended = running.run_with_data(&|_, _| true, &mut |report| listener.hear(report), data);
         match (listener.failed.take(), ended) {
             // A program that was told to end fails for that reason, whatever its last task says.
-            (_, Err(error)) if stop.requested().is_some() => Err(error),
+            (_, Err(error)) if error.kind() != ErrorKind::Connection => Err(error),
             (Some(failure), _) => Err(explained(failure)),
             (None, Err(error)) => Err(listener.cut_short(error)),
             (None, Ok(process)) => Ok((listener.found, process)),

@@ -139,7 +139,8 @@ impl<'e> Talk<'_, '_, '_, 'e> {
             true => Decoder::of_standard_error(self.running.nonce),
             false => Decoder::new(self.running.nonce),
         };
-        while !self.finished {
+        // What was said about data may overtake the data itself: all of it is here when the program has exited.
+        while is_data || !self.finished {
             let output = process.next(Instant::now() + GLANCE);
             let mut report = |report| self.report(report);
             match output {
@@ -148,6 +149,9 @@ impl<'e> Talk<'_, '_, '_, 'e> {
                 Some(Output::Stderr(bytes)) => decoder.feed(Stream::Stderr, &bytes, &mut report),
                 Some(Output::Exit(exit)) => {
                     decoder.finish(&mut report);
+                    if is_data && self.finished && self.told_to_stop.is_none() {
+                        break;
+                    }
                     return Err(self.why(ended_early(&exit)));
                 }
                 Some(Output::Lost(error)) => {

@@ -24,13 +24,19 @@ pub use quote::{quote, quote_expanding};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arg {
     bytes: Vec<u8>,
-    secret: bool,
+    /// What is shown in its place.
+    shown: Option<String>,
 }
 
 impl Arg {
     /// A value that is shown as `[secret]` wherever the command is shown.
     pub fn secret(value: impl Into<Arg>) -> Arg {
-        Arg { secret: true, ..value.into() }
+        Arg { shown: Some("[secret]".to_owned()), ..value.into() }
+    }
+
+    /// A long value that is shown by its name, as `[name]`, wherever the command is shown.
+    pub fn brief(value: impl Into<Arg>, name: &str) -> Arg {
+        Arg { shown: Some(format!("[{name}]")), ..value.into() }
     }
 
     /// The value itself.
@@ -41,13 +47,13 @@ impl Arg {
 
 impl From<&str> for Arg {
     fn from(text: &str) -> Arg {
-        Arg { bytes: text.as_bytes().to_vec(), secret: false }
+        Arg { bytes: text.as_bytes().to_vec(), shown: None }
     }
 }
 
 impl From<String> for Arg {
     fn from(text: String) -> Arg {
-        Arg { bytes: text.into_bytes(), secret: false }
+        Arg { bytes: text.into_bytes(), shown: None }
     }
 }
 
@@ -65,7 +71,7 @@ impl From<&Arg> for Arg {
 
 impl From<Vec<u8>> for Arg {
     fn from(bytes: Vec<u8>) -> Arg {
-        Arg { bytes, secret: false }
+        Arg { bytes, shown: None }
     }
 }
 
@@ -78,9 +84,9 @@ impl From<usize> for Arg {
 /// The value as it could be typed.
 impl fmt::Display for Arg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.secret {
-            true => f.write_str("[secret]"),
-            false => f.write_str(&String::from_utf8_lossy(&quote(&self.bytes))),
+        match &self.shown {
+            Some(shown) => f.write_str(shown),
+            None => f.write_str(&String::from_utf8_lossy(&quote(&self.bytes))),
         }
     }
 }
