@@ -112,6 +112,12 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// What tasks printed as their answer, right before the run is over. Where the run isn't shown as JSON, it is printed
+    /// when it has been shown.
+    Result {
+        /// The text.
+        text: String,
+    },
     /// The run is over.
     Finished {
         /// How long it took.

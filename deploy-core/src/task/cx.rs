@@ -209,7 +209,8 @@ impl Local<'_> {
         self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });
     }
 
-    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one.
+    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one. With
+    /// `--format json` it is an event.
     pub fn print(&self, text: &str) {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }

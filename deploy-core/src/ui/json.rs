@@ -116,6 +116,9 @@ enum What<'a> {
         server: Option<&'a str>,
         text: &'a str,
     },
+    Result {
+        text: &'a str,
+    },
     Finished {
         ok: bool,
         elapsed: Seconds,
@@ -185,6 +188,7 @@ impl<'a> What<'a> {
                 finished_task(task(step), server(on), *elapsed, outcome)
             }
             Event::Detail { server: on, text } => What::Detail { server: server(on), text },
+            Event::Result { text } => What::Result { text },
             Event::Finished { elapsed, error, summary, traffic } => What::Finished {
                 ok: error.is_none(),
                 elapsed: Seconds(*elapsed),

@@ -24,7 +24,8 @@ fn after(event: &Event) -> Option<Event> {
         Event::Note { .. } => Event::Warning { step: Some(step), server, text: "the disk is 95 % full".into() },
         Event::Warning { .. } => finished(Outcome::Done),
         Event::StepFinished { .. } => Event::Detail { server, text: "set -eu\n".into() },
-        Event::Detail { .. } => Event::Finished {
+        Event::Detail { .. } => Event::Result { text: "backups/20261122-101500.staging.pgdump\n".into() },
+        Event::Result { .. } => Event::Finished {
             elapsed: Duration::from_millis(42_100),
             error: None,
             summary: "deployed 20261122101500 (abc1234) to 2 servers".into(),

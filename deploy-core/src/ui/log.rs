@@ -194,6 +194,7 @@ impl Renderer for Log {
                 self.entry(at, (Some(*step), *server), describe_outcome(*elapsed, outcome));
             }
             Event::Detail { server, text } => self.entry(at, (None, *server), text),
+            Event::Result { text } => self.entry(at, (None, None), format!("result: {}", text.trim_end())),
             Event::Finished { elapsed, error, summary, traffic } => {
                 self.finished(at, *elapsed, error.as_deref(), summary, traffic);
             }

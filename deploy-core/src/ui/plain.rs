@@ -25,8 +25,8 @@ const MOST_WAITING: usize = 10_000;
 /// Shows a run as text, for people: in colours and with signs on a terminal, else plainly.
 ///
 /// The tasks' blocks stand in the plan's order, each in one piece. What servers that are ahead have to say about later
-/// tasks waits until these have their turn. Warnings and failures go to standard error, everything else to standard
-/// output.
+/// tasks waits until these have their turn. Warnings and failures go to standard error, everything else to the stream
+/// that the run is shown on.
 pub(super) struct Plain {
     screen: Arc<Screen>,
     look: Look,
@@ -84,7 +84,7 @@ impl Renderer for Plain {
                 let result = self.result(*step, *server, *elapsed, outcome);
                 self.put(at, *step, Item::Result(result));
             }
-            Event::Detail { .. } | Event::Finished { .. } => {}
+            Event::Detail { .. } | Event::Result { .. } | Event::Finished { .. } => {}
         }
         self.show_due();
         self.tick(at);
@@ -270,7 +270,7 @@ impl Plain {
         if self.has_one_result(step) {
             let gap = self.id_width().saturating_sub(id.len()) + 2;
             self.open_line = Some(OpenLine { since: at, width: line.width(), gap });
-            self.write(Target::Out, &line.render(self.look.colour_out));
+            self.write_run(&line.render(self.look.colour_run));
         } else {
             self.write_out(line);
         }
@@ -282,7 +282,7 @@ impl Plain {
         let Some(open) = open else { return self.write_between(line) };
         let line = Line::new().with(Style::Normal, " ".repeat(open.gap)).then(line);
         let line = self.look.width.map_or(line.clone(), |width| line.cut(width.saturating_sub(open.width)));
-        self.write(Target::Out, &format!("{}\n", line.render(self.look.colour_out)));
+        self.write_run(&format!("{}\n", line.render(self.look.colour_run)));
         self.write_what_waited();
     }
 
@@ -308,25 +308,26 @@ impl Plain {
 
     fn end_line(&mut self) {
         if self.open_line.take().is_some() && self.screen.is_in_line() {
-            self.write(Target::Out, "\n");
+            self.write_run("\n");
         }
         self.write_what_waited();
     }
 
-    /// Writes a whole line to standard output, cut to the terminal's width.
+    /// Writes a whole line where the run is shown, cut to the terminal's width.
     fn write_out(&self, line: Line) {
         let line = self.look.width.map_or(line.clone(), |width| line.cut(width));
-        self.write(Target::Out, &format!("{}\n", line.render(self.look.colour_out).trim_end()));
+        self.write_run(&format!("{}\n", line.render(self.look.colour_run).trim_end()));
     }
 
     /// Writes a whole line to standard error.
     fn write_err(&self, line: Line) {
-        self.write(Target::Err, &format!("{}\n", line.render(self.look.colour_err).trim_end()));
+        self.screen.write(Target::Err, &format!("{}\n", line.render(self.look.colour_err).trim_end()));
     }
 
-    fn write(&self, target: Target, text: &str) {
-        if target == Target::Err || self.look.verbosity > Verbosity::Quiet {
-            self.screen.write(target, text);
+    /// Writes where the run is shown.
+    fn write_run(&self, text: &str) {
+        if self.look.verbosity > Verbosity::Quiet {
+            self.screen.write(self.look.run, text);
         }
     }
 }
