@@ -15,6 +15,7 @@
 mod json;
 mod log;
 mod plain;
+mod progress;
 mod report;
 mod screen;
 mod settings;
@@ -53,7 +54,7 @@ pub trait Renderer: Send {
     fn event(&mut self, at: Duration, event: &Event);
 
     /// Called when no event is waiting, several times a second: `at` after the run's start nothing new has happened.
-    /// Here buffers are written, and here a live display would move.
+    /// Here buffers are written, and here a live display moves.
     fn tick(&mut self, at: Duration) {
         let _ = at;
     }

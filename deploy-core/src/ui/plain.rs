@@ -1,10 +1,13 @@
 //! Progress as text: one line per task, then one per server.
 
+mod transfers;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Renderer;
+use super::progress::Transfers;
 use super::screen::{Screen, Target};
 use super::settings::{Look, Verbosity};
 use super::summary;
@@ -41,6 +44,9 @@ pub(super) struct Plain {
     /// What is no task's, and came while a task's line was open.
     later: Vec<Line>,
     failures: Vec<(StepNo, Option<ServerNo>, Failure)>,
+    transfers: Transfers,
+    /// When the line at the bottom was drawn.
+    drawn: Option<Duration>,
 }
 
 /// What a task has to say when its turn comes.
@@ -72,6 +78,7 @@ enum Item {
 impl Renderer for Plain {
     fn event(&mut self, at: Duration, event: &Event) {
         self.turns.follow(event);
+        self.follow_transfers(at, event);
         match event {
             Event::Started(outline) => self.begin(outline),
             Event::Connected { server, elapsed } => self.connected(*server, *elapsed),
@@ -84,7 +91,7 @@ impl Renderer for Plain {
                 let result = self.result(*step, *server, *elapsed, outcome);
                 self.put(at, *step, Item::Result(result));
             }
-            Event::Detail { .. } | Event::Result { .. } | Event::Finished { .. } => {}
+            Event::Progress { .. } | Event::Detail { .. } | Event::Result { .. } | Event::Finished { .. } => {}
         }
         self.show_due();
         self.tick(at);
@@ -101,9 +108,11 @@ impl Renderer for Plain {
         if self.open_line.as_ref().is_some_and(|line| at.saturating_sub(line.since) >= OPEN_LINE) {
             self.end_line();
         }
+        self.show_transfers(at);
     }
 
     fn end(&mut self) {
+        self.hide_live();
         for (step, waiting) in std::mem::take(&mut self.waiting) {
             self.show(step, waiting);
         }
@@ -132,6 +141,8 @@ impl Plain {
             open_line: None,
             later: Vec::new(),
             failures: Vec::new(),
+            transfers: Transfers::default(),
+            drawn: None,
         }
     }
 

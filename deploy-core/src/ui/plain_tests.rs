@@ -1,3 +1,6 @@
+#[path = "plain/transfer_tests.rs"]
+mod transfers;
+
 use proptest::collection::vec;
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use proptest::sample::subsequence;
@@ -22,6 +25,7 @@ const PLAIN: Look = Look {
     colour_run: false,
     colour_err: false,
     width: None,
+    live: false,
     verbosity: Verbosity::Normal,
 };
 

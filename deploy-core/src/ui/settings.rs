@@ -81,6 +81,8 @@ pub struct Surroundings {
     pub interactive: bool,
     /// Terminals may get colours: `NO_COLOR` is unset or empty, and `TERM` is not `dumb`.
     pub colour: bool,
+    /// Terminals can redraw a line: `TERM` is not `dumb`.
+    pub redraws: bool,
     /// How many columns the terminal on standard output has.
     pub width: Option<usize>,
     /// How many columns the terminal on standard error has.
@@ -91,12 +93,14 @@ impl Surroundings {
     /// Those of this process.
     pub fn detect() -> Surroundings {
         let stderr_is_terminal = io::stderr().is_terminal();
+        let redraws = env::var_os("TERM").is_none_or(|term| term != "dumb");
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Surroundings {
             stdout_is_terminal: io::stdout().is_terminal(),
             stderr_is_terminal,
             interactive: stderr_is_terminal || io::stdin().is_terminal(),
-            colour: !no_colour && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            colour: !no_colour && redraws,
+            redraws,
             width: columns(io::stdout()),
             stderr_width: columns(io::stderr()),
         }
@@ -135,6 +139,8 @@ pub(super) struct Look {
     pub(super) colour_err: bool,
     /// The run's lines are cut to this width.
     pub(super) width: Option<usize>,
+    /// Transfers have a line at the bottom that is redrawn.
+    pub(super) live: bool,
     pub(super) verbosity: Verbosity,
 }
 
@@ -153,6 +159,7 @@ impl Settings {
             colour_run: pretty && colour && is_terminal,
             colour_err: pretty && colour && stderr_is_terminal,
             width: width.filter(|_| is_terminal),
+            live: pretty && is_terminal && self.surroundings.redraws,
             verbosity: self.verbosity,
         }
     }
