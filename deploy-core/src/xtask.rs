@@ -23,7 +23,7 @@ use crate::task::{Explain, Facts, Task, TaskId, When};
 use crate::transport::Anywhere;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Terminal, Ui, Verbosity};
+use crate::ui::{self, Ask, Format, LogFile, Settings, ShownOn, Surroundings, Terminal, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
 
@@ -302,9 +302,7 @@ fn execute(
         steps: plan.outline(),
         log_file: Some(log.path().to_owned()),
     };
-    let answers = plan.steps.iter().any(|step| step.task.answers && step.task.id() == &plan.root);
-    let verbosity = if answers { request.verbosity.min(Verbosity::Quiet) } else { request.verbosity };
-    let settings = Settings { format: request.format, verbosity, surroundings };
+    let settings = settings(plan, request, surroundings);
     let facts = flow::lock::facts(stage, plan, &nonce()?);
     let screen = Ui::start(settings, Some(log));
     let (stop, interrupted) = watch_signals()?;
@@ -326,6 +324,9 @@ fn execute(
         facts,
     };
     let finished = run.execute();
+    if !finished.printed.is_empty() {
+        events.emit(Event::Result { text: finished.printed.clone() });
+    }
     events.emit(Event::Finished {
         elapsed: start.elapsed(),
         error: finished.error.as_ref().map(ToString::to_string),
@@ -337,13 +338,27 @@ fn execute(
     });
     drop(events);
     screen.finish();
-    ui::print_data(&finished.printed)?;
+    if settings.format != Format::Json {
+        ui::print_data(&finished.printed)?;
+    }
     match finished.error {
         None => Ok(ExitCode::SUCCESS),
         Some(error) => Err(match flow::live_now(stage, &finished.facts) {
             Some(live) => error.and_detail(&live),
             None => error,
         }),
+    }
+}
+
+/// How the run is shown, as the command line and its task want it.
+fn settings(plan: &Plan, request: &RunRequest, surroundings: Surroundings) -> Settings {
+    let asked = plan.steps.iter().map(|step| &step.task).find(|task| task.id() == &plan.root);
+    let is_asked = |says: fn(&Task) -> bool| asked.is_some_and(says);
+    Settings {
+        format: request.format,
+        verbosity: if is_asked(|task| task.answers) { Verbosity::Quiet } else { request.verbosity },
+        shown_on: if is_asked(|task| task.prints_result) { ShownOn::Stderr } else { ShownOn::Stdout },
+        surroundings,
     }
 }
 

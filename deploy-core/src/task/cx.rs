@@ -215,7 +215,14 @@ impl Local<'_> {
         self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });
     }
 
-    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one.
+    /// Tells how far a transfer is: `done` bytes of `total`, if that is known. Call it as often as something came. A task
+    /// may have several transfers, one after the other: another `what` (`"dump"`, `"load"`) begins the next.
+    pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        self.events.emit(Event::Progress { step: self.step, server: None, what: what.to_owned(), done, total });
+    }
+
+    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one. With
+    /// `--format json` it is an event.
     pub fn print(&self, text: &str) {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }

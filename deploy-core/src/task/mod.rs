@@ -277,6 +277,7 @@ pub struct Task {
     pub(crate) harmless: bool,
     pub(crate) unlocked: bool,
     pub(crate) answers: bool,
+    pub(crate) prints_result: bool,
     pub(crate) detail: bool,
 }
 
@@ -306,6 +307,7 @@ impl Task {
             harmless: false,
             unlocked: false,
             answers: false,
+            prints_result: false,
             detail: false,
         }
     }
@@ -456,6 +458,12 @@ impl Task {
     /// Says that the task is there to print an answer: how it is found out isn't shown.
     pub fn answers(self) -> Task {
         Task { answers: true, ..self }
+    }
+
+    /// Says that a run of this task by its name has a result for programs: standard output has what [`Local::print`]
+    /// printed and nothing else, and the run is shown on standard error. With `--format json` the result is an event.
+    pub fn prints_result(self) -> Task {
+        Task { prints_result: true, ..self }
     }
 
     /// Shows the task only where `--all` is asked for: a part of others that few will call by name.

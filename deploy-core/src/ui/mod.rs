@@ -4,7 +4,8 @@
 //! the screen ([`Format`]) and to the log file ([`LogFile`]). What goes where:
 //!
 //! * Standard output has the progress of tasks, as with Capistrano, or with `--format json` one object per event and
-//!   nothing else. Data that a command is asked for, such as the task list, goes there too ([`print_data`]).
+//!   nothing else. Data that a command is asked for, such as the task list, goes there too ([`print_data`]); where a
+//!   program may want to read it, the run is shown on standard error instead ([`ShownOn`]).
 //! * Standard error has warnings, failures in full, and the error that ends the run ([`report()`]).
 //! * `/dev/tty` has questions ([`Terminal`]). While one is open the two streams wait.
 //! * The log file has everything, byte for byte; on the screen what servers write can't do anything to the terminal.
@@ -14,6 +15,7 @@
 mod json;
 mod log;
 mod plain;
+mod progress;
 mod report;
 mod screen;
 mod settings;
@@ -32,7 +34,7 @@ use std::time::{Duration, Instant};
 pub use self::log::LogFile;
 pub(crate) use self::report::print_page;
 pub use self::report::{print_data, report};
-pub use self::settings::{Format, Settings, Surroundings, Verbosity};
+pub use self::settings::{Format, Settings, ShownOn, Surroundings, Verbosity};
 pub use self::terminal::Terminal;
 pub(crate) use self::text::{Line, Style, harmless_lines};
 
@@ -52,7 +54,7 @@ pub trait Renderer: Send {
     fn event(&mut self, at: Duration, event: &Event);
 
     /// Called when no event is waiting, several times a second: `at` after the run's start nothing new has happened.
-    /// Here buffers are written, and here a live display would move.
+    /// Here buffers are written, and here a live display moves.
     fn tick(&mut self, at: Duration) {
         let _ = at;
     }
