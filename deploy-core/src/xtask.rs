@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::{self, DoctorRequest, ListRequest, Mode, Parsed, Request, RunRequest};
 use crate::config::{Command, Config, LoadRequest, Stage};
+use crate::database;
 use crate::doctor::Doctor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Outline};
@@ -168,6 +169,7 @@ impl Xtask {
         }
         if let Some(stage) = stage {
             flow::git::tune(&mut tasks, &stage.settings);
+            database::tune(&mut tasks, &stage.settings);
             stage.tasks.iter().try_for_each(|task| tasks.text_task(task))?;
         }
         Ok(tasks)
@@ -240,6 +242,7 @@ fn overridden(config: Result<Config>, load: LoadRequest, set: &[String]) -> Resu
 fn core_tasks() -> Tasks {
     let mut tasks = Tasks::default();
     flow::register(&mut tasks);
+    database::register(&mut tasks);
     tasks
 }
 

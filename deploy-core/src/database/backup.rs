@@ -11,6 +11,7 @@ use super::wire::{Packing, Receiver};
 use crate::error::{Error, Result};
 use crate::script::Script;
 use crate::task::{Found, Local};
+use crate::ui::size;
 
 /// Makes a backup of the database of `site`.
 ///
@@ -60,9 +61,9 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
     local.note(format!(
         "kept `{}`: {}, {} tables, {} over the wire, in {:.1} s",
         path.display(),
-        super::show::bytes(manifest.bytes),
+        size(manifest.bytes),
         manifest.tables,
-        super::show::bytes(sent),
+        size(sent),
         start.elapsed().as_secs_f64()
     ));
     Ok((path, manifest))
@@ -76,13 +77,18 @@ fn steady(before: Option<&Schema>, found: &Found) -> Result<Option<Schema>> {
 fn must_be_possible(site: &Site<'_>) -> Result<()> {
     let survey = &site.survey;
     if survey.size.is_none() {
-        return Err(site.explain(Error::task(format!("there is no database {}", site.adapter.describe()))
-            .hint("is its name right? see `[database]` in deploy.toml")));
+        return Err(site.explain(
+            Error::task(format!("there is no database {}", site.adapter.describe()))
+                .hint("is its name right? see `[database]` in deploy.toml"),
+        ));
     }
     if survey.tools.0 < survey.major {
         let error = match survey.tools.0 {
             0 => Error::task("there is no pg_dump on this machine".to_owned()),
-            old => Error::task(format!("pg_dump is of version {old}, older than the database server, which is {}", survey.version)),
+            old => Error::task(format!(
+                "pg_dump is of version {old}, older than the database server, which is {}",
+                survey.version
+            )),
         };
         let install = format!("install it there: apt-get install postgresql-client-{}", survey.major);
         return Err(site.explain(error.hint(install).hint("or say where a newer one is: database.bin_dir")));

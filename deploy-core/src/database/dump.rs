@@ -61,8 +61,10 @@ impl Dump {
         let unreadable = |error: io::Error| unreadable(path, error);
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if metadata.is_dir() {
-            return Err(Error::usage(format!("`{}` is a folder", path.display()))
-                .hint(format!("pack a dump of the format `directory` first: tar -C {0} -cf {0}.tar .", path.display())));
+            return Err(Error::usage(format!("`{}` is a folder", path.display())).hint(format!(
+                "pack a dump of the format `directory` first: tar -C {0} -cf {0}.tar .",
+                path.display()
+            )));
         }
         let mut head = Vec::new();
         File::open(path).map_err(unreadable)?.take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;

@@ -223,12 +223,12 @@ impl Place<'_> {
 
 fn read_variable(name: &str) -> Script {
     Script::shell(
-        &format!(
-            "[ -n \"${{{name}-}}\" ] || deploy_fail {{}} {{}}\ndeploy_fact url \"${name}\"",
-        ),
+        &format!("[ -n \"${{{name}-}}\" ] || deploy_fail {{}} {{}}\ndeploy_fact url \"${name}\"",),
         &[
             Arg::from(format!("the variable `{name}`, which should say how to reach the database, is not set")),
-            Arg::from("commands over SSH run no login shell: set it in ~/.bashrc above the test for interactive shells, in /etc/environment, or use database.env_file"),
+            Arg::from(
+                "commands over SSH run no login shell: set it in ~/.bashrc above the test for interactive shells, in /etc/environment, or use database.env_file",
+            ),
         ],
     )
 }

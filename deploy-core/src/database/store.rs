@@ -52,8 +52,10 @@ impl Store {
     ///
     /// When the folder is there and can't be read.
     pub(super) fn backups(&self) -> Result<Vec<Backup>> {
-        let unreadable =
-            |error| Error::task(format!("failed to read the folder `{}`", self.folder.display())).because(anyhow::Error::from(error));
+        let unreadable = |error| {
+            Error::task(format!("failed to read the folder `{}`", self.folder.display()))
+                .because(anyhow::Error::from(error))
+        };
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -60,7 +60,12 @@ impl Packing {
 
     /// The steps that write what the controller sends to `path`, and report how much it was.
     pub(super) fn receive(self, path: &str) -> Script {
-        let cmds = [Some(Cmd::new("deploy_input")), Some(Cmd::new("database_measure")), self.unpack(), Some(Cmd::new("database_write").arg(path))];
+        let cmds = [
+            Some(Cmd::new("deploy_input")),
+            Some(Cmd::new("database_measure")),
+            self.unpack(),
+            Some(Cmd::new("database_write").arg(path)),
+        ];
         Script::new().uses(DATABASE).then(sh!("umask 077")).pipe(cmds.into_iter().flatten())
     }
 }

@@ -70,11 +70,11 @@ impl Machine for OnServer<'_> {
         self.program(scripts(jobs), shell, Data::None, on_fact).map(|(found, _)| found)
     }
 
-    fn hold(&self, job: Job, hold: Hold) -> Result<(Found, Box<dyn Held>)> {
+    fn hold(&self, job: Job, hold: Hold, on_fact: &mut dyn FnMut(&str, &str)) -> Result<(Found, Box<dyn Held>)> {
         let shell = Shell { lifeline: true, ..self.shell.clone() };
         let mut scripts = scripts(vec![job]);
         scripts[0].hold = Some(hold);
-        let (found, process) = self.program(scripts, shell, Data::None, &mut |_, _| {})?;
+        let (found, process) = self.program(scripts, shell, Data::None, on_fact)?;
         Ok((found, Box::new(Keeping::new(process))))
     }
 

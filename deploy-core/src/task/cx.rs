@@ -221,6 +221,11 @@ impl Local<'_> {
         self.events.emit(Event::Progress { step: self.step, server: None, what: what.to_owned(), done, total });
     }
 
+    /// What tells of progress from another thread.
+    pub(crate) fn teller(&self) -> Teller {
+        Teller { events: self.events.clone(), step: self.step }
+    }
+
     /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one. With
     /// `--format json` it is an event.
     pub fn print(&self, text: &str) {
@@ -260,5 +265,18 @@ impl Local<'_> {
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells of a task's progress from another thread.
+pub(crate) struct Teller {
+    events: Events,
+    step: StepNo,
+}
+
+impl Teller {
+    /// As [`Local::progress`].
+    pub(crate) fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        self.events.emit(Event::Progress { step: self.step, server: None, what: what.to_owned(), done, total });
     }
 }

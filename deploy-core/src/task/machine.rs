@@ -37,7 +37,7 @@ pub(crate) trait Machine: Sync {
     /// # Errors
     ///
     /// Says why the job failed.
-    fn hold(&self, job: Job, hold: Hold) -> Result<(Found, Box<dyn Held>)>;
+    fn hold(&self, job: Job, hold: Hold, on_fact: &mut dyn FnMut(&str, &str)) -> Result<(Found, Box<dyn Held>)>;
 
     /// Runs `job` and hands what it writes to its standard output to `sink`.
     ///

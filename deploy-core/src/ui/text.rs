@@ -104,7 +104,7 @@ pub(super) fn span(time: Duration) -> String {
 }
 
 /// A number of bytes, to three digits: `0 B`, `340 B`, `12.3 kB`, `470 MB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");

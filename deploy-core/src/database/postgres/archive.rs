@@ -171,9 +171,11 @@ impl<R: Read> Archive<R> {
             let id = self.int()?;
             match kind {
                 1 => self.chunks()?,
-                3 => while self.int()? != 0 {
-                    self.chunks()?;
-                },
+                3 => {
+                    while self.int()? != 0 {
+                        self.chunks()?;
+                    }
+                }
                 other => return Err(damaged(format!("a block has the kind {other}, which is not known here"))),
             }
             missing.remove(&id);

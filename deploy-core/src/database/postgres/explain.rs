@@ -130,10 +130,18 @@ pub(super) fn explain(error: Error, database: &Postgres) -> Error {
     let text = error.to_string();
     let about = database.connection.describe();
     if text.contains("FATAL") && text.contains("database \"") && text.contains("does not exist") {
-        return reworded(error, &format!("there is no database {about}"), "is its name right? `psql -l` on that machine lists them");
+        return reworded(
+            error,
+            &format!("there is no database {about}"),
+            "is its name right? `psql -l` on that machine lists them",
+        );
     }
     if text.contains("role \"") && text.contains("does not exist") {
-        return reworded(error, &format!("a role does not exist where {about} is"), "is `user`, or `owner`, right? `\\du` in psql lists roles");
+        return reworded(
+            error,
+            &format!("a role does not exist where {about} is"),
+            "is `user`, or `owner`, right? `\\du` in psql lists roles",
+        );
     }
     match KNOWN.iter().find(|known| text.contains(known.words)) {
         Some(known) => reworded(error, &known.message.replace("{}", &about), known.hint),

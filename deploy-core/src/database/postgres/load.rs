@@ -1,6 +1,6 @@
 //! Loading a dump, and bringing what was loaded into the state in which it can go live.
 
-use super::{POSTGRES, Postgres, sql};
+use super::{POSTGRES, Postgres, sql, sql_file};
 use crate::database::adapter::{Form, Inventory, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
 use crate::sh;
@@ -22,12 +22,8 @@ impl Loading<'_> {
 
 impl Postgres {
     pub(super) fn load_script(&self, names: &Names, loading: &Loading<'_>) -> Script {
-        let script = self.session().then(sh!(
-            "folder={}\npg_jobs {}\narchive={}",
-            loading.folder,
-            &self.jobs,
-            loading.file
-        ));
+        let script =
+            self.session().then(sh!("folder={}\npg_jobs {}\narchive={}", loading.folder, &self.jobs, loading.file));
         match loading.form {
             Form::Text => script.then(sh!(
                 "pg_watched {} pg_run_file \"$archive\" {} {} -o /dev/null",
@@ -65,7 +61,8 @@ impl Postgres {
 
     /// All tables of the dump are there, its indexes are valid, and up to where it is migrated is told.
     pub(super) fn check_script(&self, names: &Names, loading: &Loading<'_>) -> Script {
-        let expected = loading.inventory.tables.iter().map(|(schema, name)| format!("{}\t{}\n", copy(schema), copy(name)));
+        let expected =
+            loading.inventory.tables.iter().map(|(schema, name)| format!("{}\t{}\n", copy(schema), copy(name)));
         let table = format!(
             "CREATE TEMP TABLE deploy_expected (schema text, name text);\nCOPY deploy_expected FROM stdin;\n{}\\.\n{}",
             expected.collect::<String>(),
@@ -75,9 +72,9 @@ impl Postgres {
             .then(Script::shell("wrong=$(pg_sql {} {})", &[Arg::from(&names.next), Arg::brief(table, "check.sql")]))
             .then(sh!(
                 "[ -z \"$wrong\" ] || deploy_fail \"the restored database is not whole: $(echo \"$wrong\" | head -n 5)\"\n\
-                 deploy_fact schema \"$(pg_sql {} {})\"",
+                 schema=$(pg_sql {} {})\ndeploy_fact schema \"$schema\"",
                 &names.next,
-                include_str!("schema.sql")
+                sql_file!("schema.sql")
             ))
     }
 
@@ -88,20 +85,24 @@ impl Postgres {
         };
         let script = self.session().then(sh!("pg_jobs {}", &self.jobs));
         let script = match changed {
-            true => script.then(sql(&names.next, &format!("{as_owner}{}", include_str!("refresh.sql")), &[])),
+            true => {
+                let text = format!("{as_owner}{}", include_str!("refresh.sql"));
+                script.then(sql(&names.next, Arg::brief(text, "refresh.sql"), &[]))
+            }
             false => script,
         };
         // Statistics are gathered by several sessions; those of a role that isn't the owner gather none.
         let script = match as_owner.is_empty() || loading.superuser {
             true => script.then(sh!(
-                "pg_need vacuumdb 999 {}\n\"$found\" --analyze-only --quiet --no-password \"--jobs=$jobs\" \"--dbname=$(pg_named {})\"",
+                "pg_need vacuumdb 999 {}\nnext=$(pg_named {})\n\
+                 \"$found\" --analyze-only --quiet --no-password \"--jobs=$jobs\" \"--dbname=$next\"",
                 &self.bin_dir,
                 &names.next
             )),
-            false => script.then(sql(&names.next, &format!("{as_owner}ANALYZE;"), &[])),
+            false => script.then(sql(&names.next, format!("{as_owner}ANALYZE;"), &[])),
         };
         let variables = [("db", &*self.database), ("scratch", &*names.next)];
-        script.then(sql(&self.maintenance, include_str!("like.sql"), &variables))
+        script.then(sql(&self.maintenance, sql_file!("like.sql"), &variables))
     }
 
     pub(super) fn overwrite_script(&self, names: &Names, loading: &Loading<'_>, texts: &[(String, String)]) -> Script {
@@ -115,10 +116,15 @@ impl Postgres {
         let after = format!("{after}{}ANALYZE;\n", if texts.is_empty() { "" } else { include_str!("refresh.sql") });
         let _ = names;
         setup
-            .then(Script::shell("printf '%s' {} >\"$folder/clear.sql\"", &[Arg::brief(include_str!("clear.sql"), "clear.sql")]))
+            .then(Script::shell("printf '%s' {} >\"$folder/clear.sql\"", &[sql_file!("clear.sql")]))
             .then(Script::shell("printf '%s' {} >\"$folder/after.sql\"", &[Arg::secret(after)]))
-            .then(sh!("pg_whole() { cat \"$folder/clear.sql\"; pg_contents; echo 'RESET ALL;'; cat \"$folder/after.sql\"; }"))
-            .then(sh!("pg_take() { PGDATABASE={} \"$psql\" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -1 -f -; }", &self.database))
+            .then(sh!(
+                "pg_whole() { cat \"$folder/clear.sql\"; pg_contents; echo 'RESET ALL;'; cat \"$folder/after.sql\"; }"
+            ))
+            .then(sh!(
+                "pg_take() { PGDATABASE={} \"$psql\" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -1 -f -; }",
+                &self.database
+            ))
             .uses(POSTGRES)
             .pipe([Cmd::new("pg_whole"), Cmd::new("pg_take")])
     }
@@ -162,7 +168,8 @@ fn passes<'l>(loading: &'l Loading<'_>) -> Vec<Pass<'l>> {
 
 /// Whether the part is of the kind `kind`, or a comment on one.
 fn is_about(part: &Part, kind: &str) -> bool {
-    part.kind == kind || part.kind == "COMMENT" && part.name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(' '))
+    part.kind == kind
+        || part.kind == "COMMENT" && part.name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(' '))
 }
 
 /// Every new database has the schema `public`, and older servers let only a superuser comment on it.

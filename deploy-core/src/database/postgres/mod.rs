@@ -25,7 +25,13 @@ use crate::task::Found;
 /// The shell functions of this folder's scripts.
 const POSTGRES: &str = include_str!("postgres.sh");
 
-const DROP: &str = include_str!("drop.sql");
+/// A file of SQL in this folder, which is shown by its name.
+macro_rules! sql_file {
+    ($name:literal) => {
+        crate::script::Arg::brief(include_str!($name), $name)
+    };
+}
+use sql_file;
 
 /// How many bytes the name of a database may have.
 const LONGEST_NAME: usize = 63;
@@ -77,16 +83,16 @@ impl Postgres {
         self.connection.exports().uses(POSTGRES).uses(DATABASE).then(sh!(
             "maintenance={}\npg_drop_sql={}\npg_client {}",
             &self.maintenance,
-            DROP,
+            sql_file!("drop.sql"),
             &self.bin_dir
         ))
     }
 }
 
-/// Shell text that runs SQL: `sql!(database, text, name = value…)`.
-fn sql(database: &str, text: &str, variables: &[(&str, &str)]) -> Script {
+/// Shell text that runs the SQL `text` in a database, with variables.
+fn sql(database: &str, text: impl Into<Arg>, variables: &[(&str, &str)]) -> Script {
     let mut shell = "pg_sql {} {}".to_owned();
-    let mut args = vec![Arg::from(database), Arg::from(text)];
+    let mut args = vec![Arg::from(database), text.into()];
     for (name, value) in variables {
         shell.push_str(" -v {}");
         args.push(Arg::from(format!("{name}={value}")));
@@ -108,9 +114,6 @@ impl Adapter for Postgres {
     }
 
     fn survey(&self) -> Script {
-        let about = include_str!("survey_maintenance.sql");
-        let live = include_str!("survey_live.sql");
-        let schema = include_str!("schema.sql");
         self.session().then(sh!(
             r#"database={}
 about=$(pg_sql "$maintenance" {} -v db="$database" -v owner={}) || about=''
@@ -120,7 +123,8 @@ case $about in
   *)
     live=$(pg_sql "$database" {})
     deploy_fact live "$live"
-    deploy_fact schema "$(pg_sql "$database" {})"
+    schema=$(pg_sql "$database" {})
+    deploy_fact schema "$schema"
     major=$(printf '%s' "$live" | tr '\n' ' ' | sed 's/.*"version" : \([0-9]*\).*/\1/')
     ;;
 esac
@@ -131,10 +135,10 @@ pg_find pg_restore "$major" {}
 deploy_fact tools "$dump $found_major"
 database_packers"#,
             &self.database,
-            about,
+            sql_file!("survey_maintenance.sql"),
             &self.owner,
-            live,
-            schema,
+            sql_file!("survey_live.sql"),
+            sql_file!("schema.sql"),
             &self.bin_dir,
             &self.bin_dir
         ))
@@ -155,8 +159,7 @@ database_packers"#,
     }
 
     fn schema(&self) -> Script {
-        let schema = include_str!("schema.sql");
-        sh!("deploy_fact schema \"$(pg_sql {} {})\"", &self.database, schema)
+        sh!("schema=$(pg_sql {} {})\ndeploy_fact schema \"$schema\"", &self.database, sql_file!("schema.sql"))
     }
 
     fn recognize(&self, head: &[u8]) -> Option<Form> {
@@ -218,14 +221,13 @@ database_packers"#,
 
     fn hold(&self, names: &Names, bases: &[String], about: &str) -> (Script, Hold) {
         let folder = format!("deploy-database-{}", names.next.rsplit('_').next().unwrap_or_default());
-        let holder = include_str!("holder.sql");
         let bases_shell = vec!["{}"; bases.len()].join(" ");
         let mut args = vec![Arg::from(&folder)];
         args.extend(bases.iter().map(Arg::from));
-        let start = self.session().then(sh!("pg_holder_sql={}", holder)).then(Script::shell(
-            &format!("database_folder {{}} {bases_shell}"),
-            &args,
-        ));
+        let start = self
+            .session()
+            .then(sh!("pg_holder_sql={}", sql_file!("holder.sql")))
+            .then(Script::shell(&format!("database_folder {{}} {bases_shell}"), &args));
         let start = start.then(sh!(
             "pg_lock {} {} || { rm -rf -- \"$folder\"; exit 1; }\nprintf 'SET ROLE :\"role\";\\n' >\"$folder/role.sql\"",
             &self.database,
@@ -244,7 +246,7 @@ database_packers"#,
             ("owner", loading.owner),
             ("encoding", loading.inventory.encoding.as_deref().unwrap_or_default()),
         ];
-        self.session().then(sql(&self.maintenance, include_str!("create.sql"), &variables))
+        self.session().then(sql(&self.maintenance, sql_file!("create.sql"), &variables))
     }
 
     fn load(&self, names: &Names, loading: &Loading<'_>) -> Script {
@@ -268,21 +270,15 @@ database_packers"#,
     }
 
     fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script {
-        let sessions = include_str!("sessions.sql");
         let script = self.session().then(sh!(
-            "pg_terminate_sql={}\npg_swap_sql={}\npg_replaced_sql={}\nlive={}",
-            include_str!("terminate.sql"),
-            include_str!("swap.sql"),
-            include_str!("replaced.sql"),
+            "pg_terminate_sql={}\npg_swap_sql={}\npg_replaced_sql={}\npg_sessions_sql={}\nlive={}",
+            sql_file!("terminate.sql"),
+            sql_file!("swap.sql"),
+            sql_file!("replaced.sql"),
+            sql_file!("sessions.sql"),
             &self.database
         ));
-        let script = script.then(sh!(
-            "pg_swap \"$live\" {} {} || deploy_fail \"the database $live can't be replaced while others use it\" \
-             \"end these sessions, or have a superuser do it: $(pg_sql \"$maintenance\" {} -v db=\"$live\" | tr '\\n' ' ')\"",
-            next,
-            previous,
-            sessions
-        ));
+        let script = script.then(sh!("pg_swap \"$live\" {} {} || pg_in_use \"$live\"", next, previous));
         match keep {
             Some(keep) => script.then(sh!("pg_prune \"$live\" {}", keep)),
             None => script,
@@ -294,8 +290,7 @@ database_packers"#,
     }
 
     fn count(&self, names: &Names) -> Script {
-        let rows = include_str!("rows.sql");
-        self.session().then(sh!("deploy_fact rows \"$(pg_sql {} {})\"", &names.next, rows))
+        self.session().then(sh!("rows=$(pg_sql {} {})\ndeploy_fact rows \"$rows\"", &names.next, sql_file!("rows.sql")))
     }
 
     fn console(&self) -> Script {
@@ -316,10 +311,18 @@ impl archive::Contents {
             extensions: self.extensions().map(str::to_owned).collect(),
             encoding: self.encoding().map(str::to_owned),
             server_version: Some(self.server_version.clone()),
-            written_by: self.dump_version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok()),
+            written_by: self
+                .dump_version
+                .split(|c: char| !c.is_ascii_digit())
+                .next()
+                .and_then(|major| major.parse().ok()),
             format: Some(self.version),
             compressed: self.compressed,
-            parts: self.entries.into_iter().map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name }).collect(),
+            parts: self
+                .entries
+                .into_iter()
+                .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name })
+                .collect(),
         }
     }
 }

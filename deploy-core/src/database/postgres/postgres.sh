@@ -122,6 +122,11 @@ pg_swap() {
   kill "$pg_terminator" 2>/dev/null || :
   return "$pg_status"
 }
+# Fails, and says who uses the database $1.
+pg_in_use() {
+  deploy_fail "the database $1 can't be replaced while others use it" \
+    "end these sessions, or restore as a superuser: $(pg_sql "$maintenance" "$pg_sessions_sql" -v db="$1" | tr '\n' ' ')"
+}
 # Removes replaced databases of $1, but for the newest $2.
 pg_prune() {
   pg_sql "$maintenance" "$pg_replaced_sql" -v db="$1" -v keep="$2" | while IFS= read -r pg_old; do

@@ -198,12 +198,8 @@ mod tests {
 
     #[test]
     fn after_rows_functions_and_strings_statements_are_looked_at_again() {
-        for before in [
-            "COPY a FROM stdin;\n\\.\n",
-            "DO $x$ SELECT '; $x$;\n",
-            "SELECT 'a''b', $$'$$;\n",
-            "-- don't\n",
-        ] {
+        for before in ["COPY a FROM stdin;\n\\.\n", "DO $x$ SELECT '; $x$;\n", "SELECT 'a''b', $$'$$;\n", "-- don't\n"]
+        {
             assert_eq!(loaded(&format!("{before}GRANT x TO y;\n")), before);
         }
     }
