@@ -375,6 +375,8 @@ fn summary(plan: &Plan, facts: &Facts) -> String {
     } else if plan.root == flow::DEPLOY {
         let revision = about("revision");
         format!("deployed {} ({} at {}) to {on}", about("release"), about("branch"), &revision[..revision.len().min(7)])
+    } else if servers == 0 {
+        format!("`{}` ran", plan.root)
     } else {
         format!("`{}` ran on {on}", plan.root)
     }
