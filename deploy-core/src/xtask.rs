@@ -295,13 +295,7 @@ fn execute(
     surroundings: Surroundings,
 ) -> Result<ExitCode> {
     let log = LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?;
-    let outline = Outline {
-        task: plan.root.to_string(),
-        stage: stage.name.clone(),
-        servers: stage.servers.iter().map(|server| server.label()).collect(),
-        steps: plan.outline(),
-        log_file: Some(log.path().to_owned()),
-    };
+    let outline = outline(stage, plan, &log);
     let settings = settings(plan, request, surroundings);
     let facts = flow::lock::facts(stage, plan, &nonce()?);
     let screen = Ui::start(settings, Some(log));
@@ -350,6 +344,16 @@ fn execute(
             Some(live) => error.and_detail(&live),
             None => error,
         }),
+    }
+}
+
+fn outline(stage: &Stage, plan: &Plan, log: &LogFile) -> Outline {
+    Outline {
+        task: plan.root.to_string(),
+        stage: stage.name.clone(),
+        servers: stage.servers.iter().map(|server| server.label()).collect(),
+        steps: plan.outline(),
+        log_file: Some(log.path().to_owned()),
     }
 }
 
