@@ -77,7 +77,7 @@ pub enum Event {
         line: Vec<u8>,
     },
     /// How far a transfer is. A task has one at a time on each server; another `what`, or fewer bytes, begin the next.
-    /// It may be told of as often as something came: renderers decide how often that is shown.
+    /// It is over when `done` is `total`, or the task ends. It may be told of as often as something came: renderers decide how often that is shown.
     Progress {
         /// Which task.
         step: StepNo,

@@ -298,13 +298,7 @@ fn execute(
     surroundings: Surroundings,
 ) -> Result<ExitCode> {
     let log = LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?;
-    let outline = Outline {
-        task: plan.root.to_string(),
-        stage: stage.name.clone(),
-        servers: stage.servers.iter().map(|server| server.label()).collect(),
-        steps: plan.outline(),
-        log_file: Some(log.path().to_owned()),
-    };
+    let outline = outline(stage, plan, &log);
     let settings = settings(plan, request, surroundings);
     let facts = flow::lock::facts(stage, plan, &nonce()?);
     let screen = Ui::start(settings, Some(log));
@@ -353,6 +347,16 @@ fn execute(
     }
 }
 
+fn outline(stage: &Stage, plan: &Plan, log: &LogFile) -> Outline {
+    Outline {
+        task: plan.root.to_string(),
+        stage: stage.name.clone(),
+        servers: stage.servers.iter().map(|server| server.label()).collect(),
+        steps: plan.outline(),
+        log_file: Some(log.path().to_owned()),
+    }
+}
+
 /// How the run is shown, as the command line and its task want it.
 fn settings(plan: &Plan, request: &RunRequest, surroundings: Surroundings) -> Settings {
     let asked = plan.steps.iter().map(|step| &step.task).find(|task| task.id() == &plan.root);
@@ -375,6 +379,8 @@ fn summary(plan: &Plan, facts: &Facts) -> String {
     } else if plan.root == flow::DEPLOY {
         let revision = about("revision");
         format!("deployed {} ({} at {}) to {on}", about("release"), about("branch"), &revision[..revision.len().min(7)])
+    } else if servers == 0 {
+        format!("`{}` ran", plan.root)
     } else {
         format!("`{}` ran on {on}", plan.root)
     }

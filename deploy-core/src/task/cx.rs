@@ -216,7 +216,8 @@ impl Local<'_> {
     }
 
     /// Tells how far a transfer is: `done` bytes of `total`, if that is known. Call it as often as something came. A task
-    /// may have several transfers, one after the other: another `what` (`"dump"`, `"load"`) begins the next.
+    /// may have several transfers, one after the other: another `what` (`"dump"`, `"load"`) begins the next. One is over
+    /// when `done` is `total`, so an estimated total should in the end become the true one.
     pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
         self.events.emit(Event::Progress { step: self.step, server: None, what: what.to_owned(), done, total });
     }

@@ -135,7 +135,7 @@ fn a_transfer_has_a_line_a_second_and_one_when_it_is_over() {
             (1.0, Some(47_000_000)),
             (2.0, Some(94_000_000)),
             (3.3, Some(108_100_000)),
-            (3.5, Some(470_000_000)),
+            (3.4, Some(470_000_000)),
             (3.5, None)
         ]
     );

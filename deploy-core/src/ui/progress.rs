@@ -27,14 +27,7 @@ impl Transfers {
     pub(super) fn follow(&mut self, at: Duration, event: &Event) -> Vec<(Place, Transfer)> {
         match event {
             Event::Progress { step, server, what, done, total } => {
-                let going = self.going.get_mut(&(*step, *server));
-                if let Some(transfer) = going.filter(|transfer| transfer.goes_on(what, *done)) {
-                    transfer.mark(at, *done, *total);
-                    return Vec::new();
-                }
-                let transfer = Transfer::new(at, what, *done, *total);
-                let old = self.going.insert((*step, *server), transfer);
-                old.map(|old| ((*step, *server), old)).into_iter().collect()
+                self.progress(at, (*step, *server), Transfer::new(at, what, *done, *total))
             }
             Event::StepFinished { step, server, .. } => self.end(|place| place == (*step, *server)),
             Event::Disconnected { server, .. } => self.end(|place| place.1 == Some(*server)),
@@ -43,15 +36,29 @@ impl Transfers {
         }
     }
 
+    /// Takes note of how far a transfer is: `now`, if it is one that wasn't known.
+    fn progress(&mut self, at: Duration, place: Place, now: Transfer) -> Vec<(Place, Transfer)> {
+        let mut ended = Vec::new();
+        match self.going.get_mut(&place) {
+            Some(transfer) if transfer.goes_on(&now) => transfer.mark(at, now.done, now.total),
+            _ => ended.extend(self.going.insert(place, now).filter(|old| !old.over).map(|old| (place, old))),
+        }
+        if let Some(transfer) = self.going.get_mut(&place).filter(|transfer| transfer.is_complete() != transfer.over) {
+            transfer.over = !transfer.over;
+            ended.extend(transfer.over.then(|| (place, transfer.clone())));
+        }
+        ended
+    }
+
     fn end(&mut self, ends: impl Fn(Place) -> bool) -> Vec<(Place, Transfer)> {
         let (ended, going) = std::mem::take(&mut self.going).into_iter().partition(|(place, _)| ends(*place));
         self.going = going;
-        BTreeMap::into_iter(ended).collect()
+        BTreeMap::into_iter(ended).filter(|(_, transfer)| !transfer.over).collect()
     }
 
     /// Calls `tell` for each that was not told of for as long as `every`.
     pub(super) fn tell(&mut self, at: Duration, every: Duration, mut tell: impl FnMut(Place, &Transfer)) {
-        for (place, transfer) in &mut self.going {
+        for (place, transfer) in self.going.iter_mut().filter(|(_, transfer)| !transfer.over) {
             if at.saturating_sub(transfer.told_at) >= every {
                 transfer.told_at = at;
                 transfer.told = Some(transfer.done);
@@ -62,13 +69,15 @@ impl Transfers {
 
     /// The first that goes on for as long as `after`, and how many others do.
     pub(super) fn first(&self, at: Duration, after: Duration) -> Option<(Place, &Transfer, usize)> {
-        let mut long = self.going.iter().filter(|(_, transfer)| at.saturating_sub(transfer.began) >= after);
+        let is_long = |transfer: &Transfer| !transfer.over && at.saturating_sub(transfer.began) >= after;
+        let mut long = self.going.iter().filter(|(_, transfer)| is_long(transfer));
         let (place, transfer) = long.next()?;
         Some((*place, transfer, long.count()))
     }
 }
 
 /// Bytes on their way.
+#[derive(Clone)]
 pub(super) struct Transfer {
     pub(super) what: String,
     pub(super) done: u64,
@@ -80,6 +89,8 @@ pub(super) struct Transfer {
     marks: VecDeque<(Duration, u64)>,
     told_at: Duration,
     told: Option<u64>,
+    /// Whether all of it has come.
+    over: bool,
 }
 
 impl Transfer {
@@ -93,12 +104,18 @@ impl Transfer {
             marks: VecDeque::from([(at, done)]),
             told_at: at,
             told: None,
+            over: false,
         }
     }
 
-    /// Whether a report of `done` bytes of `what` is about this transfer, and not about the next one.
-    fn goes_on(&self, what: &str, done: u64) -> bool {
-        self.what == what && self.done <= done
+    /// Whether `now` is about this transfer, and not about the next one.
+    fn goes_on(&self, now: &Transfer) -> bool {
+        self.what == now.what && self.done <= now.done
+    }
+
+    /// Whether all of it has come. An estimate of the total may be too low, and then it goes on.
+    fn is_complete(&self) -> bool {
+        self.total == Some(self.done)
     }
 
     fn mark(&mut self, at: Duration, done: u64, total: Option<u64>) {
@@ -118,7 +135,7 @@ impl Transfer {
     pub(super) fn rate(&self, at: Duration) -> Option<u64> {
         let old = self.marks.iter().rev().find(|(mark, _)| *mark + WINDOW <= at);
         let (since, before) = *old.or(self.marks.front())?;
-        per_second(self.done - before, at.saturating_sub(since))
+        Some(at.saturating_sub(since)).filter(|time| *time >= SHORTEST).map(|time| per_second(self.done - before, time))
     }
 
     /// How long it will still take, where that can be told.
@@ -146,8 +163,8 @@ impl Transfer {
     /// What it came to: `dump: 470 MB in 12.3s, 38.1 MB/s`.
     pub(super) fn sum(&self) -> String {
         let elapsed = self.moved.saturating_sub(self.began);
-        let rate = per_second(self.done, elapsed).map(|rate| format!(", {}/s", size(rate))).unwrap_or_default();
-        format!("{}: {} in {}{rate}", self.what, size(self.done), took(elapsed))
+        let rate = size(per_second(self.done, elapsed));
+        format!("{}: {} in {}, {rate}/s", self.what, size(self.done), took(elapsed))
     }
 
     /// How much of `total` is done: 100 when all is, and no sooner.
@@ -156,8 +173,9 @@ impl Transfer {
     }
 }
 
-fn per_second(bytes: u64, time: Duration) -> Option<u64> {
-    (time >= SHORTEST).then(|| (bytes as f64 / time.as_secs_f64()) as u64)
+/// The rate at which `bytes` came in `time`, which counts as a millisecond at least.
+fn per_second(bytes: u64, time: Duration) -> u64 {
+    (bytes as f64 / time.as_secs_f64().max(0.001)) as u64
 }
 
 #[cfg(test)]
@@ -229,8 +247,24 @@ mod tests {
         assert_eq!(ended[0].1.sum(), "load: 7 B in 1.00s, 7 B/s");
         let elapsed = Duration::ZERO;
         let finished = Event::StepFinished { step: 0, server: None, elapsed, outcome: Outcome::Done };
-        assert_eq!(transfers.follow(seconds(6.1), &finished)[0].1.sum(), "load: 3 B in 0.00s");
+        assert_eq!(transfers.follow(seconds(6.1), &finished)[0].1.sum(), "load: 3 B in 0.00s, 3.0 kB/s");
         assert!(transfers.first(seconds(9.0), Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn when_all_has_come_it_is_over_and_told_once() {
+        let mut transfers = dump(3);
+        let whole = progress("dump", 470 * MB, Some(470 * MB));
+        assert_eq!(transfers.follow(seconds(4.0), &whole)[0].1.sum(), "dump: 470 MB in 4.00s, 118 MB/s");
+        assert!(transfers.first(seconds(5.0), Duration::ZERO).is_none());
+        transfers.tell(seconds(60.0), Duration::ZERO, |_, transfer| panic!("{}", transfer.sum()));
+        assert!(transfers.follow(seconds(5.0), &whole).is_empty());
+        assert!(transfers.follow(seconds(6.0), &progress("load", 0, None)).is_empty());
+        assert!(transfers.follow(seconds(7.0), &progress("load", 5, Some(5))).len() == 1);
+        assert!(transfers.follow(seconds(8.0), &progress("load", 6, Some(5))).is_empty(), "it was an estimate");
+        let elapsed = Duration::ZERO;
+        let finished = Event::StepFinished { step: 0, server: None, elapsed, outcome: Outcome::Done };
+        assert_eq!(transfers.follow(seconds(9.0), &finished)[0].1.done, 6);
     }
 
     #[test]
