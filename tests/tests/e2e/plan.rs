@@ -154,6 +154,7 @@ fn the_flow_of_a_deploy_prints_as_documented() {
       deploy:starting
         [before]
           deploy:ensure_stage
+          deploy:set_shared_assets
         deploy:check
       deploy:started
       deploy:updating
@@ -162,6 +163,9 @@ fn the_flow_of_a_deploy_prints_as_documented() {
       deploy:updated
         [before]
           deploy:bundle
+        [after]
+          deploy:compile_assets
+          deploy:normalize_assets
       deploy:publishing
         deploy:symlink:release
       deploy:published
@@ -181,11 +185,14 @@ fn the_flow_of_a_rollback_prints_as_documented() {
       deploy:starting
         [before]
           deploy:ensure_stage
+          deploy:set_shared_assets
         deploy:check
       deploy:started
       deploy:reverting
         deploy:revert_release
       deploy:reverted
+        [after]
+          deploy:rollback_assets
       deploy:publishing
         deploy:symlink:release
       deploy:published
