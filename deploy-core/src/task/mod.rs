@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use cx::talk;
 pub use cx::{Facts, Host, Local, Options, ServerCx};
 
 use crate::config::{Server, Stage};

@@ -7,11 +7,14 @@
 //!   nothing else. Data that a command is asked for, such as the task list, goes there too ([`print_data`]).
 //! * Standard error has warnings, failures in full, and the error that ends the run ([`report()`]).
 //! * `/dev/tty` has questions ([`Terminal`]). While one is open the two streams wait.
+//! * A program that talks with the user itself gets all of it for as long as it runs ([`Console`]).
 //! * The log file has everything, byte for byte; on the screen what servers write can't do anything to the terminal.
 //!
 //! A stream that is closed early (`| head`) ends neither the run nor the log.
 
+mod console;
 mod json;
+mod keyboard;
 mod log;
 mod plain;
 mod report;
@@ -29,6 +32,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub use self::console::{Console, Size, Window};
+pub(crate) use self::console::{is_lent, take_back};
+pub(crate) use self::keyboard::{Keyboard, Typed};
 pub use self::log::LogFile;
 pub(crate) use self::report::print_page;
 pub use self::report::{print_data, report};
@@ -63,7 +69,7 @@ pub trait Renderer: Send {
 
 /// Questions to the user, answered on the terminal. Without a terminal every answer is `None`.
 ///
-/// Questions of parallel logins are asked one after the other.
+/// Questions of parallel logins are asked one after the other, and so are programs that want the terminal served.
 pub trait Ask: Send + Sync {
     /// Asks for a text.
     fn text(&self, question: &str) -> Option<String>;
@@ -73,6 +79,11 @@ pub trait Ask: Send + Sync {
 
     /// Asks a question whose answer is yes or no; an empty answer is no.
     fn confirm(&self, question: &str) -> Option<bool>;
+
+    /// Lends the terminal to a program that talks with the user itself. By default nobody is there to talk with.
+    fn console(&self) -> Console<'_> {
+        Console::nobodys()
+    }
 }
 
 /// Shows one run to the user, on a thread of its own.

@@ -74,12 +74,16 @@ impl State {
             held.push((target, text.to_owned()));
             return;
         }
-        self.unended = !text.ends_with('\n');
+        self.send(target, text.as_bytes());
+    }
+
+    fn send(&mut self, target: Target, bytes: &[u8]) {
+        self.unended = !bytes.ends_with(b"\n");
         let stream = match target {
             Target::Out => &mut self.out,
             Target::Err => &mut self.err,
         };
-        let written = stream.as_mut().map(|stream| stream.write_all(text.as_bytes()).and_then(|()| stream.flush()));
+        let written = stream.as_mut().map(|stream| stream.write_all(bytes).and_then(|()| stream.flush()));
         if let Some(Err(_)) = written {
             *stream = None;
         }
@@ -90,6 +94,21 @@ impl State {
 pub(super) struct Held<'a> {
     screen: &'a Screen,
     _turn: MutexGuard<'a, ()>,
+}
+
+impl Held<'_> {
+    /// Writes `bytes` past what waits: they are of the one who holds the screen.
+    pub(super) fn write(&self, target: Target, bytes: &[u8]) {
+        self.screen.state().send(target, bytes);
+    }
+
+    /// Ends the line that was written last, unless it is ended.
+    pub(super) fn end_line(&self) {
+        let mut state = self.screen.state();
+        if state.unended {
+            state.send(Target::Out, b"\n");
+        }
+    }
 }
 
 impl Drop for Held<'_> {

@@ -4,6 +4,7 @@ mod capistrano;
 mod cleanup;
 mod command_line;
 mod connections;
+mod console;
 mod deploy;
 mod doctor;
 mod example;
