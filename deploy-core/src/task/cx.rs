@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Payload;
 use crate::config::{Config, Server, Stage};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
 use crate::layout::Layout;
 use crate::script::{Arg, Script};
@@ -257,7 +257,12 @@ impl Local<'_> {
 
 /// Lends `command` the user's terminal, and returns its exit status.
 pub(crate) fn talk(ask: &dyn Ask, transport: &dyn Transport, command: &str) -> Result<i32, Error> {
-    match transport.interact(command, &ask.console())? {
+    let console = ask.console();
+    // It may have been a long wait for the terminal.
+    if console.is_wanted_back() {
+        return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+    }
+    match transport.interact(command, &console)? {
         Exit::Status(status) => Ok(status),
         Exit::Signal(signal) => Err(Error::task(format!("the program was killed by signal {signal}"))),
         Exit::Unknown => Err(Error::task("the program ended, and the server does not say how")),
