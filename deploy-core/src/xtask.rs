@@ -386,7 +386,8 @@ fn summary(plan: &Plan, facts: &Facts) -> String {
     }
 }
 
-/// Ctrl-C, SIGTERM and a closed terminal ask the run to stop; a second time they end the process at once.
+/// Ctrl-C, SIGTERM and a closed terminal ask the run to stop; a second time they end the process at once. While a program
+/// has the terminal, Ctrl-C is meant for the program.
 fn watch_signals() -> Result<(Stop, Arc<AtomicBool>)> {
     let (stop, interrupted) = (Stop::default(), Arc::new(AtomicBool::new(false)));
     let failed = |error| Error::task("can't watch for signals").because(anyhow::Error::from(error));
@@ -394,8 +395,12 @@ fn watch_signals() -> Result<(Stop, Arc<AtomicBool>)> {
     let (own_stop, own_flag) = (stop.clone(), Arc::clone(&interrupted));
     std::thread::spawn(move || {
         for signal in signals.forever() {
+            if signal == SIGINT && ui::is_lent() {
+                continue;
+            }
             let kind = if signal == SIGINT { ErrorKind::Interrupted } else { ErrorKind::Terminated };
             if own_flag.swap(true, Ordering::SeqCst) {
+                ui::take_back();
                 std::process::exit(kind.exit_code().into());
             }
             own_stop.now(kind);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use deploy_core::prelude::*;
-use deploy_core::task::{Host, Local, ServerCx};
+use deploy_core::task::{Host, Local, Opt, ServerCx};
 
 const CI_GREEN: TaskId = TaskId::new("ci:green");
 const UPLOAD: TaskId = TaskId::new("page:upload");
 const ARCHIVE: TaskId = TaskId::new("page:archive");
 const RESTART: TaskId = TaskId::new("app:restart");
+const CONSOLE: TaskId = TaskId::new("app:console");
 
 fn main() -> ExitCode {
     broken_tasks(xtask()).run()
@@ -30,6 +31,21 @@ fn xtask() -> Xtask {
         )
         .task(Task::script(RESTART, "Restart the application", Servers::role("app"), restart).rolling(1, WAIT))
         .hook(When::After(flow::PUBLISHED), RESTART)
+        .task(
+            Task::on_host(CONSOLE, "Talk with a program", Servers::role("app"), console)
+                .answers()
+                .unlocked()
+                .option(PROGRAM),
+        )
+}
+
+const PROGRAM: Opt = Opt { name: "program", value: Some("COMMAND"), about: "The program to talk with" };
+
+fn console(host: &Host<'_>) -> anyhow::Result<()> {
+    let program = host.cx.option(PROGRAM.name).context("`--program` is missing")?;
+    let status = host.console(program)?;
+    anyhow::ensure!(status == 0, "the program ended with status {status}");
+    Ok(())
 }
 
 /// How long to wait between two servers.

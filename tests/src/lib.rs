@@ -30,6 +30,7 @@ mod server;
 mod sessions;
 mod site;
 mod sshd;
+mod terminal;
 mod user;
 
 pub use binary::{own_tasks, xtask};
@@ -44,6 +45,7 @@ pub use sandbox::Sandbox;
 pub use server::Server;
 pub use site::Site;
 pub use sshd::Sshd;
+pub use terminal::Terminal;
 pub use user::{User, current as current_user, is_root};
 
 /// Whether the long trials run too (`cargo xtask test --full`).

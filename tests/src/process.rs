@@ -26,7 +26,7 @@ pub struct Running {
 }
 
 /// No command of a test takes longer: one that does has hung.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Running {
     /// Starts `command` without a standard input.
@@ -90,13 +90,13 @@ impl Drop for Running {
 }
 
 /// Reads a stream to its end, on a thread.
-struct Collector {
+pub(crate) struct Collector {
     shared: Arc<(Mutex<Vec<u8>>, Condvar)>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Collector {
-    fn of(stream: impl Read + Send + 'static) -> Collector {
+    pub(crate) fn of(stream: impl Read + Send + 'static) -> Collector {
         let shared = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let sink = Arc::clone(&shared);
         let reader = thread::spawn(move || {
@@ -112,11 +112,11 @@ impl Collector {
         Collector { shared, reader: Some(reader) }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.shared.0.lock().expect("unpoisoned")).into_owned()
     }
 
-    fn wait_a_little(&self) {
+    pub(crate) fn wait_a_little(&self) {
         let bytes = self.shared.0.lock().expect("unpoisoned");
         let _ = self.shared.1.wait_timeout(bytes, Duration::from_millis(20)).expect("unpoisoned");
     }

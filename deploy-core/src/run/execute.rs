@@ -385,7 +385,11 @@ impl Executor<'_> {
     ) -> Option<Failed> {
         let (events, start) = (&self.run.events, Instant::now());
         events.emit(Event::StepStarted { step, server });
-        let result = work();
+        let result = work().map_err(|error| match error.kind() {
+            // Whoever only sees that it has to end doesn't know why.
+            ErrorKind::Interrupted => self.stop().requested().unwrap_or(error),
+            _ => error,
+        });
         let outcome = match &result {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Failed(failure_of(error)),

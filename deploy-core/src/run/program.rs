@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::script::{Decoder, Program, Report};
 use crate::task::Payload;
-use crate::transport::{Exit, Output, Process, Stdin, Transport};
+use crate::transport::{Exit, Nobody, Output, Process, Stdin, Transport};
 
 use super::Stop;
 
@@ -294,17 +294,6 @@ impl Input<'_> {
             stdin.send(bytes.to_vec());
         }
     }
-}
-
-/// The place of a standard input that was taken out of its process.
-struct Nobody;
-
-impl Stdin for Nobody {
-    fn send(&mut self, _: Vec<u8>) -> bool {
-        false
-    }
-
-    fn close(&mut self) {}
 }
 
 /// Sends exactly as many bytes as the program was told to expect; where they can't be read, end-of-file makes it fail.

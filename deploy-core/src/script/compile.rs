@@ -207,7 +207,7 @@ impl Compiler<'_> {
 
     /// A function of the program's own shell.
     fn function(&mut self, name: &str, script: &Script) {
-        self.line(format!("{name}() {{"));
+        self.line(format!("{name}() {{\n:"));
         for step in script.steps() {
             if let Step::Shell { text, .. } = step {
                 self.line(text);

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::{Payload, Reach, Task};
 use crate::config::{Config, Server, Stage};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
 use crate::layout::Layout;
 use crate::script::{Arg, Script};
+use crate::transport::{Exit, Transport};
 use crate::ui::Ask;
 
 /// What tasks found out: about the whole run, and about each server.
@@ -118,6 +119,7 @@ pub struct Host<'a> {
     /// Settings, the server, and facts.
     pub cx: ServerCx<'a>,
     pub(crate) run: &'a dyn Fn(Script, Option<Payload>) -> Result<BTreeMap<String, String>, Error>,
+    pub(crate) console: &'a dyn Fn(&str) -> Result<i32, Error>,
 }
 
 impl Host<'_> {
@@ -128,6 +130,20 @@ impl Host<'_> {
     /// When a step of it fails, or the connection is lost.
     pub fn run(&self, script: Script) -> Result<BTreeMap<String, String>, Error> {
         (self.run)(script, None)
+    }
+
+    /// Runs `command` for the user, who talks with it on the terminal until it ends; returns its exit status. The login
+    /// shell interprets it, in the home folder and without what scripts get from the configuration. Of several servers
+    /// one after the other gets the terminal.
+    ///
+    /// Without a terminal on standard input and output, the command has none either, and what is piped in reaches it.
+    ///
+    /// # Errors
+    ///
+    /// When the command can't be started or a signal ends it, when the connection is lost, or the user leaves by `~.` at
+    /// the start of a line.
+    pub fn console(&self, command: &str) -> Result<i32, Error> {
+        (self.console)(command)
     }
 
     /// Puts the file `local` to `remote`, with the permissions `mode` (such as `"0640"`): written beside it first, then
@@ -210,6 +226,16 @@ impl Local<'_> {
         }
     }
 
+    /// Runs `command` over `transport` for the user, who talks with it on the terminal, as [`Host::console`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn console(&self, transport: &dyn Transport, command: &str) -> Result<i32, Error> {
+        self.events.emit(Event::Detail { server: None, text: command.to_owned() });
+        talk(self.ask, transport, command)
+    }
+
     /// Tells the user something.
     pub fn note(&self, text: impl Into<String>) {
         self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });
@@ -279,5 +305,19 @@ impl Teller {
     /// As [`Local::progress`].
     pub(crate) fn progress(&self, what: &str, done: u64, total: Option<u64>) {
         self.events.emit(Event::Progress { step: self.step, server: None, what: what.to_owned(), done, total });
+    }
+}
+
+/// Lends `command` the user's terminal, and returns its exit status.
+pub(crate) fn talk(ask: &dyn Ask, transport: &dyn Transport, command: &str) -> Result<i32, Error> {
+    let console = ask.console();
+    // It may have been a long wait for the terminal.
+    if console.is_wanted_back() {
+        return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+    }
+    match transport.interact(command, &console)? {
+        Exit::Status(status) => Ok(status),
+        Exit::Signal(signal) => Err(Error::task(format!("the program was killed by signal {signal}"))),
+        Exit::Unknown => Err(Error::task("the program ended, and the server does not say how")),
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use command_line::{Opt, StageArg};
+pub(crate) use cx::talk;
 pub use cx::{Explain, Facts, Host, Local, Options, ServerCx};
 pub(crate) use machine::{Found, Held, Job, Machine, Reach};
 

@@ -87,16 +87,21 @@ impl State {
         }
         self.erase_live();
         self.unended = !text.ends_with('\n');
-        self.put(target, text);
+        self.put(target, text.as_bytes());
         self.draw_live();
     }
 
-    fn put(&mut self, target: Target, text: &str) {
+    fn send(&mut self, target: Target, bytes: &[u8]) {
+        self.unended = !bytes.ends_with(b"\n");
+        self.put(target, bytes);
+    }
+
+    fn put(&mut self, target: Target, bytes: &[u8]) {
         let stream = match target {
             Target::Out => &mut self.out,
             Target::Err => &mut self.err,
         };
-        let written = stream.as_mut().map(|stream| stream.write_all(text.as_bytes()).and_then(|()| stream.flush()));
+        let written = stream.as_mut().map(|stream| stream.write_all(bytes).and_then(|()| stream.flush()));
         if let Some(Err(_)) = written {
             *stream = None;
         }
@@ -113,14 +118,14 @@ impl State {
     fn draw_live(&mut self) {
         if let Some((target, text)) = self.live.clone().filter(|_| self.held.is_none() && !self.unended) {
             // Without wrapping it stays one line on a terminal that has become narrower.
-            self.put(target, &format!("\r\x1b[?7l{text}\x1b[K\x1b[?7h"));
+            self.put(target, format!("\r\x1b[?7l{text}\x1b[K\x1b[?7h").as_bytes());
             self.drawn = true;
         }
     }
 
     fn erase_live(&mut self) {
         if let Some((target, _)) = self.live.clone().filter(|_| self.drawn) {
-            self.put(target, "\r\x1b[K");
+            self.put(target, b"\r\x1b[K");
         }
         self.drawn = false;
     }
@@ -130,6 +135,21 @@ impl State {
 pub(super) struct Held<'a> {
     screen: &'a Screen,
     _turn: MutexGuard<'a, ()>,
+}
+
+impl Held<'_> {
+    /// Writes `bytes` past what waits: they are of the one who holds the screen.
+    pub(super) fn write(&self, target: Target, bytes: &[u8]) {
+        self.screen.state().send(target, bytes);
+    }
+
+    /// Ends the line that was written last, unless it is ended.
+    pub(super) fn end_line(&self) {
+        let mut state = self.screen.state();
+        if state.unended {
+            state.send(Target::Out, b"\n");
+        }
+    }
 }
 
 impl Drop for Held<'_> {

@@ -73,6 +73,8 @@ pub enum ShownOn {
 /// default nothing is a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
+    /// Standard input is a terminal.
+    pub stdin_is_terminal: bool,
     /// Standard output is a terminal.
     pub stdout_is_terminal: bool,
     /// Standard error is a terminal.
@@ -92,13 +94,15 @@ pub struct Surroundings {
 impl Surroundings {
     /// Those of this process.
     pub fn detect() -> Surroundings {
+        let stdin_is_terminal = io::stdin().is_terminal();
         let stderr_is_terminal = io::stderr().is_terminal();
         let redraws = env::var_os("TERM").is_none_or(|term| term != "dumb");
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Surroundings {
+            stdin_is_terminal,
             stdout_is_terminal: io::stdout().is_terminal(),
             stderr_is_terminal,
-            interactive: stderr_is_terminal || io::stdin().is_terminal(),
+            interactive: stderr_is_terminal || stdin_is_terminal,
             colour: !no_colour && redraws,
             redraws,
             width: columns(io::stdout()),
@@ -111,6 +115,11 @@ impl Surroundings {
 fn columns(stream: impl AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// What kind of terminal this process runs on, as `TERM` says.
+pub(super) fn terminal_kind() -> String {
+    env::var("TERM").unwrap_or_else(|_| "dumb".to_owned())
 }
 
 /// What a [`Ui`](super::Ui) is started with.

@@ -5,6 +5,7 @@ mod capistrano;
 mod cleanup;
 mod command_line;
 mod connections;
+mod console;
 mod deploy;
 mod doctor;
 mod example;

@@ -28,6 +28,8 @@ const NEEDS: &[Need] = &[
     Need { program: "sudo", package: "sudo" },
     Need { program: "useradd", package: "passwd" },
     Need { program: "setpriv", package: "util-linux" },
+    // Gives a test's command a terminal of its own.
+    Need { program: "setsid", package: "util-linux" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
 ];
