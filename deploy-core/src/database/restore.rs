@@ -160,7 +160,11 @@ impl<'r, 'l> Restore<'r, 'l> {
 
     fn hold(&self, names: &Names) -> Result<(Box<dyn Held>, Found)> {
         let site = self.site;
-        let bases = [site.layout().records(), site.layout().root().to_owned(), site.stage.settings.tmp_dir.clone()];
+        let own = match site.is_local() {
+            true => self.local.config.work_dir.display().to_string(),
+            false => site.layout().records(),
+        };
+        let bases = [own, site.layout().root().to_owned(), site.stage.settings.tmp_dir.clone()];
         let about =
             format!("restore by {} since {}", site.stage.settings.local_user, Timestamp::now().strftime("%H:%M UTC"));
         let start = Instant::now();

@@ -111,7 +111,9 @@ pg_give_up() {
 # Puts the database $2 in the place of $1, which becomes $3. The rename lets nobody in any more and then waits for those
 # who are in; meanwhile a second session ends theirs.
 pg_swap() {
-  pg_sql "$maintenance" "$pg_terminate_sql" -v db="$1" -v ON_ERROR_STOP=0 >/dev/null 2>&1 8>&- 9>&- &
+  PGDATABASE=$maintenance "$psql" -X -w -q -v db="$1" >/dev/null 2>&1 8>&- 9>&- <<PG_TEXT &
+$pg_terminate_sql
+PG_TEXT
   pg_terminator=$!
   sleep 0.2 2>/dev/null || sleep 1
   for pg_try in 1 2 3; do
