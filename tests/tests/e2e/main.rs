@@ -16,6 +16,7 @@ mod names;
 mod output;
 mod own_tasks;
 mod plan;
+mod recipes;
 mod repair;
 mod repositories;
 mod revisions;
