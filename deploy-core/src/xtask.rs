@@ -155,9 +155,14 @@ impl Xtask {
                 .unwrap_or_else(|| "unknown".to_owned()),
             reserved_stages: cli::words(tasks, Some("deploy")),
             reserved_commands: cli::words(tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
-            recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
+            recipes: self.recipe_names(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })
+    }
+
+    /// The names of the recipes, which stages may configure.
+    pub(crate) fn recipe_names(&self) -> Vec<String> {
+        self.recipes.iter().map(|name| (*name).to_owned()).collect()
     }
 
     /// All tasks, for a stage: recipes that it doesn't configure take no part.
@@ -174,7 +179,7 @@ impl Xtask {
     }
 
     /// The stage `name`, with the settings that recipes add, and its tasks.
-    fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
+    pub(crate) fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
         let mut stage = config.stage(name)?.clone();
         let tasks = self.tasks(Some(&stage))?;
         problems_as_error(&tasks)?;

@@ -9,9 +9,14 @@
 //! by a credential helper: no argument, message or file has it.
 
 mod archive;
+#[cfg(any(test, feature = "testing"))]
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod transfer;
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use stand_in::pretend;
 
 use crate::config::{GitStrategy, Settings, TransportKind};
 use crate::error::ErrorKind;
