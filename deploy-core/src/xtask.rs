@@ -358,9 +358,12 @@ fn summary(plan: &Plan, facts: &Facts) -> String {
     let servers = plan.servers().len();
     let on = if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") };
     let about = |name: &str| facts.run.get(name).cloned().unwrap_or_default();
+    // Also by a flow that has the deploy in it.
+    let deploys =
+        facts.run.contains_key("new_release") && plan.steps.iter().any(|step| step.task.id() == &flow::SYMLINK_RELEASE);
     if plan.root == flow::ROLLBACK {
         format!("rolled back to {} on {on}", about("release"))
-    } else if plan.root == flow::DEPLOY {
+    } else if deploys {
         let revision = about("revision");
         format!("deployed {} ({} at {}) to {on}", about("release"), about("branch"), &revision[..revision.len().min(7)])
     } else {

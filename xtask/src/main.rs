@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use deploy_bundler::Bundler;
 use deploy_core::Xtask;
+use deploy_migrations::Migrations;
 
 fn main() -> ExitCode {
     xtask().run()
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
 
 /// The tool: the flows of `deploy-core`, and every recipe that stages may configure.
 fn xtask() -> Xtask {
-    Xtask::new().recipe::<Bundler>()
+    Xtask::new().recipe::<Bundler>().recipe::<Migrations>()
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ impl<'s> Attempt<'s> {
     /// A test must not give what nobody could type.
     fn check_options(&self, loaded: &Loaded) {
         let task = loaded.tasks.find(&self.task).unwrap_or_else(|error| panic!("{error}"));
-        let has = |name: &String| name == "yes" || task.options.iter().any(|option| option.name == name);
+        let has =
+            |name: &String| name == "yes" || loaded.tasks.options_of(task).iter().any(|option| option.name == name);
         let unknown = self.options.keys().find(|name| !has(name));
         assert!(unknown.is_none(), "`{}` has no option `--{}`", self.task, unknown.unwrap_or(&String::new()));
     }

@@ -162,6 +162,8 @@ fn the_flow_of_a_deploy_prints_as_documented() {
       deploy:updated
         [before]
           deploy:bundle
+        [after]
+          deploy:migrate
       deploy:publishing
         deploy:symlink:release
       deploy:published
