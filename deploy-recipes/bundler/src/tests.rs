@@ -1,4 +1,4 @@
-use deploy_core::testing::{SHELLS, Site, check_table, refusal};
+use deploy_core::testing::{Call, SHELLS, Site, check_table, refusal};
 
 use super::*;
 
@@ -17,8 +17,7 @@ fn site(table: &str) -> Site {
 fn told(site: &Site, task: &str) -> Vec<String> {
     let run = site.run(task);
     run.succeeded();
-    let gemfile =
-        |call: &deploy_core::testing::Call| call.var("BUNDLE_GEMFILE").map(|file| format!("BUNDLE_GEMFILE={file} "));
+    let gemfile = |call: &Call| call.var("BUNDLE_GEMFILE").map(|file| format!("BUNDLE_GEMFILE={file} "));
     let shared = site.path("app1", "shared").display().to_string();
     let text = |call| format!("{}{call}", gemfile(call).unwrap_or_default()).replace(&shared, "/s");
     run.calls().iter().map(text).collect()
