@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
-use crate::config::TextTask;
+use crate::config::{ConnectionSource, TextTask};
 use crate::error::{Error, Result, nearest};
 use crate::script::Script;
 use crate::task::{Dir, Opt, Servers, Task, TaskId, When};
@@ -36,6 +36,7 @@ pub struct Tasks {
     optional_linked_files: Vec<String>,
     env: BTreeMap<String, String>,
     prefixes: Vec<(String, String)>,
+    database_yml: Option<(String, String)>,
     /// Tasks of recipes that the stage doesn't configure: hooks may name them, to no effect.
     inert: BTreeSet<TaskId>,
     problems: Vec<String>,
@@ -144,9 +145,34 @@ impl Tasks {
         self.env.insert(name.into(), value.into());
     }
 
+    /// Tells the database commands of the application's `file`, and of the section of it that counts, unless `[database]`
+    /// says where the connection comes from.
+    pub fn database_yml(&mut self, file: impl Into<String>, section: impl Into<String>) {
+        self.database_yml = Some((file.into(), section.into()));
+    }
+
     /// Puts `prefix` before `program`, inside the prefixes that are there already.
     pub fn command_prefix(&mut self, program: impl Into<String>, prefix: impl Into<String>) {
         self.prefixes.push((program.into(), prefix.into()));
+    }
+
+    /// Reports what is wrong with the configuration of a recipe, so that no task of the stage can run.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// The options of `task`: its own, and those of flows that are steps of it. Those that the check refuses are left out,
+    /// so that help and lists still work.
+    pub(crate) fn options_of<'t>(&'t self, task: &'t Task) -> Vec<&'t Opt> {
+        let flows = task.steps.iter().filter_map(|id| self.get(id)).filter(|step| step.is_flow());
+        let all = task.options.iter().chain(flows.flat_map(|flow| &flow.options));
+        let mut options: Vec<&Opt> = Vec::new();
+        for option in all.filter(|option| !Opt::TAKEN.contains(&option.name)) {
+            if !options.iter().any(|known| known.name == option.name) {
+                options.push(option);
+            }
+        }
+        options
     }
 
     /// Every task, in the order of registration.
@@ -245,6 +271,9 @@ impl Tasks {
         }
         for (name, value) in &self.env {
             settings.default_env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        if let Some((file, section)) = self.database_yml.clone().filter(|_| !settings.database.is_configured()) {
+            settings.database.connection = Some(ConnectionSource::Rails(file, section));
         }
         for (program, prefix) in &self.prefixes {
             let prefixes = settings.command_prefix.entry(program.clone()).or_default();

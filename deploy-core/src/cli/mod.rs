@@ -93,7 +93,7 @@ impl RunRequest {
         };
         Ok(RunRequest {
             task: task.id().clone(),
-            options: flags::options_of(task, &stage, matches),
+            options: flags::options_of(task, tasks, &stage, matches),
             stage,
             set: settings(matches),
             filter: filter(matches),

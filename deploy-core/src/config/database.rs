@@ -44,6 +44,13 @@ pub struct Database {
     pub backup_before_migrate: bool,
 }
 
+impl Database {
+    /// Whether anything says which database it is.
+    pub fn is_configured(&self) -> bool {
+        self.connection.is_some() || self.parts.name.is_some()
+    }
+}
+
 /// Which database system it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdapterKind {
@@ -128,16 +135,17 @@ pub(super) fn give_way(lower: &mut Table, upper: &Table) {
 }
 
 impl SettingsReader<'_> {
-    /// `None` where nothing is said of a database. The values are read all the same, so that wrong ones are found.
-    pub(super) fn database(&self, rails_env: Option<&str>) -> Option<Database> {
-        let reader = self.reader.table("database")?;
+    /// The stage's database; `rails_env` is the application's environment, where that is configured.
+    pub(super) fn database(&self, rails_env: Option<&str>) -> Database {
+        let empty = Table::default();
+        let reader = self.reader.table("database").unwrap_or(Reader::new(&empty, self.reader.problems));
         reader.check_keys(&[keys::DATABASE]);
         let count = |key: &str, default: usize| match reader.integer(key, 0..=i64::from(u32::MAX)) {
             Some(number) => usize::try_from(number).unwrap_or(default),
             None => default,
         };
         let file = |text: &Text| self.local_file(text);
-        Some(Database {
+        Database {
             adapter: reader
                 .choice("adapter", &[("postgresql", AdapterKind::Postgresql)])
                 .unwrap_or(AdapterKind::Postgresql),
@@ -159,7 +167,7 @@ impl SettingsReader<'_> {
                 weekly: count("keep_weekly", 4),
             },
             backup_before_migrate: reader.boolean("backup_before_migrate").unwrap_or(false),
-        })
+        }
     }
 
     fn backup_dir(&self, reader: &Reader<'_>) -> PathBuf {

@@ -208,8 +208,8 @@ pub struct Settings {
     pub git: Git,
     /// How to log in.
     pub ssh: Ssh,
-    /// The stage's database, where one is configured.
-    pub database: Option<Database>,
+    /// The stage's database, and what becomes of its backups.
+    pub database: Database,
 }
 
 /// What becomes of a release that is of no further use.

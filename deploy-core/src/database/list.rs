@@ -36,8 +36,7 @@ pub(super) fn kept(local: &Local<'_>) -> Result<Vec<Backup>> {
 
 /// The folders of backups, each once.
 pub(super) fn folders(local: &Local<'_>) -> BTreeSet<PathBuf> {
-    let databases = local.config.stages.iter().filter_map(|stage| stage.settings.database.as_ref());
-    databases.map(|database| database.backup_dir.clone()).collect()
+    local.config.stages.iter().map(|stage| stage.settings.database.backup_dir.clone()).collect()
 }
 
 fn as_text(backups: &[Backup], now: Timestamp) -> String {

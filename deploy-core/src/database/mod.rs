@@ -111,8 +111,7 @@ pub(crate) fn register(tasks: &mut Tasks) {
 
 /// Hooks the backup on the migration, where the stage asks for it and a recipe migrates.
 pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
-    let wanted = settings.database.as_ref().is_some_and(|database| database.backup_before_migrate);
-    if !wanted || tasks.get(&MIGRATE).is_none() {
+    if !settings.database.backup_before_migrate || tasks.get(&MIGRATE).is_none() {
         return;
     }
     let task = command(BACKUP_BEFORE_MIGRATE, "Back the database up before it is migrated", before_migrate);

@@ -52,8 +52,7 @@ pub(super) fn prune(local: &Local<'_>) -> Result<()> {
 }
 
 fn retention(local: &Local<'_>, stage: &str) -> Option<Retention> {
-    let stage = local.config.stages.iter().find(|known| known.name == stage)?;
-    stage.settings.database.as_ref().map(|database| database.retention)
+    local.config.stages.iter().find(|known| known.name == stage).map(|stage| stage.settings.database.retention)
 }
 
 /// Which of a stage's backups, the newest first, nothing keeps. The newest one that is verified always stays.

@@ -104,12 +104,13 @@ impl<'l> Site<'l> {
 
 /// The configuration of the stage's database.
 pub(super) fn database_of(stage: &Stage) -> Result<&Database> {
-    stage.settings.database.as_ref().ok_or_else(|| {
-        let name = &stage.name;
-        Error::config(format!("stage `{name}` has no database"))
+    let (database, name) = (&stage.settings.database, &stage.name);
+    match database.is_configured() {
+        true => Ok(database),
+        false => Err(Error::config(format!("stage `{name}` has no database"))
             .hint(format!("in deploy.toml: [stages.{name}.database] name = \"…\", or rails = \"config/database.yml\""))
-            .hint("docs/CONFIGURATION.md has every key of `[database]`")
-    })
+            .hint("docs/CONFIGURATION.md has every key of `[database]`")),
+    }
 }
 
 /// The server that the commands run on: the primary one of the role `db`.

@@ -6,7 +6,6 @@ use super::list;
 use super::postgres::Postgres;
 use super::restore::Restore;
 use super::site::Site;
-use crate::config::Database;
 use crate::error::{Error, Result};
 use crate::task::Local;
 
@@ -48,16 +47,8 @@ pub(super) fn verify(local: &Local<'_>) -> Result<()> {
 
 /// What reads dumps without any database.
 fn reader(local: &Local<'_>) -> Result<Postgres> {
-    let configured = |database: &Database| {
-        let mut database = database.clone();
-        database.parts.name.get_or_insert_with(|| "none".to_owned());
-        database
-    };
-    let mut databases = local.config.stages.iter().filter_map(|stage| stage.settings.database.as_ref());
-    let database = databases.next().map(configured).ok_or_else(|| {
-        Error::config("no stage has a database")
-            .hint("in deploy.toml: [database] …; docs/CONFIGURATION.md has every key")
-    })?;
+    let mut database = local.stage.settings.database.clone();
+    database.parts.name.get_or_insert_with(|| "none".to_owned());
     Postgres::new(None, &database, &local.stage.name)
 }
 

@@ -1,5 +1,5 @@
-//! Everything for a [Rails](https://rubyonrails.org) application, in one line: a bundle of the recipes `bundler` and
-//! `passenger`, with what Rails itself needs.
+//! Everything for a [Rails](https://rubyonrails.org) application, in one line: a bundle of the recipes `bundler`,
+//! `migrations`, `assets` and `passenger`, with what Rails itself needs.
 //!
 //! Register it in `xtask/src/main.rs` with `.bundle::<Rails>()`, and turn it on in `deploy.toml`:
 //!
@@ -23,11 +23,15 @@
 //! | `linked_files` | list of paths | `[]` | Files that are added to the stage's `linked_files`: a deploy stops where one is missing |
 //! | `optional_linked_files` | list of paths | `["config/database.yml", "config/master.key", "config/credentials/{rails_env}.key"]` | Files that are added to the stage's `optional_linked_files`: they are linked where they are in `shared/`. `{rails_env}` stands for the environment |
 //!
+//! The commands `cargo xtask db …` read `config/database.yml`, unless `[database]` says where the connection comes from.
+//!
 //! A file that every server has to have belongs into `linked_files`: its absence is told before anything is deployed.
 //! What the stage links already, in part or as a whole, is not linked a second time.
 
+use deploy_assets::Assets;
 use deploy_bundler::Bundler;
 use deploy_core::prelude::*;
+use deploy_migrations::Migrations;
 use deploy_passenger::Passenger;
 use serde::Deserialize;
 
@@ -60,7 +64,7 @@ impl Default for Rails {
 
 impl Bundle for Rails {
     fn recipes(xtask: Xtask) -> Xtask {
-        xtask.recipe::<Bundler>().recipe::<Passenger>()
+        xtask.recipe::<Bundler>().recipe::<Migrations>().recipe::<Assets>().recipe::<Passenger>()
     }
 }
 
@@ -70,6 +74,7 @@ impl Recipe for Rails {
     fn register(self, tasks: &mut Tasks) {
         let rails_env = self.rails_env.as_deref().or(tasks.stage()).unwrap_or("production").to_owned();
         tasks.env("RAILS_ENV", &rails_env);
+        tasks.database_yml("config/database.yml", &rails_env);
         self.link(tasks, &rails_env);
     }
 }

@@ -12,6 +12,7 @@ mod example;
 mod failures;
 mod harness;
 mod linked;
+mod migrations;
 mod names;
 mod output;
 mod own_tasks;

@@ -164,6 +164,7 @@ fn the_flow_of_a_deploy_prints_as_documented() {
         [before]
           deploy:bundle
         [after]
+          deploy:migrate
           deploy:compile_assets
           deploy:normalize_assets
       deploy:publishing

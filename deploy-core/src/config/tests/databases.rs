@@ -12,13 +12,13 @@ fn file(top: &str, stage: &str) -> String {
 }
 
 fn database(top: &str, stage: &str) -> Database {
-    load(&file(top, stage)).stages[0].settings.database.clone().unwrap()
+    load(&file(top, stage)).stages[0].settings.database.clone()
 }
 
 #[test]
 fn a_stage_without_a_table_has_no_database() {
     let config = load("application = \"shop\"\nrepo_url = \".\"\n[stages.qa]\ntransport = \"local\"\n");
-    assert!(config.stages[0].settings.database.is_none());
+    assert!(!config.stages[0].settings.database.is_configured());
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_flag_that_says_where_the_connection_comes_from_stands_over_the_file() {
     let config = load_with(&file("rails = \"config/database.yml\"", ""), |request| {
         request.set = vec!["database.url=postgresql://h/n".into()];
     });
-    let database = config.stages[0].settings.database.clone().unwrap();
+    let database = config.stages[0].settings.database.clone();
     assert_eq!(database.connection, Some(ConnectionSource::Url(Secret::new("postgresql://h/n"))));
 }
 
@@ -68,7 +68,7 @@ fn the_section_of_database_yml_follows_from_the_applications_environment() {
             "application = \"shop\"\nrepo_url = \".\"\n{more}\n[database]\nrails = \"config/database.yml\"\n\
              [stages.{stage}]\ntransport = \"local\"\n"
         );
-        match load(&text).stages[0].settings.database.clone().unwrap().connection {
+        match load(&text).stages[0].settings.database.clone().connection {
             Some(ConnectionSource::Rails(_, section)) => section,
             other => panic!("{other:?}"),
         }

@@ -30,6 +30,10 @@ const NEEDS: &[Need] = &[
     Need { program: "setpriv", package: "util-linux" },
     // Gives a test's command a terminal of its own.
     Need { program: "setsid", package: "util-linux" },
+    // What the recipe for migrations asks. The last is a library.
+    Need { program: "rake", package: "rake" },
+    Need { program: "rails", package: "ruby-rails" },
+    Need { program: "/usr/lib/ruby/vendor_ruby/sqlite3.rb", package: "ruby-sqlite3" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
 ];
