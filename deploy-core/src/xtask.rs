@@ -20,7 +20,8 @@ use crate::event::{Event, Outline};
 use crate::flow;
 use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
-use crate::run::{Run, Stop, nonce, preview};
+use crate::run::{Run, Stop, preview};
+use crate::script::nonce;
 use crate::task::{Explain, Facts, Task, TaskId, When};
 use crate::transport::Anywhere;
 use crate::transport::local::{Local, become_program};
@@ -210,6 +211,12 @@ impl Xtask {
         Ok((stage, tasks))
     }
 
+    /// The configuration with what recipes add to the settings of every stage: a task may deal with several.
+    fn with_recipes(&self, config: &Config) -> Result<Config> {
+        let stages = config.stages.iter().map(|stage| Ok(self.stage(stage)?.0)).collect::<Result<_>>()?;
+        Ok(Config { stages, ..config.clone() })
+    }
+
     fn examine(&self, config: &Config, request: &DoctorRequest, surroundings: Surroundings) -> Result<ExitCode> {
         let (stage, _) = self.stage(config.stage(&request.stage)?)?;
         request.filter.check(&stage)?;
@@ -228,6 +235,7 @@ impl Xtask {
         let (stage, tasks) = self.stage(request.stage.find(config)?)?;
         request.filter.check(&stage)?;
         let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
+        let config = &self.with_recipes(config)?;
         let explain =
             Explain { config, stage: &stage, options: &request.options, dry_run: request.mode == Mode::DryRun };
         match request.mode {

@@ -88,8 +88,11 @@ pub(super) trait Adapter: Sync {
     /// Reports the number of rows of each table of the new database: the fact `rows`, a line `COUNT NAME` each.
     fn count(&self, names: &Names) -> Script;
 
-    /// The command that a person talks to the database by.
-    fn console(&self) -> Script;
+    /// Finds the program that a person talks to the database by: the fact `client`.
+    fn client(&self) -> Script;
+
+    /// What runs that program: plain shell text, for a shell that has the terminal.
+    fn console(&self, client: &str) -> Script;
 
     /// `error` with what it means and what to do, where that is known.
     fn explain(&self, error: Error) -> Error;
@@ -191,8 +194,6 @@ pub(super) struct Inventory {
     pub(super) tables: Vec<(String, String)>,
     pub(super) extensions: Vec<String>,
     pub(super) encoding: Option<String>,
-    /// The version of the server that it comes from.
-    pub(super) server_version: Option<String>,
     /// The major version of the program that wrote it.
     pub(super) written_by: Option<u32>,
     /// The version of its layout.

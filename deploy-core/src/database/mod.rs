@@ -7,6 +7,7 @@
 mod adapter;
 mod backup;
 mod consent;
+mod console;
 mod copy;
 mod dump;
 mod list;
@@ -43,6 +44,8 @@ pub const BACKUP_VERIFY: TaskId = TaskId::new("db:backup:verify");
 pub const BACKUP_PRUNE: TaskId = TaskId::new("db:backup:prune");
 /// Copies production's data to a stage.
 pub const RESTORE_FROM_PROD: TaskId = TaskId::new("db:restore_from_prod");
+/// Talks to the database.
+pub const CONSOLE: TaskId = TaskId::new("db:console");
 /// Makes a backup before a deploy migrates.
 pub const BACKUP_BEFORE_MIGRATE: TaskId = TaskId::new("db:backup:before_migrate");
 
@@ -72,6 +75,8 @@ pub(crate) fn register(tasks: &mut Tasks) {
             .prints_result()
             .unlocked(),
     );
+    let about = "Open the database's own client on the server, or feed it what is piped in";
+    tasks.task(command(CONSOLE, about, console::console).answers().unlocked());
     tasks.task(
         replacing(command(BACKUP_RESTORE, "Replace the stage's database by a backup", restore::restore))
             .option(file("The backup: a path, or a name that `db backup list` shows")),

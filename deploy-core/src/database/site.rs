@@ -38,26 +38,27 @@ impl<'l> Site<'l> {
     ///
     /// When the stage has none, or it can't be reached.
     pub(super) fn open(local: &Local<'l>, stage: &'l Stage) -> Result<Site<'l>> {
-        let (config, server) = (database_of(stage)?, server_of(stage)?);
-        let machine = local.reach.reach(stage, server)?;
-        let place = Place { stage, server, root: local.config.root.display().to_string() };
-        let adapter = place.adapter(&*machine, config)?;
-        let mut site = Site {
-            stage,
-            config,
-            server,
-            machine,
-            adapter,
-            survey: Survey::default(),
-            packing: Packing::None,
-            revision: None,
-        };
+        let mut site = Site::connect(local, stage)?;
         site.look()?;
         Ok(site)
     }
 
-    /// Looks at the database again.
-    pub(super) fn look(&mut self) -> Result<()> {
+    /// Finds out how to connect to the database of `stage`, and no more.
+    ///
+    /// # Errors
+    ///
+    /// When the stage has none, or its machine can't be reached.
+    pub(super) fn connect(local: &Local<'l>, stage: &'l Stage) -> Result<Site<'l>> {
+        let (config, server) = (database_of(stage)?, server_of(stage)?);
+        let machine = local.reach.reach(stage, server)?;
+        let place = Place { stage, server, root: local.config.root.display().to_string() };
+        let adapter = place.adapter(&*machine, config)?;
+        let (survey, packing) = (Survey::default(), Packing::None);
+        Ok(Site { stage, config, server, machine, adapter, survey, packing, revision: None })
+    }
+
+    /// Looks at the database.
+    fn look(&mut self) -> Result<()> {
         let revision = sh!(
             "revision=''\nif [ -r {} ]; then read -r revision <{} || :; fi\ndeploy_fact live_revision \"$revision\"",
             format!("{}/REVISION", self.layout().current()),

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use crate::config::{Server, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Failure, ServerNo, StepNo, Stream};
-use crate::script::{Hold, Report, Shell, TaskScript, compile};
-use crate::task::{Found, Held, Job, Machine, Reach};
+use crate::script::{Hold, Report, Shell, TaskScript, compile, nonce};
+use crate::task::{Found, Held, Job, Machine, Reach, talk};
 use crate::transport::{Output, Process, Transport};
 
 use super::execute::Executor;
-use super::prepare::{Prepared, nonce, shell_of};
+use super::prepare::{Prepared, shell_of};
 use super::program::{Data, Running};
 use super::watch::Current;
 
@@ -81,6 +81,10 @@ impl Machine for OnServer<'_> {
     fn read(&self, job: Job, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Found> {
         let shell = Shell { lifeline: true, data: true, ..self.shell.clone() };
         self.program(scripts(vec![job]), shell, Data::Out(sink), &mut |_, _| {}).map(|(found, _)| found)
+    }
+
+    fn talk(&self, command: &str) -> Result<i32> {
+        talk(self.executor.run.ask, &*self.transport, command)
     }
 
     fn write(&self, job: Job, source: &mut (dyn Read + Send)) -> Result<Found> {

@@ -16,6 +16,8 @@ pub(crate) mod testing;
 
 use std::fmt;
 
+use crate::error::{Error, Result};
+
 pub use compile::{Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
 pub use quote::{quote, quote_expanding};
@@ -291,6 +293,15 @@ impl Script {
         self
     }
 
+    /// The shell text of the script, values and all, without what a program makes of it: for a file that a shell runs.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let texts = self.steps.iter().filter_map(|step| match step {
+            Step::Shell { text, .. } => Some([text.as_slice(), b"\n"].concat()),
+            _ => None,
+        });
+        texts.flatten().collect()
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -320,6 +331,18 @@ macro_rules! sh {
         const _: () = $crate::script::assert_placeholders(TEXT, <[&str]>::len(&[$(stringify!($arg)),*]));
         $crate::script::Script::shell(TEXT, &[$($crate::script::Arg::from($arg)),*])
     }};
+}
+
+/// A random word, that no output imitates and no name has yet.
+///
+/// # Errors
+///
+/// When the system has no random numbers.
+pub(crate) fn nonce() -> Result<String> {
+    let mut bytes = [0u8; 12];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Fails at compile time unless `text` has `count` times `{}`, none of them inside quotes.

@@ -46,6 +46,13 @@ pub(crate) trait Machine: Sync {
     /// Says why the job failed, or what the sink said.
     fn read(&self, job: Job, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Found>;
 
+    /// Lends `command` the user's terminal, and returns its exit status.
+    ///
+    /// # Errors
+    ///
+    /// When it was killed, or the connection was lost.
+    fn talk(&self, command: &str) -> Result<i32>;
+
     /// Runs `job`, which takes all of `source` by `deploy_input`.
     ///
     /// # Errors

@@ -34,10 +34,6 @@ pub(super) struct Contents {
     pub(super) layout: Layout,
     /// Whether the data is compressed inside.
     pub(super) compressed: bool,
-    /// The name of the database that was dumped.
-    pub(super) database: String,
-    /// The version of its server, such as `15.18 (Debian 15.18-0+deb12u1)`.
-    pub(super) server_version: String,
     /// The version of the `pg_dump` that wrote it.
     pub(super) dump_version: String,
     pub(super) entries: Vec<Entry>,
@@ -125,11 +121,11 @@ impl<R: Read> Archive<R> {
         for _time in 0..7 {
             self.int()?;
         }
-        let (database, server_version, dump_version) = (self.text()?, self.text()?, self.text()?);
+        let (_database, _server_version, dump_version) = (self.text()?, self.text()?, self.text()?);
         let count = self.int()?;
         let entries = (0..count).map(|_| self.entry(layout)).collect::<io::Result<_>>()?;
         let version = self.version;
-        Ok(Contents { version, layout, compressed, database, server_version, dump_version, entries })
+        Ok(Contents { version, layout, compressed, dump_version, entries })
     }
 
     fn entry(&mut self, layout: Layout) -> io::Result<Entry> {

@@ -293,9 +293,13 @@ database_packers"#,
         self.session().then(sh!("rows=$(pg_sql {} {})\ndeploy_fact rows \"$rows\"", &names.next, sql_file!("rows.sql")))
     }
 
-    fn console(&self) -> Script {
+    fn client(&self) -> Script {
+        self.session().then(sh!("deploy_fact client \"$psql\""))
+    }
+
+    fn console(&self, client: &str) -> Script {
         let prompt = format!("{} %/%R%x%# ", self.stage);
-        self.session().then(sh!("exec \"$psql\" -v PROMPT1={} -v PROMPT2={}", &prompt, &prompt))
+        self.connection.exports().then(sh!("exec {} -v PROMPT1={} -v PROMPT2={}", client, &prompt, &prompt))
     }
 
     fn explain(&self, error: Error) -> Error {
@@ -310,7 +314,6 @@ impl archive::Contents {
             tables: self.tables().map(pair).collect(),
             extensions: self.extensions().map(str::to_owned).collect(),
             encoding: self.encoding().map(str::to_owned),
-            server_version: Some(self.server_version.clone()),
             written_by: self
                 .dump_version
                 .split(|c: char| !c.is_ascii_digit())
