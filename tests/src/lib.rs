@@ -15,8 +15,10 @@
 //!
 //! The harness panics when it can't do its own work: in a test that is the answer that helps.
 
+mod apache;
 mod binary;
 mod capistrano;
+mod http;
 mod key;
 mod output;
 mod process;
@@ -32,8 +34,10 @@ mod site;
 mod sshd;
 mod user;
 
+pub use apache::Apache;
 pub use binary::{own_tasks, xtask};
 pub use capistrano::Capistrano;
+pub use http::{Response, get as http_get};
 pub use key::Key;
 pub use output::Output;
 pub use process::Running;

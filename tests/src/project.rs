@@ -170,6 +170,11 @@ impl Project {
         &self.key
     }
 
+    /// The ordinary user that servers and commands run as, if one was made for that.
+    pub fn user(&self) -> Option<&Arc<User>> {
+        self.user.as_ref()
+    }
+
     /// The project's folder.
     pub fn folder(&self) -> PathBuf {
         self.sandbox.join("project")
@@ -216,6 +221,17 @@ impl Project {
         }
         user.own(self.sandbox.path());
         user.command(&own)
+    }
+
+    /// OpenSSH's own client, which is to run `command` on `server`.
+    pub fn ssh_command(&self, server: &Server, command: &str) -> Command {
+        self.write_config();
+        let mut ssh = self.sandbox.command("ssh");
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
+        ssh.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts().display()));
+        ssh.arg("-i").arg(self.key.path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
+        ssh.args(["127.0.0.1", command]);
+        ssh
     }
 
     /// Writes `deploy.toml` and the servers' `known_hosts`.

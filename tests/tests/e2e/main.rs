@@ -22,3 +22,4 @@ mod ssh;
 mod tasks;
 mod traffic;
 mod trials;
+mod web;

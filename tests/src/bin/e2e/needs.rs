@@ -17,7 +17,6 @@ const NEEDS: &[Need] = &[
     Need { program: "ssh-agent", package: "openssh-client" },
     // Signs for a FIDO token that is none.
     Need { program: "openssl", package: "openssl" },
-    Need { program: "openssl", package: "openssl" },
     Need { program: "git", package: "git" },
     // The shells that generated scripts run in, and what checks them.
     Need { program: "dash", package: "dash" },
@@ -28,8 +27,22 @@ const NEEDS: &[Need] = &[
     Need { program: "sudo", package: "sudo" },
     Need { program: "useradd", package: "passwd" },
     Need { program: "setpriv", package: "util-linux" },
+    // The web servers that run the Rails application.
+    Need { program: "apache2", package: "apache2" },
+    Need { program: "passenger-config", package: "passenger" },
+    Need { program: "/usr/lib/apache2/modules/mod_passenger.so", package: "libapache2-mod-passenger" },
+    Need { program: "bundle", package: "bundler" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
+];
+
+/// The gems that the Rails application needs, and Debian's packages of them.
+const GEMS: &[Need] = &[
+    Need { program: "rails", package: "ruby-rails" },
+    Need { program: "pg", package: "ruby-pg" },
+    Need { program: "sprockets-rails", package: "ruby-sprockets-rails" },
+    Need { program: "bootsnap", package: "ruby-bootsnap" },
+    Need { program: "puma", package: "puma" },
 ];
 
 /// Installs what is missing, where this user may; else says what to type.
@@ -64,7 +77,8 @@ fn components() -> Result<(), String> {
 
 /// The packages of all missing programs, each once.
 fn missing() -> Vec<&'static str> {
-    let missing = NEEDS.iter().filter(|need| find(need.program).is_none());
+    let programs = NEEDS.iter().filter(|need| find(need.program).is_none());
+    let missing = programs.chain(GEMS.iter().filter(|need| !has_gem(need.program)));
     let mut packages: Vec<_> = missing.map(|need| need.package).collect();
     packages.dedup();
     packages
@@ -75,6 +89,10 @@ fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| Path::is_file(file))
+}
+
+fn has_gem(name: &str) -> bool {
+    succeeds(Command::new("ruby").args(["-e", "gem ARGV.fetch(0)", name]))
 }
 
 /// What installs the packages that are appended to it: apt-get as root, or through sudo if that asks for nothing.
@@ -124,5 +142,11 @@ mod tests {
     fn programs_outside_the_path_are_found_and_unknown_ones_are_not() {
         assert!(find("sh").is_some());
         assert!(find("no-such-program").is_none());
+    }
+
+    #[test]
+    fn gems_are_found_and_unknown_ones_are_not() {
+        assert!(has_gem("rails"));
+        assert!(!has_gem("no-such-gem"));
     }
 }
