@@ -231,7 +231,7 @@ fn program() -> PathBuf {
     found.expect("sshd is installed (`cargo xtask test` installs what the tests need)")
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     listener.local_addr().expect("a listener has an address").port()
 }
