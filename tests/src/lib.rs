@@ -3,7 +3,7 @@
 //! A [`Project`] is a folder with a `deploy.toml`, a git [`Repo`] and as many servers as its test needs. Each server is an
 //! [`Sshd`] of its own on a loopback port, with fresh keys and a folder to deploy to, the [`Site`]. Everything lives in a
 //! [`Sandbox`]: a temporary folder and an environment in which nothing of the machine's own configuration shows.
-//! Dropping the project ends every process that it started and removes the folder.
+//! Dropping the project ends every process that it started and removes the folder. Databases are in [`postgres`].
 //!
 //! ```no_run
 //! use e2e::Project;
@@ -21,6 +21,7 @@ mod capistrano;
 mod http;
 mod key;
 mod output;
+pub mod postgres;
 mod process;
 mod project;
 mod proxy;

@@ -14,6 +14,7 @@ mod names;
 mod output;
 mod own_tasks;
 mod plan;
+mod postgres;
 mod repair;
 mod repositories;
 mod revisions;

@@ -32,6 +32,10 @@ const NEEDS: &[Need] = &[
     Need { program: "passenger-config", package: "passenger" },
     Need { program: "/usr/lib/apache2/modules/mod_passenger.so", package: "libapache2-mod-passenger" },
     Need { program: "bundle", package: "bundler" },
+    // The databases that are copied; other releases come as packages of Python's, and are unpacked.
+    Need { program: "postgres", package: "postgresql" },
+    Need { program: "pip3", package: "python3-pip" },
+    Need { program: "tar", package: "tar" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
 ];
@@ -86,6 +90,9 @@ fn missing() -> Vec<&'static str> {
 
 /// Servers' and administrators' programs are not on everybody's PATH.
 fn find(program: &str) -> Option<PathBuf> {
+    if program == "postgres" {
+        return e2e::postgres::Release::find().map(|release| release.program(program));
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| Path::is_file(file))
