@@ -37,7 +37,7 @@ impl Apache {
         sandbox: &Arc<Sandbox>,
         name: &str,
         site: &Site,
-        environment: &[(&str, &str)],
+        environment: &[(&str, String)],
         user: Option<Arc<User>>,
     ) -> Apache {
         let folder = sandbox.join(format!("servers/{name}/web"));
@@ -47,7 +47,7 @@ impl Apache {
             folder,
             port: 0,
             site: site.path().to_owned(),
-            environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            environment: environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             user,
             child: None,
         };

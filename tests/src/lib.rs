@@ -25,6 +25,7 @@ pub mod postgres;
 mod process;
 mod project;
 mod proxy;
+pub mod rails;
 mod reaper;
 mod redact;
 mod repo;

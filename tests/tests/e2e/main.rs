@@ -15,6 +15,7 @@ mod output;
 mod own_tasks;
 mod plan;
 mod postgres;
+mod rails;
 mod repair;
 mod repositories;
 mod revisions;
