@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use deploy_assets::Assets;
 use deploy_bundler::Bundler;
 use deploy_core::Xtask;
 
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
 
 /// The tool: the flows of `deploy-core`, and every recipe that stages may configure.
 fn xtask() -> Xtask {
-    Xtask::new().recipe::<Bundler>()
+    Xtask::new().recipe::<Bundler>().recipe::<Assets>()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Git asks nothing on the terminal: a run would be stopped in its middle by a question among its own output.
 
+mod export;
 mod git;
 mod mirror;
 mod pack;

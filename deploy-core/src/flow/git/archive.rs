@@ -10,7 +10,7 @@ use super::script;
 /// Puts the files of the commit, or of its folder `repo_tree`, into the new release.
 pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
     let settings = &cx.stage.settings;
-    let folder = settings.repo_tree.as_deref().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
+    let folder = deployed_folder(settings);
     let tree = match folder {
         None => sh!("tree=$commit"),
         Some(path) => sh!(
@@ -27,6 +27,11 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
         .then(sh!(": >\"$repo/deploy-suspect\""))
         .pipe(archive(cx, folder))
         .then(sh!("rm -f -- \"$repo/deploy-suspect\"\nmirror -c gc.autoDetach=false gc --auto --quiet || deploy_note 'the mirror could not be tidied'"))
+}
+
+/// The folder of the repository that is deployed, unless all of it is.
+pub(super) fn deployed_folder(settings: &Settings) -> Option<&str> {
+    settings.repo_tree.as_deref().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty())
 }
 
 /// Names the commit, not a tree: then attributes of the whole repository hold, and files have the commit's time.

@@ -9,9 +9,12 @@
 //! by a credential helper: no argument, message or file has it.
 
 mod archive;
+mod checkout;
 #[cfg(test)]
 mod tests;
 mod transfer;
+
+pub use checkout::checkout;
 
 use crate::config::{GitStrategy, Settings, TransportKind};
 use crate::error::ErrorKind;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod damage;
+mod exports;
 mod names;
 mod packs;
 

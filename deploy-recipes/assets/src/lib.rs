@@ -1,0 +1,151 @@
+//! Compiles the assets of a release: stylesheets, scripts and images under names with digests, as the gem
+//! `capistrano-rails` does, or whatever a build of your own makes.
+//!
+//! Register it in `xtask/src/main.rs` with `.recipe::<Assets>()`, and turn it on in `deploy.toml`:
+//!
+//! ```toml
+//! [recipes.assets]
+//! keep_assets = 3
+//! ```
+//!
+//! | key | type | default | meaning |
+//! | --- | --- | --- | --- |
+//! | `preset` | `"rails"`, `"npm"` | `"rails"` | What compiles: `rake assets:precompile`, or `npm ci` and `npm run build` |
+//! | `build_on` | `"server"`, `"controller"` | `"server"` | Whether each server compiles, or this machine does once and sends the result |
+//! | `roles` | list of roles | `["web"]` | Which servers have assets |
+//! | `commands` | list of strings | the preset's | Shell text that compiles instead, in the release |
+//! | `prefixes` | list of paths | `["assets"]` | `rails`: the folders below `public/` that assets are compiled to, shared by all releases |
+//! | `manifests` | list of patterns | see below | `rails`: the files in these folders that say which digests belong to a release |
+//! | `output` | list of paths | `["dist"]` | `npm`: the folders that the build writes, each release its own |
+//! | `rails_env` | string | `RAILS_ENV`, else the stage's name | `rails`: the environment to compile in |
+//! | `env` | table of strings | `{}` | Variables for the commands |
+//! | `keep_assets` | integer | none | `rails`: how many versions of each asset a deploy leaves; without it, all stay |
+//! | `normalize` | list of paths | `[]` | Files and folders of the release whose times become the release's, on all servers alike |
+//! | `skip_unchanged` | boolean | `false` | Whether nothing is compiled where the live release was built from the same |
+//! | `inputs` | list of paths | see below | All that a build reads: what `skip_unchanged` compares |
+//!
+//! What it adds:
+//!
+//! * `deploy:set_shared_assets`, before `deploy:starting`: refuses settings that don't go together. The folders of
+//!   `prefixes` are linked folders, unless `public` as a whole is.
+//! * `deploy:compile_assets` and `deploy:normalize_assets`, after `deploy:updated`. If compiling fails, nothing is
+//!   published.
+//! * `deploy:backup_manifest`, after compiling: keeps the manifests of every pipeline in the release, in
+//!   `assets_manifest_backup`, at the paths that they have.
+//! * `deploy:rollback_assets`, after `deploy:reverted`: puts the earlier release's manifests back. Where one of them, or
+//!   an asset that they name, is gone, it compiles again. Releases that Capistrano made are understood.
+//! * `deploy:restore_manifest`, after `deploy:failed`: the live release gets its manifests back.
+//! * `deploy:cleanup_assets`, after `deploy:finishing`, with `keep_assets`; `deploy:clobber_assets`, never by itself.
+//!
+//! # Pages of the live release
+//!
+//! With `rails`, releases share their assets: compiling adds files with digests and takes none away, so that the live
+//! pages, and those in browsers, keep theirs. The one thing that is written over is the manifest. A process of the live
+//! release that starts between compiling and publishing reads the new one; what it names is there.
+//!
+//! With `npm`, each release has its own output, since builds empty their folder first. A page that a browser has loaded
+//! before a deploy finds only what the new build has too.
+//!
+//! # Without compiling
+//!
+//! With `skip_unchanged`, a release takes the live release's assets if it would be built from the same: the names and
+//! contents of all files of `inputs`, all settings of this recipe, `default_env` and `command_prefix`. They are compared
+//! on the server, in the release as it is before the build, with what the live release wrote down before its own. And the
+//! live release's assets must be there. Whatever else the build reads has to be added to `inputs`: views, where Tailwind
+//! looks for classes in them. The default for `rails` is `app/assets`, `app/javascript`, `lib/assets`, `vendor/assets`,
+//! `vendor/javascript`, `config`, the lock files of Bundler, npm, Yarn and pnpm, `package.json`, and the files that choose
+//! a version of Ruby or Node. For `npm` there is none.
+//!
+//! # Built here
+//!
+//! With `build_on = "controller"`, the commit's files are put into a folder of their own, so that nothing uncommitted gets
+//! in; `bundle exec rake assets:precompile` (or the other commands) runs there with this machine's programs, and
+//! `prefixes` or `output` is sent to each server. A rollback that has to compile again does so here, too.
+
+mod compile;
+mod controller;
+mod manifests;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use deploy_core::prelude::*;
+
+pub use settings::{Assets, BuildOn, Preset};
+
+/// Refuses settings that don't go together.
+pub const SET_SHARED_ASSETS: TaskId = TaskId::new("deploy:set_shared_assets");
+/// Compiles the assets of the release.
+pub const COMPILE_ASSETS: TaskId = TaskId::new("deploy:compile_assets");
+/// Gives files the same times on all servers.
+pub const NORMALIZE_ASSETS: TaskId = TaskId::new("deploy:normalize_assets");
+/// Keeps the manifests of the release in it.
+pub const BACKUP_MANIFEST: TaskId = TaskId::new("deploy:backup_manifest");
+/// Goes back to the assets of an earlier release.
+pub const ROLLBACK_ASSETS: TaskId = TaskId::new("deploy:rollback_assets");
+/// Puts the live release's manifests back.
+pub const RESTORE_MANIFEST: TaskId = TaskId::new("deploy:restore_manifest");
+/// Removes old versions of assets.
+pub const CLEANUP_ASSETS: TaskId = TaskId::new("deploy:cleanup_assets");
+/// Removes all assets.
+pub const CLOBBER_ASSETS: TaskId = TaskId::new("deploy:clobber_assets");
+/// Reads what the releases on a server have.
+pub const SURVEY_ASSETS: TaskId = TaskId::new("deploy:survey_assets");
+/// Compiles on the controller.
+pub const BUILD_ASSETS: TaskId = TaskId::new("deploy:build_assets");
+
+impl Recipe for Assets {
+    const NAME: &'static str = "assets";
+
+    fn register(self, tasks: &mut Tasks) {
+        if self.preset == Preset::Rails {
+            self.folders().into_iter().for_each(|folder| tasks.linked_dir(folder));
+        }
+        self.add_tasks(tasks);
+        tasks.hook(When::Before(flow::STARTING), SET_SHARED_ASSETS);
+        tasks.hook(When::After(flow::UPDATED), COMPILE_ASSETS);
+        tasks.hook(When::After(flow::UPDATED), NORMALIZE_ASSETS);
+        tasks.hook(When::After(COMPILE_ASSETS), BACKUP_MANIFEST);
+        tasks.hook(When::After(flow::REVERTED), ROLLBACK_ASSETS);
+        tasks.hook(When::After(flow::FAILED), RESTORE_MANIFEST);
+        if self.keep_assets.is_some() {
+            tasks.hook(When::After(flow::FINISHING), CLEANUP_ASSETS);
+        }
+    }
+}
+
+impl Assets {
+    fn add_tasks(&self, tasks: &mut Tasks) {
+        let own = self.clone();
+        tasks.task(Task::local(SET_SHARED_ASSETS, "Check the settings of assets", move |local| own.check(local)));
+        let compile = self.task(COMPILE_ASSETS, "Compile the assets of the release", Assets::compile);
+        let rollback = self.task(ROLLBACK_ASSETS, "Go back to the assets of the release", Assets::roll_back);
+        match self.build_on {
+            BuildOn::Server => [compile, rollback].into_iter().for_each(|task| tasks.task(task)),
+            BuildOn::Controller => {
+                let own = self.clone();
+                let about = "Read what the releases have of assets";
+                tasks.task(self.task(SURVEY_ASSETS, about, Assets::survey).harmless().detail());
+                let build = Task::local(BUILD_ASSETS, "Compile the assets here", move |local| own.build_here(local));
+                tasks.task(build.needs([SURVEY_ASSETS]).detail());
+                for task in [compile, rollback] {
+                    tasks.task(task.needs([BUILD_ASSETS]).feed(controller::feed));
+                }
+            }
+        }
+        tasks.task(self.task(NORMALIZE_ASSETS, "Give assets the same times on all servers", Assets::normalize));
+        tasks.task(self.task(BACKUP_MANIFEST, "Keep the manifests of the release", Assets::back_up).detail());
+        let restore = self.task(RESTORE_MANIFEST, "Put the live release's manifests back", Assets::restore_live);
+        tasks.task(restore.dir(Dir::Home).detail());
+        tasks.task(self.task(CLEANUP_ASSETS, "Remove old versions of assets", Assets::clean_up));
+        tasks.task(self.task(CLOBBER_ASSETS, "Remove all assets", Assets::clobber));
+    }
+
+    /// A task in the release.
+    fn task(&self, id: TaskId, about: &'static str, script: fn(&Assets, &compile::Place) -> Script) -> Task {
+        let own = self.clone();
+        let task =
+            Task::script(id, about, self.servers(), move |cx| script(&own, &compile::Place::of(cx))).dir(Dir::Release);
+        self.variables().into_iter().fold(task, |task, (name, value)| task.env(name, value))
+    }
+}
