@@ -91,14 +91,14 @@ pub mod transport;
 pub mod ui;
 mod xtask;
 
-pub use xtask::Xtask;
+pub use xtask::{Bundle, Xtask};
 
 /// What a `main.rs` needs to add tasks.
 pub mod prelude {
     pub use crate::registry::{Recipe, Tasks};
     pub use crate::script::{Arg, Cmd, Script};
     pub use crate::task::{Dir, Servers, Task, TaskId, When};
-    pub use crate::{Xtask, flow, sh};
+    pub use crate::{Bundle, Xtask, flow, sh};
 }
 
 /// The programs in the README compile.

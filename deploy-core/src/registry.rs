@@ -33,14 +33,26 @@ pub struct Tasks {
     after: BTreeMap<TaskId, Vec<TaskId>>,
     linked_dirs: Vec<String>,
     linked_files: Vec<String>,
+    optional_linked_files: Vec<String>,
     env: BTreeMap<String, String>,
     prefixes: Vec<(String, String)>,
     /// Tasks of recipes that the stage doesn't configure: hooks may name them, to no effect.
     inert: BTreeSet<TaskId>,
     problems: Vec<String>,
+    stage: Option<String>,
 }
 
 impl Tasks {
+    /// None yet, for the stage `stage`.
+    pub(crate) fn of_stage(stage: Option<&str>) -> Tasks {
+        Tasks { stage: stage.map(str::to_owned), ..Tasks::default() }
+    }
+
+    /// The name of the stage that tasks are registered for; none where they are only listed.
+    pub fn stage(&self) -> Option<&str> {
+        self.stage.as_deref()
+    }
+
     /// Adds `task`. Registration never fails: two tasks of one id are a problem that [`check`](Tasks::check) reports.
     pub fn task(&mut self, task: Task) {
         let id = task.id.clone();
@@ -49,9 +61,10 @@ impl Tasks {
                 entry.insert(task);
                 self.order.push(id);
             }
-            Entry::Occupied(mut entry) if !entry.get().is_filled() => {
+            Entry::Occupied(mut entry) if entry.get().is_open() => {
                 let open = entry.get().clone();
-                let task = task.needs(open.needs);
+                let mut task = task.needs(open.needs);
+                task.steps.extend(open.steps);
                 let task = open.options.into_iter().fold(task, Task::option);
                 *entry.get_mut() = Task { about: open.about, ..task };
             }
@@ -68,6 +81,17 @@ impl Tasks {
         let hooks = hooks.entry(point).or_default();
         if !hooks.contains(&task) {
             hooks.push(task);
+        }
+    }
+
+    /// Makes `step` a part of `task`, after the parts that are there already.
+    ///
+    /// So several recipes can fill one open task, each on servers of its own, and `deploy.toml` or `main.rs` can still
+    /// give it a body, which runs before them.
+    pub fn step(&mut self, task: &TaskId, step: TaskId) {
+        match self.tasks.get_mut(task) {
+            Some(task) => task.steps.push(step),
+            None => self.problems.push(format!("`{step}` is made a part of `{task}`, which doesn't exist")),
         }
     }
 
@@ -99,7 +123,8 @@ impl Tasks {
         }
     }
 
-    /// Adds a folder to the stage's `linked_dirs`, unless it or a folder around it is linked already.
+    /// Adds a folder to the stage's `linked_dirs`, unless it, a folder around it or anything inside of it is linked
+    /// already.
     pub fn linked_dir(&mut self, dir: impl Into<String>) {
         self.linked_dirs.push(dir.into());
     }
@@ -107,6 +132,11 @@ impl Tasks {
     /// Adds a file to the stage's `linked_files`, unless it is there already.
     pub fn linked_file(&mut self, file: impl Into<String>) {
         self.linked_files.push(file.into());
+    }
+
+    /// Adds a file to the stage's `optional_linked_files`, unless it, or a folder around it, is linked already.
+    pub fn optional_linked_file(&mut self, file: impl Into<String>) {
+        self.optional_linked_files.push(file.into());
     }
 
     /// Sets a variable for all tasks of the stage, unless `default_env` has it.
@@ -195,15 +225,22 @@ impl Tasks {
 
     /// Adds to the settings of `stage` what recipes asked for.
     pub(crate) fn apply_settings(&self, settings: &mut crate::config::Settings) {
+        let inside = |path: &String, dir: &String| path == dir || path.starts_with(&format!("{dir}/"));
         for dir in &self.linked_dirs {
-            let covers = |linked: &String| dir == linked || dir.starts_with(&format!("{linked}/"));
-            if !settings.linked_dirs.iter().any(covers) {
+            let mut linked = settings.linked_dirs.iter().chain(&settings.linked_files);
+            if !linked.any(|linked| inside(dir, linked) || inside(linked, dir)) {
                 settings.linked_dirs.push(dir.clone());
             }
         }
         for file in &self.linked_files {
             if !settings.linked_files.contains(file) {
                 settings.linked_files.push(file.clone());
+            }
+        }
+        for file in &self.optional_linked_files {
+            let files = settings.linked_files.iter().chain(&settings.optional_linked_files);
+            if !files.chain(&settings.linked_dirs).any(|linked| inside(file, linked)) {
+                settings.optional_linked_files.push(file.clone());
             }
         }
         for (name, value) in &self.env {

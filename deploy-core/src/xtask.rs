@@ -1,5 +1,6 @@
 //! From the command line to the exit code: the builder that a workspace's `main.rs` fills.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -49,6 +50,14 @@ type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send 
 pub struct Xtask {
     registrations: Vec<Registration>,
     recipes: Vec<&'static str>,
+    bundles: BTreeMap<String, Vec<String>>,
+}
+
+/// A recipe that others belong to, such as those of a framework. Where it is on in a stage, so are they, with their
+/// defaults; their own tables tune them, and `enabled = false` turns one off.
+pub trait Bundle: Recipe {
+    /// Adds them, in the order in which they register.
+    fn recipes(xtask: Xtask) -> Xtask;
 }
 
 impl Default for Xtask {
@@ -60,11 +69,15 @@ impl Default for Xtask {
 impl Xtask {
     /// The flows `deploy` and `deploy:rollback`, and nothing else.
     pub fn new() -> Xtask {
-        Xtask { registrations: Vec::new(), recipes: Vec::new() }
+        Xtask { registrations: Vec::new(), recipes: Vec::new(), bundles: BTreeMap::new() }
     }
 
-    /// Adds a recipe. It takes part in the stages whose configuration has `[recipes.NAME]`.
+    /// Adds a recipe. It takes part in the stages whose configuration has `[recipes.NAME]`. Of two with the same name
+    /// the first stays, so that one of your own may stand in for one that a bundle brings.
     pub fn recipe<R: Recipe>(mut self) -> Xtask {
+        if self.recipes.contains(&R::NAME) {
+            return self;
+        }
         self.recipes.push(R::NAME);
         self.add(|tasks, stage| {
             match stage.map(|stage| stage.recipe(R::NAME)) {
@@ -74,6 +87,13 @@ impl Xtask {
             }
             Ok(())
         })
+    }
+
+    /// Adds a bundle: its recipes and itself. They take part in the stages whose configuration has the bundle's table.
+    pub fn bundle<B: Bundle>(mut self) -> Xtask {
+        let members = B::recipes(Xtask::new()).recipes;
+        self.bundles.insert(B::NAME.to_owned(), members.into_iter().map(str::to_owned).collect());
+        B::recipes(self.recipe::<B>())
     }
 
     /// Adds a task.
@@ -156,13 +176,14 @@ impl Xtask {
             reserved_stages: cli::words(tasks, Some("deploy")),
             reserved_commands: cli::words(tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
             recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
+            bundles: self.bundles.clone(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })
     }
 
     /// All tasks, for a stage: recipes that it doesn't configure take no part.
     fn tasks(&self, stage: Option<&Stage>) -> Result<Tasks> {
-        let mut tasks = core_tasks();
+        let mut tasks = core_tasks(stage);
         for registration in &self.registrations {
             registration(&mut tasks, stage)?;
         }
@@ -220,7 +241,7 @@ fn user_name() -> Option<String> {
 /// `tasks`, and those that any stage of deploy.toml has.
 fn with_text_tasks(mut tasks: Tasks, config: Option<&Config>) -> Result<Tasks> {
     for task in config.into_iter().flat_map(|config| &config.stages).flat_map(|stage| &stage.tasks) {
-        if !tasks.iter().any(|known| known.id().as_str() == task.id && known.is_filled()) {
+        if !tasks.iter().any(|known| known.id().as_str() == task.id && !known.is_open()) {
             tasks.text_task(task)?;
         }
     }
@@ -235,8 +256,8 @@ fn overridden(config: Result<Config>, load: LoadRequest, set: &[String]) -> Resu
     }
 }
 
-fn core_tasks() -> Tasks {
-    let mut tasks = Tasks::default();
+fn core_tasks(stage: Option<&Stage>) -> Tasks {
+    let mut tasks = Tasks::of_stage(stage.map(|stage| stage.name.as_str()));
     flow::register(&mut tasks);
     tasks
 }

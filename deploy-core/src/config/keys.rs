@@ -11,6 +11,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "deploy_to",
     "keep_releases",
     "linked_files",
+    "optional_linked_files",
     "linked_dirs",
     "default_env",
     "command_prefix",

@@ -1,5 +1,6 @@
 //! From a file, variables and flags to a [`Config`].
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ pub struct LoadRequest {
     pub reserved_commands: Vec<String>,
     /// The names of the registered recipes.
     pub recipes: Vec<String>,
+    /// The recipes that each bundle turns on.
+    pub bundles: BTreeMap<String, Vec<String>>,
     /// Whether errors are shown in colour.
     pub color: bool,
 }

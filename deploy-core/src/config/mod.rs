@@ -33,7 +33,7 @@ pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
 pub use load::LoadRequest;
 pub use reader::parse_duration;
-pub use recipe::RecipeTable;
+pub use recipe::{RecipeTable, Time};
 
 /// Everything that `deploy.toml` says, resolved.
 #[derive(Clone, Debug)]
@@ -150,6 +150,8 @@ pub struct Settings {
     pub keep_releases: usize,
     /// Files that stand in `shared/` and are linked into every release.
     pub linked_files: Vec<String>,
+    /// Files that are linked into a release if they stand in `shared/`.
+    pub optional_linked_files: Vec<String>,
     /// Folders that stand in `shared/` and are linked into every release.
     pub linked_dirs: Vec<String>,
     /// The environment of every task.

@@ -28,7 +28,9 @@ impl<'a> SettingsReader<'a> {
     pub(super) fn read(&self) -> Settings {
         let reader = &self.reader;
         let (linked_files, linked_dirs) = (self.linked("linked_files"), self.linked("linked_dirs"));
-        paths::check_linked(&linked_files, &linked_dirs, reader.problems);
+        let optional_linked_files = self.linked("optional_linked_files");
+        let files = [linked_files.as_slice(), optional_linked_files.as_slice()].concat();
+        paths::check_linked(&files, &linked_dirs, reader.problems);
         // Each server reads these with its own layer; here they are checked in a layer that servers may hide.
         reader.table("properties");
         reader.line("deploy_to");
@@ -39,6 +41,7 @@ impl<'a> SettingsReader<'a> {
             branch: self.argument("branch").map_or_else(|| "HEAD".to_owned(), |branch| branch.text),
             keep_releases: reader.count("keep_releases").unwrap_or(5),
             linked_files: linked_files.into_iter().map(|path| path.text).collect(),
+            optional_linked_files: optional_linked_files.into_iter().map(|path| path.text).collect(),
             linked_dirs: linked_dirs.into_iter().map(|path| path.text).collect(),
             default_env: read_env(reader, "default_env"),
             command_prefix: self.command_prefix(),

@@ -71,7 +71,7 @@ impl<'a> Stages<'a> {
             servers: servers.read(own),
             settings: settings.read(),
             tasks: tasks.into_iter().map(|placed| placed.task).collect(),
-            recipes: recipe::read(&lower, &merged, self.request.color),
+            recipes: recipe::read(&lower, &merged, &self.request.bundles, self.request.color),
         }
     }
 

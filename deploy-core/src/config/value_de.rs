@@ -40,7 +40,7 @@ impl Error {
             Reason::Wrong { what, label } => Problem::new(format!("{what} in recipe `{recipe}`")).at(span, label),
             Reason::Unknown { what, name, known } => Problem::unknown(what, &name, span, known.iter().copied()),
             Reason::Missing(key) => Problem::new(format!("recipe `{recipe}` needs the key `{key}`"))
-                .at(span, format!("expected `{key} = …` below it")),
+                .at(span, format!("expected `{key} = …` in the table `[recipes.{recipe}]`")),
         }
     }
 

@@ -23,9 +23,7 @@ pub(super) fn register(tasks: &mut Tasks) {
         Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents)
             .harmless(),
         Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files).harmless(),
-        Task::script(LINKED_FILES, "Link shared files into the release", on(), |cx| {
-            link(cx, &cx.stage.settings.linked_files)
-        }),
+        Task::script(LINKED_FILES, "Link shared files into the release", on(), link_files),
         Task::script(LINKED_DIRS, "Link shared folders into the release", on(), |cx| {
             link(cx, &cx.stage.settings.linked_dirs)
         }),
@@ -69,8 +67,10 @@ fn parents(paths: &[String]) -> Vec<&str> {
     parents
 }
 
+/// Also those of optional files, so that they can be uploaded.
 fn make_parents(cx: &ServerCx<'_>) -> Script {
-    let parents = parents(&cx.stage.settings.linked_files);
+    let files = [cx.stage.settings.linked_files.as_slice(), &cx.stage.settings.optional_linked_files].concat();
+    let parents = parents(&files);
     match parents.is_empty() {
         true => Script::new(),
         false => mkdir(parents.into_iter().map(|parent| in_shared(cx, parent))),
@@ -104,6 +104,14 @@ pub(crate) fn upload(stage: &Stage, server: &Server, file: &str) -> String {
         TransportKind::Local => format!("cp {file} {path}"),
         TransportKind::Ssh => format!("scp {port}{file} {user}{}:{path}", server.host),
     }
+}
+
+fn link_files(cx: &ServerCx<'_>) -> Script {
+    let optional = cx.stage.settings.optional_linked_files.iter().map(|file| {
+        let is_there = Cmd::new("test").arg("-f").arg(in_shared(cx, file)).unprefixed();
+        Script::new().when(is_there, link(cx, std::slice::from_ref(file)), Script::new())
+    });
+    optional.fold(link(cx, &cx.stage.settings.linked_files), Script::then)
 }
 
 /// Links each of `paths` in the release to what is shared, in place of what the repository ships there.

@@ -184,7 +184,7 @@ pub type HoldBody = Arc<dyn Fn(&ServerCx<'_>) -> Hold + Send + Sync>;
 pub enum Body {
     /// Nothing of its own: it has steps, or is there to be hooked.
     Group,
-    /// Nothing yet: a recipe or `deploy.toml` fills it. Unfilled it takes no part in a run.
+    /// Nothing yet: a recipe or `deploy.toml` fills it, or gives it steps. Without either it takes no part in a run.
     Open,
     /// Shell on each server, fused with the tasks around it.
     Script(ScriptBody),
@@ -368,7 +368,8 @@ impl Task {
         Task { steps: steps.into_iter().collect(), ..Task::new(id, about, Servers::releases(), Body::Group) }
     }
 
-    /// A task that has no body until a recipe, `main.rs` or `deploy.toml` gives it one.
+    /// A task that has no body until a recipe, `main.rs` or `deploy.toml` gives it one. Recipes that may stand beside
+    /// others give it [steps](crate::registry::Tasks::step) instead.
     pub fn open(id: TaskId, about: impl Into<Cow<'static, str>>) -> Task {
         Task::new(id, about, Servers::releases(), Body::Open)
     }
@@ -490,7 +491,12 @@ impl Task {
 
     /// Whether a run of it does anything: false only for an open task that nobody filled.
     pub fn is_filled(&self) -> bool {
-        !matches!(self.body, Body::Open)
+        !self.is_open() || !self.steps.is_empty()
+    }
+
+    /// Whether it can still be given a body.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.body, Body::Open)
     }
 
     /// What is wrong with the task itself.

@@ -134,3 +134,16 @@ fn what_is_written_through_a_link_outlives_the_release() {
     project.xtask("deploy staging").success();
     assert_eq!(site.read("current/log/production.log"), "hello\n");
 }
+
+#[test]
+fn an_optional_file_is_linked_where_it_is_there() {
+    let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app")]);
+    project.top("optional_linked_files = [\"config/master.key\", \"config/database.yml\"]");
+    project.repo.write("config/database.yml", "shipped\n").commit("Ship what is optional");
+    let [there, not_there] = ["app1", "app2"].map(|name| &project.server(name).site);
+    there.write("shared/config/master.key", "secret\n");
+    project.xtask("deploy staging").success();
+    assert_eq!(there.link("current/config/master.key"), Some(there.join("shared/config/master.key")));
+    assert!(!not_there.exists("current/config/master.key") && not_there.exists("shared/config"));
+    assert_eq!(not_there.read("current/config/database.yml"), "shipped\n");
+}

@@ -55,6 +55,7 @@ fn the_example_of_the_documentation_is_good() {
         linked_files: [
             "config/database.yml",
         ],
+        optional_linked_files: [],
         linked_dirs: [
             "log",
             "tmp/pids",

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde::Deserialize;
 
 use super::*;
-use crate::config::RecipeTable;
+use crate::config::{RecipeTable, Time};
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -110,6 +110,97 @@ fn a_flag_changes_a_recipe() {
     assert_eq!(migrations.command, "bin/migrate");
 }
 
+/// The stage of a tool whose bundle `rails` has the recipes `bundler` and `migrations`.
+fn bundled(more: &str, set: &[&str]) -> Stage {
+    let mut config = load_with(&with(more), |request| {
+        request.recipes.push("rails".to_owned());
+        request.bundles.insert("rails".to_owned(), vec!["bundler".to_owned(), "migrations".to_owned()]);
+        request.set.extend(set.iter().map(|set| (*set).to_owned()));
+    });
+    config.stages.remove(0)
+}
+
+/// The names of the recipes that are on.
+fn on(more: &str, set: &[&str]) -> Vec<String> {
+    bundled(more, set).recipes.into_keys().collect()
+}
+
+#[test]
+fn a_bundle_turns_its_recipes_on() {
+    assert_eq!(on("[recipes.rails]", &[]), ["bundler", "migrations", "rails"]);
+    assert_eq!(on("[stages.production.recipes.rails]", &[]), ["bundler", "migrations", "rails"]);
+    assert_eq!(on("", &["recipes.rails.enabled=true"]), ["bundler", "migrations", "rails"]);
+}
+
+#[test]
+fn a_recipe_of_a_bundle_is_turned_off_by_its_own_table() {
+    assert_eq!(on("[recipes.rails]\n[recipes.bundler]\nenabled = false", &[]), ["migrations", "rails"]);
+    assert_eq!(on("[recipes.rails]", &["recipes.migrations.enabled=false"]), ["bundler", "rails"]);
+}
+
+#[test]
+fn a_bundle_that_is_off_turns_nothing_on() {
+    assert_eq!(on("[recipes.rails]\nenabled = false", &[]), [""; 0]);
+    assert_eq!(on("[recipes.rails]\nenabled = false\n[recipes.bundler]", &[]), ["bundler"]);
+    assert_eq!(on("", &["recipes.bundler.enabled=true"]), ["bundler"]);
+}
+
+#[test]
+fn the_recipes_of_a_bundle_are_tuned_by_their_own_tables() {
+    let migrations =
+        |more: &str, set: &[&str]| -> Migrations { bundled(more, set).recipe("migrations").unwrap().read().unwrap() };
+    assert_eq!(migrations("[recipes.rails]", &[]), Migrations::default());
+    assert_eq!(migrations("[recipes.rails]\n[recipes.migrations]\njobs = 3", &[]).jobs, 3);
+    assert_eq!(migrations("[recipes.rails]", &["recipes.migrations.jobs=4"]).jobs, 4);
+}
+
+#[test]
+fn a_mistake_in_the_table_of_a_recipe_of_a_bundle_is_shown_there() {
+    let stage = bundled("[recipes.rails]\n[recipes.migrations]\ncomand = \"x\"\n", &[]);
+    assert_snapshot!(stage.recipe("migrations").unwrap().read::<Migrations>().unwrap_err(), @r#"
+    1 error in `deploy.toml`
+    error: unknown key `comand`
+     --> deploy.toml:6:1
+      |
+    6 | comand = "x"
+      | ^^^^^^ did you mean `command`?
+    "#);
+}
+
+#[test]
+fn what_a_recipe_lacks_that_has_no_table_is_shown_at_its_bundle() {
+    let stage = bundled("[recipes.rails]\n", &[]);
+    assert_snapshot!(stage.recipe("migrations").unwrap().read::<Strict>().unwrap_err(), @"
+    1 error in `deploy.toml`
+    error: recipe `migrations` needs the key `command`
+     --> deploy.toml:4:1
+      |
+    4 | [recipes.rails]
+      | ^^^^^^^^^^^^^^^ expected `command = …` in the table `[recipes.migrations]`
+    ");
+}
+
+#[derive(Debug, Deserialize)]
+struct Timed {
+    wait: Time,
+}
+
+#[test]
+fn times_of_recipes_are_written_like_those_of_settings() {
+    let wait = |text: &str| RecipeTable::from_toml("x", text).unwrap().read::<Timed>().map(|timed| timed.wait);
+    assert_eq!(wait("wait = 5").unwrap(), Time::seconds(5));
+    assert_eq!(wait("wait = \"2m\"").unwrap(), Time::seconds(120));
+    assert_snapshot!(wait("wait = \"soon\"").unwrap_err(), @r#"
+    1 error in `deploy.toml`
+    error: wrong value in recipe `x`
+     --> deploy.toml:1:8
+      |
+    1 | wait = "soon"
+      |        ^^^^^^ expected a number of seconds, or a text such as "10s", "5m" or "500ms", found string "soon"
+    "#);
+    assert!(wait("wait = -1").unwrap_err().to_string().contains("found integer `-1`"));
+}
+
 #[test]
 fn an_unknown_key_of_a_recipe_is_shown_with_the_nearest() {
     assert_snapshot!(refused("[recipes.migrations]\ncomand = \"x\"\n"), @r#"
@@ -179,7 +270,7 @@ fn a_missing_key_of_a_recipe_is_shown_at_its_table() {
      --> deploy.toml:4:1
       |
     4 | [recipes.migrations]
-      | ^^^^^^^^^^^^^^^^^^^^ expected `command = …` below it
+      | ^^^^^^^^^^^^^^^^^^^^ expected `command = …` in the table `[recipes.migrations]`
     ");
 }
 

@@ -90,6 +90,28 @@ fn an_open_task_takes_part_once_somebody_fills_it() {
 }
 
 #[test]
+fn steps_fill_an_open_task_and_leave_room_for_a_body() {
+    let mut tasks = registry(
+        [Task::open(id("restart"), "Restart it"), script("web", "app"), script("worker", "db"), script("h", "app")],
+        "h after restart",
+    );
+    tasks.step(&id("restart"), id("web"));
+    tasks.step(&id("restart"), id("worker"));
+    assert_eq!(plan(&tasks, "restart", &one()).order(), ["web", "worker", "h"]);
+    tasks.task(script("restart", "app"));
+    assert_eq!(plan(&tasks, "restart", &one()).order(), ["restart", "web", "worker", "h"]);
+    tasks.task(script("restart", "app"));
+    assert_eq!(tasks.check(), ["the task `restart` is registered twice"]);
+}
+
+#[test]
+fn a_step_of_a_task_that_does_not_exist_is_a_problem() {
+    let mut tasks = registry([script("web", "app")], "");
+    tasks.step(&id("restrat"), id("web"));
+    assert_eq!(tasks.check(), ["`web` is made a part of `restrat`, which doesn't exist"]);
+}
+
+#[test]
 fn what_fills_an_open_task_keeps_what_was_added_to_it() {
     let mut tasks = registry([Task::open(id("restart"), "Restart it"), script("n", "app")], "");
     tasks.need(&id("restart"), id("n"));
