@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use deploy_assets::Assets;
-use deploy_bundler::Bundler;
 use deploy_core::Xtask;
+use deploy_rails::Rails;
+use deploy_systemd::Systemd;
 
 fn main() -> ExitCode {
     xtask().run()
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
 
 /// The tool: the flows of `deploy-core`, and every recipe that stages may configure.
 fn xtask() -> Xtask {
-    Xtask::new().recipe::<Bundler>().recipe::<Assets>()
+    Xtask::new().bundle::<Rails>().recipe::<Systemd>()
 }
 
 #[cfg(test)]

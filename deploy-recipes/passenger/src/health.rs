@@ -1,0 +1,63 @@
+//! Whether the application answers again.
+
+use deploy_core::prelude::*;
+use deploy_core::task::ServerCx;
+use serde::Deserialize;
+
+use super::Passenger;
+
+/// What is asked: a path, or a URL with `{host}` in it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HealthUrl(String);
+
+impl TryFrom<String> for HealthUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<HealthUrl, &'static str> {
+        let is_good = text.starts_with('/') || text.starts_with("http://") || text.starts_with("https://");
+        let is_good = is_good && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        if is_good { Ok(HealthUrl(text)) } else { Err("expected a path such as \"/up\", or a URL") }
+    }
+}
+
+impl HealthUrl {
+    /// The URL that a server asks itself, and the header that goes with it unless others say more.
+    fn on(&self, host: &str) -> (String, Option<String>) {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let text = self.0.replace("{host}", &host);
+        match text.starts_with('/') {
+            true => (format!("http://127.0.0.1{text}"), Some(format!("Host: {host}"))),
+            false => (text, None),
+        }
+    }
+}
+
+impl Passenger {
+    /// Fails where the application doesn't answer as it should.
+    pub(crate) fn health(&self, cx: &ServerCx<'_>) -> Script {
+        match &self.health_url {
+            Some(url) => self.health_check(url, &cx.server.host, &cx.stage.name),
+            None => Script::new(),
+        }
+    }
+
+    pub(crate) fn health_check(&self, url: &HealthUrl, host: &str, stage: &str) -> Script {
+        let (url, header) = url.on(host);
+        let own = self.health_headers.iter().map(|header| header.replace("{host}", host));
+        let own: Vec<_> = own.collect();
+        let header = header.filter(|_| !own.iter().any(|header| header.to_lowercase().starts_with("host:")));
+        let headers: Vec<_> = header.into_iter().chain(own).collect();
+        let args = [
+            url,
+            self.health_status.to_string(),
+            self.health_timeout.0.as_secs().max(1).to_string(),
+            self.health_retries.to_string(),
+            self.health_wait.0.as_secs_f64().to_string(),
+            format!("look into the logs in `shared/log`; to go back: cargo xtask deploy rollback {stage}"),
+        ];
+        let words = vec!["{}"; args.len() + headers.len()].join(" ");
+        let args: Vec<Arg> = args.into_iter().chain(headers).map(Arg::from).collect();
+        Script::shell(&format!("health_check {words}"), &args).uses(include_str!("health.sh"))
+    }
+}

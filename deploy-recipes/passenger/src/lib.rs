@@ -1,0 +1,184 @@
+//! Restarts an application that [Passenger](https://www.phusionpassenger.com) runs, as the gem `capistrano-passenger`
+//! does, and makes sure that it answers again.
+//!
+//! Register it in `xtask/src/main.rs` with `.recipe::<Passenger>()`, and turn it on in `deploy.toml`:
+//!
+//! ```toml
+//! [recipes.passenger]
+//! health_url = "/up"
+//! ```
+//!
+//! | key | type | default | meaning |
+//! | --- | --- | --- | --- |
+//! | `roles` | list of roles | `["app"]` | Where the application is restarted |
+//! | `method` | `"auto"`, `"touch"`, `"config"` | `"auto"` | How: `touch` touches `tmp/restart.txt`, `config` calls `passenger-config restart-app`, and `auto` asks the Passenger of each server for its version |
+//! | `app_path` | path | `deploy_to` | The folder below which Passenger has the application; it holds `current` |
+//! | `command` | path | `"passenger-config"` | The program, where it is not on the `PATH` |
+//! | `flags` | list | `[]` | More flags for `passenger-config restart-app`, such as `--rolling-restart` of Passenger Enterprise |
+//! | `sudo` | boolean | `false` | Whether root restarts the application, through sudo: needed where Passenger runs it as another user than the one that deploys |
+//! | `instances` | list of names | every one that runs | The instances of Passenger that have the application, as `passenger-config list-instances` names them |
+//! | `env` | table of strings | `{}` | Variables for Passenger's program, such as `PASSENGER_INSTANCE_REGISTRY_DIR` |
+//! | `rolling` | boolean | `true` | Whether the servers restart one group after the other; the next one waits until all is well |
+//! | `group` | integer | `1` | How many servers a group has |
+//! | `wait` | time | `5` | How long to wait between two groups |
+//! | `health_url` | path or URL | none | What each server asks of itself once it has restarted. A path is asked of `127.0.0.1`, in the name of the server's host; `{host}` stands for that host. Example: `"/up"`, `"https://{host}:8443/up"` |
+//! | `health_status` | integer | `200` | The status that means that all is well |
+//! | `health_headers` | list | `[]` | Headers for the request. Example: `["Host: shop.example.com", "X-Forwarded-Proto: https"]` |
+//! | `health_timeout` | time | `30` | How long an answer may take. The first one waits for the application to boot |
+//! | `health_retries` | integer | `3` | How often to ask again |
+//! | `health_wait` | time | `2` | How long to wait before asking again |
+//!
+//! What it adds: `passenger:restart`, as a part of `deploy:restart`, which every deploy and every rollback runs after
+//! publishing.
+//!
+//! With `config`, what Passenger runs below `app_path` restarts, and nothing beside it: `/srv/shop` is not `/srv/shop2`.
+//! Where nothing runs there, as on the first deploy, that is told and is no failure. Passenger lets a user restart what
+//! runs as that user. For `sudo = true`, allow it in `/etc/sudoers.d`:
+//!
+//! ```text
+//! deploy ALL=(root) NOPASSWD:SETENV: /usr/bin/passenger-config restart-app *
+//! ```
+//!
+//! A Passenger that is in the Gemfile is called with `bundle exec` where `[recipes.bundler]` has `passenger-config` among
+//! its `bins`; sudo stands before that.
+
+mod health;
+
+use std::collections::BTreeMap;
+
+use deploy_core::config::Time;
+use deploy_core::prelude::*;
+use deploy_core::task::ServerCx;
+use health::HealthUrl;
+use serde::Deserialize;
+
+/// Restarts the application.
+pub const RESTART: TaskId = TaskId::new("passenger:restart");
+
+/// The shell that talks with Passenger.
+const LIBRARY: &str = include_str!("passenger.sh");
+
+/// `[recipes.passenger]`. The crate's page explains each key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above is their documentation, and a test holds it complete")]
+pub struct Passenger {
+    pub roles: Vec<String>,
+    pub method: Method,
+    pub app_path: Option<String>,
+    pub command: String,
+    pub flags: Vec<String>,
+    pub sudo: bool,
+    pub instances: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    pub rolling: bool,
+    pub group: usize,
+    pub wait: Time,
+    pub health_url: Option<HealthUrl>,
+    pub health_status: u16,
+    pub health_headers: Vec<String>,
+    pub health_timeout: Time,
+    pub health_retries: usize,
+    pub health_wait: Time,
+}
+
+/// How Passenger is told to restart the application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// As its version wants it.
+    #[default]
+    Auto,
+    /// By touching `tmp/restart.txt`.
+    Touch,
+    /// By `passenger-config restart-app`.
+    Config,
+}
+
+impl Default for Passenger {
+    fn default() -> Passenger {
+        Passenger {
+            roles: vec!["app".to_owned()],
+            method: Method::Auto,
+            app_path: None,
+            command: "passenger-config".to_owned(),
+            flags: Vec::new(),
+            sudo: false,
+            instances: Vec::new(),
+            env: BTreeMap::new(),
+            rolling: true,
+            group: 1,
+            wait: Time::seconds(5),
+            health_url: None,
+            health_status: 200,
+            health_headers: Vec::new(),
+            health_timeout: Time::seconds(30),
+            health_retries: 3,
+            health_wait: Time::seconds(2),
+        }
+    }
+}
+
+impl Recipe for Passenger {
+    const NAME: &'static str = "passenger";
+
+    fn register(self, tasks: &mut Tasks) {
+        tasks.task(self.task());
+        tasks.step(&flow::RESTART, RESTART);
+    }
+}
+
+impl Passenger {
+    fn task(&self) -> Task {
+        let own = self.clone();
+        let on = Servers::roles(&self.roles).with_releases();
+        let restart = move |cx: &ServerCx<'_>| own.restart(cx).then(own.health(cx));
+        let task = Task::script(RESTART, "Restart the application under Passenger", on, restart).dir(Dir::Release);
+        let task = self.env.iter().fold(task, |task, (name, value)| task.env(name, value));
+        if self.rolling { task.rolling(self.group, self.wait.0) } else { task }
+    }
+
+    fn restart(&self, cx: &ServerCx<'_>) -> Script {
+        let app = self.app_path.clone().unwrap_or_else(|| cx.server.deploy_to.clone());
+        let app = app.trim_end_matches('/');
+        let prefixes = cx.stage.settings.command_prefix.get(&self.command).map_or(&[][..], Vec::as_slice);
+        self.script(app, prefixes)
+    }
+
+    /// Restarts what is in the folder `app`; `prefixes` stand before Passenger's program, and sudo before them.
+    fn script(&self, app: &str, prefixes: &[String]) -> Script {
+        let method = match self.method {
+            Method::Touch => return sh!("passenger_touch {}", app).uses(LIBRARY),
+            Method::Auto => "auto",
+            Method::Config => "config",
+        };
+        let words = vec!["{}"; 2 + self.instances.len()].join(" ");
+        let args = [method, app].into_iter().chain(self.instances.iter().map(String::as_str));
+        let args: Vec<Arg> = args.map(Arg::from).collect();
+        self.programs(prefixes).then(Script::shell(&format!("passenger_restart {words}"), &args))
+    }
+
+    /// The functions by which the library asks Passenger's program something, and has it do something.
+    fn programs(&self, prefixes: &[String]) -> Script {
+        let prefix = prefixes.iter().flat_map(|prefix| prefix.split_whitespace());
+        let program: Vec<&str> = prefix.chain([self.command.as_str()]).collect();
+        let sudo = if self.sudo { vec!["sudo", "-n"] } else { Vec::new() };
+        // sudo begins with an environment of its own.
+        let env = self.env.keys().filter(|_| self.sudo).map(|name| format!("{name}=\"${name}\""));
+        let ask = vec!["{}"; program.len()];
+        let plain = vec!["{}"; sudo.len()];
+        let call = [plain.join(" "), env.collect::<Vec<_>>().join(" "), ask.join(" ")].join(" ");
+        let text = format!(
+            "passenger_ask() {{ {} \"$@\"; }}\npassenger_config() {{ {} \"$@\"{}; }}",
+            ask.join(" "),
+            call.trim_start(),
+            " {}".repeat(self.flags.len())
+        );
+        let args = program.iter().chain(&sudo).chain(&program).map(|word| Arg::from(*word));
+        let args: Vec<Arg> = args.chain(self.flags.iter().map(Arg::from)).collect();
+        Script::shell(&text, &args).uses(LIBRARY)
+    }
+}
+
+#[cfg(test)]
+mod tests;
