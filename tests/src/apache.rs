@@ -1,6 +1,7 @@
 //! Web servers: Apache with mod_passenger.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -14,41 +15,35 @@ use crate::process::family;
 use crate::sandbox::Sandbox;
 use crate::site::Site;
 use crate::sshd::free_port;
-use crate::user::User;
+use crate::user;
 
 /// A real Apache on a loopback port of its own, whose mod_passenger runs the application that is live on a [`Site`].
 ///
-/// It runs as the user that runs the tests, or as a [`User`] made for it; Passenger runs no application as root. Its
-/// configuration is its own from the first line, and its Passenger is not to be found but through
-/// [`registry`](Apache::registry).
+/// Where the tests run as root it is made as on a server: Apache as `www-data`, and Passenger runs the application as the
+/// user that owns it, who deploys it too. Otherwise all are the user that runs the tests. Its configuration is its own from
+/// the first line, and its Passenger is not to be found but through [`registry`](Apache::registry).
 pub struct Apache {
     sandbox: Arc<Sandbox>,
     folder: PathBuf,
     port: u16,
     site: PathBuf,
     environment: Vec<(String, String)>,
-    user: Option<Arc<User>>,
     child: Option<Child>,
 }
 
 impl Apache {
     /// A web server for `site`, called `name` in outputs, that hands `environment` on to the application.
-    pub fn start(
-        sandbox: &Arc<Sandbox>,
-        name: &str,
-        site: &Site,
-        environment: &[(&str, String)],
-        user: Option<Arc<User>>,
-    ) -> Apache {
-        let folder = sandbox.join(format!("servers/{name}/web"));
+    pub fn start(sandbox: &Arc<Sandbox>, name: &str, site: &Site, environment: &[(&str, String)]) -> Apache {
+        let folder = sandbox.join(format!("{FOLDER}/{name}"));
         fs::create_dir_all(folder.join("passenger")).expect("a folder can be made");
+        // Apache has to get to the site, through the sandbox's folder.
+        fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o711)).expect("modes can be set");
         let mut apache = Apache {
             sandbox: Arc::clone(sandbox),
             folder,
             port: 0,
             site: site.path().to_owned(),
             environment: environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-            user,
             child: None,
         };
         apache.listen();
@@ -111,10 +106,6 @@ impl Apache {
     fn spawn(&self) -> Child {
         let mut apache = self.sandbox.command(program());
         apache.arg("-DFOREGROUND").arg("-f").arg(self.folder.join("apache.conf"));
-        if let Some(user) = &self.user {
-            user.own(&self.folder);
-            apache = user.command(&apache);
-        }
         // What is wrong with its configuration is said there only.
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file());
         apache.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a file can be made"));
@@ -128,11 +119,12 @@ impl Apache {
         let modules = modules.map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n")).concat();
         let variables = self.environment.iter().map(|(name, value)| format!("SetEnv {name} \"{value}\"\n"));
         let variables: String = variables.collect();
+        let users = if user::is_root() { "User www-data\nGroup www-data\n" } else { "" };
         format!(
             "ServerName localhost\nListen 127.0.0.1:{port}\nPidFile {folder}/pid\nErrorLog {folder}/log\n\
              Mutex file:{folder}\n{modules}TypesConfig /etc/mime.types\n\
              StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\n\
-             {PASSENGER}PassengerInstanceRegistryDir {folder}/passenger\nPassengerLogFile {folder}/log\n\
+             {users}{PASSENGER}PassengerInstanceRegistryDir {folder}/passenger\nPassengerLogFile {folder}/log\n\
              <VirtualHost 127.0.0.1:{port}>\nDocumentRoot {site}/current/public\n{variables}</VirtualHost>\n\
              <Directory {site}>\nRequire all granted\nOptions FollowSymLinks\n</Directory>\n"
         )
@@ -165,6 +157,9 @@ impl Drop for Apache {
         self.end();
     }
 }
+
+/// The folder of the sandbox that web servers have, which is root's as on a server.
+pub(crate) const FOLDER: &str = "web";
 
 /// Where Debian has Apache's modules.
 const MODULES: &str = "/usr/lib/apache2/modules";

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::apache;
 use crate::binary::xtask;
 use crate::key::Key;
 use crate::output::Output;
@@ -219,8 +220,16 @@ impl Project {
         if let Some(folder) = command.get_current_dir() {
             own.current_dir(folder);
         }
-        user.own(self.sandbox.path());
+        self.hand_over(user);
         user.command(&own)
+    }
+
+    /// What the test wrote belongs to the user too; what web servers have doesn't.
+    fn hand_over(&self, user: &User) {
+        let entries = fs::read_dir(self.sandbox.path()).expect("the sandbox has a folder");
+        for entry in entries.flatten().filter(|entry| entry.file_name() != apache::FOLDER) {
+            user.own(&entry.path());
+        }
     }
 
     /// OpenSSH's own client, which is to run `command` on `server`.

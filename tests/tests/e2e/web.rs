@@ -15,8 +15,10 @@ fn site() -> (Project, Apache) {
     site.write("releases/20260101000000/config.ru", APPLICATION);
     site.write("releases/20260101000000/public/robots.txt", "welcome");
     std::os::unix::fs::symlink(site.join("releases/20260101000000"), site.join("current")).unwrap();
-    let user = project.user().cloned();
-    let apache = Apache::start(&project.sandbox, "app1", site, &[("GREETING", "hello".to_owned())], user);
+    if let Some(user) = project.user() {
+        user.own(site.path());
+    }
+    let apache = Apache::start(&project.sandbox, "app1", site, &[("GREETING", "hello".to_owned())]);
     let registry = apache.registry().display().to_string();
     project.server_mut("app1").sshd.set_env("PASSENGER_INSTANCE_REGISTRY_DIR", &registry);
     (project, apache)

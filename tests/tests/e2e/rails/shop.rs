@@ -79,8 +79,7 @@ impl Shop {
 
 /// Starts a web server beside an SSH server, whose sessions find its Passenger.
 fn web(project: &mut Project, name: &str, environment: &[(&str, String)]) -> Apache {
-    let user = project.user().cloned();
-    let apache = Apache::start(&project.sandbox, name, &project.server(name).site, environment, user);
+    let apache = Apache::start(&project.sandbox, name, &project.server(name).site, environment);
     let registry = apache.registry().display().to_string();
     project.server_mut(name).sshd.set_env("PASSENGER_INSTANCE_REGISTRY_DIR", &registry);
     apache
