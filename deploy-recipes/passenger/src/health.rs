@@ -54,7 +54,7 @@ impl Passenger {
             self.health_timeout.0.as_secs().max(1).to_string(),
             self.health_retries.to_string(),
             self.health_wait.0.as_secs_f64().to_string(),
-            format!("look into the logs in `shared/log`; to go back: cargo xtask deploy rollback {stage}"),
+            format!("to go back: cargo xtask deploy rollback {stage}"),
         ];
         let words = vec!["{}"; args.len() + headers.len()].join(" ");
         let args: Vec<Arg> = args.into_iter().chain(headers).map(Arg::from).collect();

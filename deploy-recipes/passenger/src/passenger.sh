@@ -22,10 +22,11 @@ passenger_touch() {
 passenger_choose() {
   passenger_status=0
   passenger_said=$(passenger_ask --version 2>&1) || passenger_status=$?
-  if [ "$passenger_status" -eq 127 ]; then passenger_said='there is no such program'; fi
   passenger_version=$(printf '%s\n' "$passenger_said" | passenger_version)
+  passenger_problem="passenger-config tells no version of Passenger, but: $passenger_said (status $passenger_status)"
+  if [ "$passenger_status" -eq 127 ]; then passenger_problem='passenger-config is not on the PATH'; fi
   if [ -z "$passenger_version" ]; then
-    deploy_fail "passenger-config tells no version of Passenger, but: $passenger_said (status $passenger_status)" \
+    deploy_fail "$passenger_problem" \
       'say where it is, in deploy.toml: [recipes.passenger] command = "/path/to/passenger-config"' \
       'or say how to restart, in deploy.toml: [recipes.passenger] method = "touch"'
   fi

@@ -16,6 +16,7 @@ mod own_tasks;
 mod plan;
 mod postgres;
 mod rails;
+mod recipes;
 mod repair;
 mod repositories;
 mod revisions;

@@ -165,6 +165,8 @@ fn the_flow_of_a_deploy_prints_as_documented() {
       deploy:publishing
         deploy:symlink:release
       deploy:published
+        [after]
+          deploy:restart
       deploy:finishing
         deploy:cleanup
       deploy:finished
@@ -189,6 +191,8 @@ fn the_flow_of_a_rollback_prints_as_documented() {
       deploy:publishing
         deploy:symlink:release
       deploy:published
+        [after]
+          deploy:restart
       deploy:finishing_rollback
         deploy:cleanup_rollback
       deploy:finished
@@ -200,7 +204,7 @@ fn the_flow_of_a_rollback_prints_as_documented() {
 fn hooks_from_deploy_toml_show_in_the_flow() {
     let mut project = Project::local();
     project.tables("[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"");
-    project.xtask("tasks --flow deploy").success().says("  deploy:published\n    [after]\n      cache:clear\n");
+    project.xtask("tasks --flow deploy").success().says("  deploy:published\n    [after]\n      deploy:restart\n      cache:clear\n");
 }
 
 #[test]

@@ -75,8 +75,7 @@ fn an_answer_without_a_version_is_told_with_what_to_do() {
 fn a_server_without_the_program_is_told_what_to_do() {
     let outcome = restart(&Site::default(), "command = 'no-such-passenger'");
     assert_eq!(outcome.status, Some(1));
-    let said = "passenger-config tells no version of Passenger, but: there is no such program (status 127)";
-    assert_eq!(outcome.failure[0], said);
+    assert_eq!(outcome.failure[0], "passenger-config is not on the PATH");
 }
 
 #[test]
