@@ -23,14 +23,14 @@ impl Recipe for Systemd {
 }
 
 fn main() -> ExitCode {
-    xtask().run()
-}
-
-fn xtask() -> Xtask {
-    Xtask::new().recipe::<Systemd>()
+    Xtask::new().recipe::<Systemd>().run()
 }
 
 #[test]
-fn the_wiring_is_sound() {
-    xtask().check().unwrap();
+fn a_deploy_restarts_the_unit() {
+    let site = deploy_core::testing::Site::of::<Systemd>("unit = 'shop'");
+    site.program("systemctl", "");
+    let run = site.run("deploy");
+    run.succeeded();
+    assert_eq!(run.calls(), ["systemctl --user restart -- shop"]);
 }

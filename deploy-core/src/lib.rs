@@ -63,7 +63,8 @@
 //! Xtask::new().recipe::<Systemd>().check().unwrap();
 //! ```
 //!
-//! The folder `examples` has whole programs: `minimal.rs`, `custom_task.rs` and `custom_recipe.rs`.
+//! The folder `examples` has whole programs: `minimal.rs`, `custom_task.rs` and `custom_recipe.rs`. With the feature
+//! `testing` there is the module `testing`, in which the unit tests of a recipe run its tasks without a server.
 //!
 //! # What to know
 //!
@@ -87,6 +88,8 @@ mod repository;
 pub mod run;
 pub mod script;
 pub mod task;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod transport;
 pub mod ui;
 mod xtask;

@@ -149,6 +149,25 @@ impl Tasks {
         self.prefixes.push((program.into(), prefix.into()));
     }
 
+    /// Reports what is wrong with the configuration of a recipe, so that no task of the stage can run.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// The options of `task`: its own, and those of flows that are steps of it. Those that the check refuses are left out,
+    /// so that help and lists still work.
+    pub(crate) fn options_of<'t>(&'t self, task: &'t Task) -> Vec<&'t Opt> {
+        let flows = task.steps.iter().filter_map(|id| self.get(id)).filter(|step| step.is_flow());
+        let all = task.options.iter().chain(flows.flat_map(|flow| &flow.options));
+        let mut options: Vec<&Opt> = Vec::new();
+        for option in all.filter(|option| !Opt::TAKEN.contains(&option.name)) {
+            if !options.iter().any(|known| known.name == option.name) {
+                options.push(option);
+            }
+        }
+        options
+    }
+
     /// Every task, in the order of registration.
     pub fn iter(&self) -> impl Iterator<Item = &Task> {
         self.order.iter().map(|id| &self.tasks[id])

@@ -175,10 +175,15 @@ impl Xtask {
                 .unwrap_or_else(|| "unknown".to_owned()),
             reserved_stages: cli::words(tasks, Some("deploy")),
             reserved_commands: cli::words(tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
-            recipes: self.recipes.iter().map(|name| (*name).to_owned()).collect(),
+            recipes: self.recipe_names(),
             bundles: self.bundles.clone(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })
+    }
+
+    /// The names of the recipes, which stages may configure.
+    pub(crate) fn recipe_names(&self) -> Vec<String> {
+        self.recipes.iter().map(|name| (*name).to_owned()).collect()
     }
 
     /// All tasks, for a stage: recipes that it doesn't configure take no part.
@@ -195,7 +200,7 @@ impl Xtask {
     }
 
     /// The stage `name`, with the settings that recipes add, and its tasks.
-    fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
+    pub(crate) fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
         let mut stage = config.stage(name)?.clone();
         let tasks = self.tasks(Some(&stage))?;
         problems_as_error(&tasks)?;
@@ -374,9 +379,12 @@ fn summary(plan: &Plan, facts: &Facts) -> String {
     let servers = plan.servers().len();
     let on = if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") };
     let about = |name: &str| facts.run.get(name).cloned().unwrap_or_default();
+    // Also by a flow that has the deploy in it.
+    let deploys =
+        facts.run.contains_key("new_release") && plan.steps.iter().any(|step| step.task.id() == &flow::SYMLINK_RELEASE);
     if plan.root == flow::ROLLBACK {
         format!("rolled back to {} on {on}", about("release"))
-    } else if plan.root == flow::DEPLOY {
+    } else if deploys {
         let revision = about("revision");
         format!("deployed {} ({} at {}) to {on}", about("release"), about("branch"), &revision[..revision.len().min(7)])
     } else {

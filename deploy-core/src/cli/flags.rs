@@ -38,7 +38,7 @@ pub(super) fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
         .args_conflicts_with_subcommands(true)
         .arg(Arg::new("STAGE").required(true).help("The stage, as in [stages.STAGE] of deploy.toml"))
         .arg(Arg::new("MORE").num_args(0..).hide(true));
-    let command = own_options(task).into_iter().fold(command, |command, option| {
+    let command = tasks.options_of(task).into_iter().fold(command, |command, option| {
         let arg = flag(option.name, option.about);
         command.arg(match option.value {
             Some(value) => arg.value_name(value).action(ArgAction::Set),
@@ -89,25 +89,14 @@ fn time(text: &str) -> Result<Duration, String> {
     config::parse_duration(text).ok_or_else(|| "a time is a number with a unit: 30s, 5m, 1h".to_owned())
 }
 
-/// The options of a task. Those that the registry's check refuses are left out here, so that help and lists still work.
-fn own_options(task: &Task) -> Vec<&Opt> {
-    let mut options: Vec<&Opt> = Vec::new();
-    for option in task.options.iter().filter(|option| !Opt::TAKEN.contains(&option.name)) {
-        if !options.iter().any(|known| known.name == option.name) {
-            options.push(option);
-        }
-    }
-    options
-}
-
 /// The values that were given for a task's options.
-pub(super) fn options_of(task: &Task, matches: &ArgMatches) -> Options {
+pub(super) fn options_of(task: &Task, tasks: &Tasks, matches: &ArgMatches) -> Options {
     let value = |option: &Opt| match option.value {
         Some(_) => matches.get_one::<String>(option.name).cloned(),
         None => matches.get_flag(option.name).then(|| "true".to_owned()),
     };
-    let mut options: Options =
-        own_options(task).into_iter().filter_map(|option| Some((option.name.to_owned(), value(option)?))).collect();
+    let given = |option: &Opt| Some((option.name.to_owned(), value(option)?));
+    let mut options: Options = tasks.options_of(task).into_iter().filter_map(given).collect();
     if matches.get_flag("yes") {
         options.insert("yes".to_owned(), "true".to_owned());
     }
@@ -116,7 +105,11 @@ pub(super) fn options_of(task: &Task, matches: &ArgMatches) -> Options {
 
 /// The flags that take the word after them: `--set`, `--release`.
 pub(super) fn with_value(tasks: &Tasks) -> Vec<String> {
-    let own = tasks.iter().flat_map(own_options).filter(|option| option.value.is_some()).map(|option| option.name);
+    let own = tasks
+        .iter()
+        .flat_map(|task| tasks.options_of(task))
+        .filter(|option| option.value.is_some())
+        .map(|option| option.name);
     let taken = Opt::TAKEN.into_iter().filter(|name| !Opt::SWITCHES.contains(name));
     own.chain(taken).chain(["flow"]).map(|name| format!("--{name}")).collect()
 }

@@ -66,9 +66,9 @@ fn families(tasks: &[&Task]) -> Vec<Vec<(String, String)>> {
 /// The list for programs.
 pub(crate) fn as_json(tasks: &Tasks, request: &ListRequest) -> String {
     let row = |task: &Task| {
-        let options: Vec<_> = task
-            .options
-            .iter()
+        let options: Vec<_> = tasks
+            .options_of(task)
+            .into_iter()
             .map(|option| json!({ "name": option.name, "value": option.value, "about": option.about }))
             .collect();
         json!({ "id": task.id().as_str(), "about": task.about(), "usage": usage(task), "options": options })

@@ -101,7 +101,7 @@ impl RunRequest {
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
             lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
-            options: flags::options_of(task, matches),
+            options: flags::options_of(task, tasks, matches),
             verbosity,
         })
     }

@@ -9,6 +9,11 @@ use crate::task::{Task, TaskId};
 pub(crate) fn flow_tree(tasks: &Tasks, root: &Task, all: bool) -> String {
     let mut text = format!("{}\n", root.id().words().next().unwrap_or_default());
     let tree = Tree { tasks, all, without: &root.without };
+    let root = match root.steps.as_slice() {
+        // A flow that consists of another one has the tree of that.
+        [step] => tasks.get(step).filter(|step| step.is_flow()).unwrap_or(root),
+        _ => root,
+    };
     if all {
         tree.list("before", root.needs.iter().chain(tasks.before(root.id())), 1, &mut text);
     }

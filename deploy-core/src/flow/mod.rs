@@ -12,6 +12,7 @@ mod status;
 
 use std::collections::BTreeMap;
 
+pub use publish::{CHOOSE_RELEASE, likely_release};
 pub(crate) use shared::upload;
 
 use crate::config::Stage;

@@ -13,7 +13,8 @@ use crate::task::{Opt, Servers, Task, TaskId};
 
 use super::{CLEANUP, CLEANUP_ROLLBACK, LOG_REVISION, RELEASES, REVERT_RELEASE, SYMLINK_RELEASE};
 
-pub(super) const CHOOSE_RELEASE: TaskId = TaskId::new("deploy:choose_release");
+/// Chooses the release that a rollback goes to: the fact `release`.
+pub const CHOOSE_RELEASE: TaskId = TaskId::new("deploy:choose_release");
 pub(super) const MARK_PUBLISHED: TaskId = TaskId::new("deploy:mark_published");
 
 pub(super) fn register(tasks: &mut Tasks) {
@@ -130,6 +131,16 @@ fn earlier_release(
     Err(error
         .detail(format!("good releases before it\n{each}"))
         .hint("deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA"))
+}
+
+/// Sets the shell variable `release` to the release that a rollback would go to, as far as its server can tell before all
+/// servers were asked; to nothing where there is none.
+pub fn likely_release(cx: &ServerCx<'_>) -> Script {
+    script(cx).then(match cx.option("release") {
+        Some(wanted) => sh!("release={}\nif [ ! -d \"$root/releases/$release\" ]; then release=''; fi", wanted),
+        None => sh!(r#"live_release
+release=$(release_classes | awk -v live="$live" '$2 == "good" && $1 < live { print $1; exit }')"#),
+    })
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {

@@ -20,6 +20,8 @@ pub use crate::task::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
 pub(crate) use prepare::{nonce, shell_of};
 pub use preview::preview;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use preview::step_program;
 
 use crate::error::{Error, ErrorKind};
 

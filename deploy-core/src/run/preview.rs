@@ -66,6 +66,18 @@ fn scripts(
     Ok(())
 }
 
+/// The program of one step alone on a server.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn step_program(
+    step: &Step,
+    server: ServerNo,
+    plan: &Plan,
+    stage: &Stage,
+    options: &Options,
+) -> Result<Vec<u8>> {
+    program(&[step], server, plan, stage, options)
+}
+
 fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, options: &Options) -> Result<Vec<u8>> {
     let facts = Facts::default();
     let mut scripts = Vec::new();

@@ -325,14 +325,23 @@ impl Body<'_> {
                 line.extend(quote(text.as_bytes()));
                 self.line(line);
             }
-            Step::Fact(name, cmd) => {
-                let mut line = b"deploy_value=$(".to_vec();
-                line.extend(self.command(cmd));
-                line.extend_from_slice(format!(")\ndeploy_fact {name} \"$deploy_value\"").as_bytes());
-                self.line(line);
-            }
+            Step::Fact(name, cmd, otherwise) => self.fact(name, cmd, otherwise.as_ref()),
             Step::If(condition, then, otherwise) => self.condition(condition, then, otherwise),
         }
+    }
+
+    fn fact(&mut self, name: &str, cmd: &Cmd, otherwise: Option<&Script>) {
+        let value = [format!("{name}=$(").as_bytes(), &self.command(cmd), b")"].concat();
+        let report = format!("deploy_fact {name} \"${name}\"");
+        let Some(otherwise) = otherwise else {
+            self.line(value);
+            return self.line(report);
+        };
+        self.line([b"if ".as_slice(), &value, b"; then"].concat());
+        self.line(report);
+        self.line("else\n:");
+        self.script(otherwise);
+        self.line("fi");
     }
 
     fn condition(&mut self, condition: &Cmd, then: &Script, otherwise: &Script) {

@@ -187,8 +187,9 @@ pub(crate) enum Step {
     Shell { text: Vec<u8>, label: String },
     /// Shell text of somebody else, in a shell of its own: nothing in it can reach the rest of the script.
     Opaque(String),
-    /// The value of a fact is what the command writes.
-    Fact(String, Cmd),
+    /// The value of a fact, and of a variable of its name, is what the command writes. If the command fails, the script
+    /// runs; where there is none, the step has failed.
+    Fact(String, Cmd, Option<Script>),
     /// If the condition succeeds, the first script; else the second. The condition's failure is no failure.
     If(Cmd, Script, Script),
 }
@@ -209,9 +210,15 @@ impl Script {
         self.push(Step::Pipe(cmds.into_iter().collect()))
     }
 
-    /// Adds a command whose output (without the newlines at its end) becomes the fact `name`, which later phases read.
+    /// Adds a command whose output (without the newlines at its end) becomes the fact `name`, which later phases read. The
+    /// steps after it have it in the variable `name`.
     pub fn fact(self, name: impl Into<String>, cmd: Cmd) -> Script {
-        self.push(Step::Fact(name.into(), cmd))
+        self.push(Step::Fact(name.into(), cmd, None))
+    }
+
+    /// The same, and where the command fails, there is no fact and `otherwise` runs.
+    pub fn fact_or(self, name: impl Into<String>, cmd: Cmd, otherwise: Script) -> Script {
+        self.push(Step::Fact(name.into(), cmd, Some(otherwise)))
     }
 
     /// Adds `then` for where `condition` succeeds, and `otherwise` for where it doesn't.
@@ -339,7 +346,7 @@ pub const fn assert_placeholders(text: &str, count: usize) {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Run(cmd) | Step::Fact(_, cmd) => cmd.fmt(f),
+            Step::Run(cmd) | Step::Fact(_, cmd, _) => cmd.fmt(f),
             Step::Pipe(cmds) => f.write_str(&cmds.iter().map(Cmd::to_string).collect::<Vec<_>>().join(" | ")),
             Step::Shell { label: text, .. } | Step::Opaque(text) => f.write_str(text.trim()),
             Step::If(condition, ..) => write!(f, "if {condition}"),

@@ -227,6 +227,21 @@ fn a_fact_whose_command_fails_is_a_failure() {
 }
 
 #[test]
+fn a_fact_is_a_variable_and_can_have_a_way_out() {
+    let found = Script::new().fact("size", sh("echo 3")).then(sh!("echo \"size $size\""));
+    everywhere(found, |ran| assert_eq!(ran.lines(Stream::Stdout), ["size 3"]));
+    let lost = Script::new().fact_or("size", sh("echo 3; exit 4"), sh!("deploy_note 'not known'")).then(sh!("echo on"));
+    everywhere(lost, |ran| {
+        assert!(ran.reports.contains(&Report::Note("not known".into())));
+        assert!(!ran.reports.iter().any(|report| matches!(report, Report::Fact(..))));
+        assert_eq!((ran.lines(Stream::Stdout), ran.status()), (vec!["on".to_owned()], Some(0)));
+    });
+    let kept = Script::new().fact_or("size", sh("echo 3"), sh!("exit 9"));
+    everywhere(kept, |ran| assert!(ran.reports.contains(&Report::Fact("size".into(), "3".into()))));
+    fails_at(Script::new().fact_or("x", sh("exit 4"), sh!("exit 9")), "exit 9", 9);
+}
+
+#[test]
 fn environment_directory_umask_and_prefix_hold() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("it's | here");
@@ -396,6 +411,7 @@ fn programs_pass_shellcheck() {
         .run(Cmd::new("mkdir").args(["-p", "--", "/a b"]).env("X", "y z").dir("/tmp"))
         .pipe([Cmd::new("git").arg("archive"), Cmd::new("tar").arg("-x")])
         .fact("x", Cmd::new("date"))
+        .fact_or("y", Cmd::new("date"), sh!("deploy_skip 'no date'"))
         .when(Cmd::new("true"), sh!("deploy_note hello"), sh!("deploy_fail no way"))
         .opaque("bin/rails cache:clear");
     let tasks = [

@@ -437,7 +437,8 @@ impl Task {
     }
 
     /// Adds an option to the command line of this task: the body, and those of all tasks in the run, can read it. A flow
-    /// that includes the task doesn't have the option, unless it is [added](crate::registry::Tasks::option) there too.
+    /// that includes the task doesn't have the option, unless it is [added](crate::registry::Tasks::option) there too, or
+    /// to a flow that is a part of it.
     pub fn option(mut self, option: Opt) -> Task {
         self.options.push(option);
         self

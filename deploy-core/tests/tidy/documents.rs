@@ -60,6 +60,13 @@ fn the_configuration_in_the_readme_is_valid() {
 }
 
 #[test]
+fn the_recipe_in_contributing_is_the_example() {
+    let example = sources::read("deploy-core/examples/custom_recipe.rs");
+    assert!(sources::read("CONTRIBUTING.md").contains(&format!("```rust\n{example}```\n")), "copy the example there");
+    assert!(example.lines().count() < 40);
+}
+
+#[test]
 fn commands_in_documents_exist() {
     let known = registered();
     let mut problems = Vec::new();

@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "doctor",
     "cli",
     "xtask",
+    "testing",
 ];
 
 /// Files that may start processes on this machine, or hand a shell to a task of the user's.

@@ -16,7 +16,8 @@ fn recipes() -> Vec<(String, String)> {
 
 /// The crates of this workspace that `manifest` depends on.
 fn own_dependencies(manifest: &str) -> impl Iterator<Item = &str> {
-    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]");
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
     let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
     names.filter(|name| name.starts_with("deploy-"))
 }

@@ -1,5 +1,5 @@
 //! Everything for a [Rails](https://rubyonrails.org) application, in one line: a bundle of the recipes `bundler`,
-//! `assets` and `passenger`, with what Rails itself needs.
+//! `migrations`, `assets` and `passenger`, with what Rails itself needs.
 //!
 //! Register it in `xtask/src/main.rs` with `.bundle::<Rails>()`, and turn it on in `deploy.toml`:
 //!
@@ -29,6 +29,7 @@
 use deploy_assets::Assets;
 use deploy_bundler::Bundler;
 use deploy_core::prelude::*;
+use deploy_migrations::Migrations;
 use deploy_passenger::Passenger;
 use serde::Deserialize;
 
@@ -61,7 +62,7 @@ impl Default for Rails {
 
 impl Bundle for Rails {
     fn recipes(xtask: Xtask) -> Xtask {
-        xtask.recipe::<Bundler>().recipe::<Assets>().recipe::<Passenger>()
+        xtask.recipe::<Bundler>().recipe::<Migrations>().recipe::<Assets>().recipe::<Passenger>()
     }
 }
 

@@ -10,6 +10,7 @@ mod example;
 mod failures;
 mod harness;
 mod linked;
+mod migrations;
 mod names;
 mod output;
 mod own_tasks;

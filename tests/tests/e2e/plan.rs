@@ -162,6 +162,8 @@ fn the_flow_of_a_deploy_prints_as_documented() {
       deploy:updated
         [before]
           deploy:bundle
+        [after]
+          deploy:migrate
       deploy:publishing
         deploy:symlink:release
       deploy:published
@@ -204,7 +206,10 @@ fn the_flow_of_a_rollback_prints_as_documented() {
 fn hooks_from_deploy_toml_show_in_the_flow() {
     let mut project = Project::local();
     project.tables("[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"");
-    project.xtask("tasks --flow deploy").success().says("  deploy:published\n    [after]\n      deploy:restart\n      cache:clear\n");
+    project
+        .xtask("tasks --flow deploy")
+        .success()
+        .says("  deploy:published\n    [after]\n      deploy:restart\n      cache:clear\n");
 }
 
 #[test]

@@ -21,6 +21,19 @@ fn what_stands_in_the_way_of_the_command_line_breaks_no_help() {
 }
 
 #[test]
+fn a_flow_that_has_another_one_in_it_takes_its_options_and_has_its_tree() {
+    let mut tasks = tasks();
+    let phase = crate::task::Phase { name: "check", tasks: vec![crate::flow::ROLLBACK] };
+    tasks.task(Task::flow(TaskId::new("undo"), "Go back", [phase], crate::flow::FAILED));
+    let line = args(&["undo", "staging", "--release", "20261122101500"]);
+    let Ok(Parsed::Request(Request::Run(request))) = parse(&line, &tasks, &[]) else { panic!("a run") };
+    assert_eq!(request.options["release"], "20261122101500");
+    let tree =
+        |flow: &str| flow_tree(&tasks, tasks.find(flow).unwrap(), false).lines().skip(1).collect::<Vec<_>>().join("\n");
+    assert_eq!(tree("undo"), tree("deploy:rollback"));
+}
+
+#[test]
 fn the_names_that_options_can_not_have_are_the_ones_that_every_task_has() {
     let mut all = tasks();
     all.task(Task::group(TaskId::new("bare"), "", []));

@@ -10,11 +10,15 @@
 
 mod archive;
 mod checkout;
+#[cfg(any(test, feature = "testing"))]
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
 pub use checkout::checkout;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use stand_in::pretend;
 
 use crate::config::{GitStrategy, Settings, TransportKind};
 use crate::error::ErrorKind;

@@ -27,7 +27,7 @@ const NEEDS: &[Need] = &[
     Need { program: "sudo", package: "sudo" },
     Need { program: "useradd", package: "passwd" },
     Need { program: "setpriv", package: "util-linux" },
-    // The web servers that run the Rails application.
+    // The web servers that run Rails applications, what runs their tasks, and what asks whether they are well.
     Need { program: "apache2", package: "apache2" },
     Need { program: "passenger-config", package: "passenger" },
     Need { program: "/usr/lib/apache2/modules/mod_passenger.so", package: "libapache2-mod-passenger" },
@@ -36,14 +36,17 @@ const NEEDS: &[Need] = &[
     Need { program: "postgres", package: "postgresql" },
     Need { program: "pip3", package: "python3-pip" },
     Need { program: "tar", package: "tar" },
+    Need { program: "rake", package: "rake" },
+    Need { program: "curl", package: "curl" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
 ];
 
-/// The gems that the Rails application needs, and Debian's packages of them.
+/// The gems that Rails applications need, and Debian's packages of them.
 const GEMS: &[Need] = &[
     Need { program: "rails", package: "ruby-rails" },
     Need { program: "pg", package: "ruby-pg" },
+    Need { program: "sqlite3", package: "ruby-sqlite3" },
     Need { program: "sprockets-rails", package: "ruby-sprockets-rails" },
     Need { program: "bootsnap", package: "ruby-bootsnap" },
     Need { program: "puma", package: "puma" },
