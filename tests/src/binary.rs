@@ -26,12 +26,17 @@ fn build(what: &[&str], product: &str) -> PathBuf {
     if folder.ends_with("release") {
         cargo.arg("--release");
     }
-    cargo.arg("--target-dir").arg(folder.parent().expect("a profile's folder stands in the target directory"));
+    cargo.arg("--target-dir").arg(target_folder());
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "`cargo build {}` failed", what.join(" "));
     let binary = folder.join(product);
     assert!(binary.is_file(), "cargo built no `{}`", binary.display());
     binary
+}
+
+/// The target directory.
+pub(crate) fn target_folder() -> PathBuf {
+    profile_folder().parent().expect("a profile's folder stands in the target directory").to_owned()
 }
 
 /// `target/debug`: test binaries stand in its `deps`, others in it.

@@ -3,7 +3,7 @@
 //! A [`Project`] is a folder with a `deploy.toml`, a git [`Repo`] and as many servers as its test needs. Each server is an
 //! [`Sshd`] of its own on a loopback port, with fresh keys and a folder to deploy to, the [`Site`]. Everything lives in a
 //! [`Sandbox`]: a temporary folder and an environment in which nothing of the machine's own configuration shows.
-//! Dropping the project ends every process that it started and removes the folder.
+//! Dropping the project ends every process that it started and removes the folder. Databases are in [`postgres`].
 //!
 //! ```no_run
 //! use e2e::Project;
@@ -15,13 +15,17 @@
 //!
 //! The harness panics when it can't do its own work: in a test that is the answer that helps.
 
+mod apache;
 mod binary;
 mod capistrano;
+mod http;
 mod key;
 mod output;
+pub mod postgres;
 mod process;
 mod project;
 mod proxy;
+pub mod rails;
 mod reaper;
 mod redact;
 mod repo;
@@ -33,8 +37,10 @@ mod sshd;
 mod terminal;
 mod user;
 
+pub use apache::Apache;
 pub use binary::{own_tasks, xtask};
 pub use capistrano::Capistrano;
+pub use http::{Response, get as http_get};
 pub use key::Key;
 pub use output::Output;
 pub use process::Running;

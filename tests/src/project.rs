@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::apache;
 use crate::binary::xtask;
 use crate::key::Key;
 use crate::output::Output;
@@ -170,6 +171,11 @@ impl Project {
         &self.key
     }
 
+    /// The ordinary user that servers and commands run as, if one was made for that.
+    pub fn user(&self) -> Option<&Arc<User>> {
+        self.user.as_ref()
+    }
+
     /// The project's folder.
     pub fn folder(&self) -> PathBuf {
         self.sandbox.join("project")
@@ -214,8 +220,27 @@ impl Project {
         if let Some(folder) = command.get_current_dir() {
             own.current_dir(folder);
         }
-        user.own(self.sandbox.path());
+        self.hand_over(user);
         user.command(&own)
+    }
+
+    /// What the test wrote belongs to the user too; what web servers have doesn't.
+    fn hand_over(&self, user: &User) {
+        let entries = fs::read_dir(self.sandbox.path()).expect("the sandbox has a folder");
+        for entry in entries.flatten().filter(|entry| entry.file_name() != apache::FOLDER) {
+            user.own(&entry.path());
+        }
+    }
+
+    /// OpenSSH's own client, which is to run `command` on `server`.
+    pub fn ssh_command(&self, server: &Server, command: &str) -> Command {
+        self.write_config();
+        let mut ssh = self.sandbox.command("ssh");
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
+        ssh.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts().display()));
+        ssh.arg("-i").arg(self.key.path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
+        ssh.args(["127.0.0.1", command]);
+        ssh
     }
 
     /// Writes `deploy.toml` and the servers' `known_hosts`.

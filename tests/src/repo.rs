@@ -40,6 +40,12 @@ impl Repo {
         self
     }
 
+    /// Copies a folder of files over the work tree.
+    pub fn overlay(&self, folder: &Path) -> &Repo {
+        copy_over(folder, &self.folder);
+        self
+    }
+
     /// Commits the whole work tree and returns the commit's id.
     pub fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
@@ -75,5 +81,17 @@ impl Repo {
         git.current_dir(&self.folder).args(arguments);
         git.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
         run_quietly(git)
+    }
+}
+
+fn copy_over(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("`{}`: {error}", from.display())).flatten() {
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        match path.is_dir() {
+            true => copy_over(&path, &copy),
+            // Permissions included.
+            false => drop(fs::copy(&path, &copy).expect("a file can be copied")),
+        }
     }
 }

