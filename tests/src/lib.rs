@@ -18,6 +18,7 @@
 mod binary;
 mod capistrano;
 mod key;
+mod mount;
 mod output;
 pub mod postgres;
 mod process;
@@ -30,12 +31,14 @@ mod sandbox;
 mod server;
 mod sessions;
 mod site;
+mod spy;
 mod sshd;
 mod user;
 
 pub use binary::{own_tasks, xtask};
 pub use capistrano::Capistrano;
 pub use key::Key;
+pub use mount::Mount;
 pub use output::Output;
 pub use process::Running;
 pub use project::Project;
@@ -44,6 +47,7 @@ pub use repo::Repo;
 pub use sandbox::Sandbox;
 pub use server::Server;
 pub use site::Site;
+pub use spy::Spy;
 pub use sshd::Sshd;
 pub use user::{User, current as current_user, is_root};
 

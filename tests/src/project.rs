@@ -1,5 +1,6 @@
 //! Projects that are deployed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +16,7 @@ use crate::server::Server;
 use crate::site::Site;
 use crate::user::{self, User};
 
-/// A folder with a `deploy.toml`, a repository, and the servers of a stage called `staging`.
+/// A folder with a `deploy.toml`, a repository, and the servers of a stage called `staging`, and of others if need be.
 ///
 /// `deploy.toml` is written anew before each command, so a test may change settings, servers and tasks at any time.
 pub struct Project {
@@ -34,6 +35,8 @@ pub struct Project {
     top: String,
     ssh: String,
     stage: String,
+    /// Settings of the stages besides `staging`.
+    others: BTreeMap<String, String>,
     tables: String,
 }
 
@@ -74,9 +77,8 @@ impl Project {
         repo.write("index.html", "one\n").write("bin/hello", "#!/bin/sh\necho hello\n");
         repo.write("config/routes", "/\n").commit("Open the shop");
         let site = Site::new(sandbox.join("servers/localhost/www"));
-        let (top, ssh, stage, tables) = Default::default();
-        let mut project =
-            Project { sandbox, repo, servers: Vec::new(), site, key, user, tool: None, top, ssh, stage, tables };
+        let (servers, tool, top, ssh, stage, others, tables) = Default::default();
+        let mut project = Project { sandbox, repo, servers, site, key, user, tool, top, ssh, stage, others, tables };
         project.set_defaults();
         project
     }
@@ -104,6 +106,13 @@ impl Project {
         self.servers.push(server);
     }
 
+    /// Adds a server to another stage than `staging`.
+    pub fn add_server_of(&mut self, stage: &str, name: &str, words: &str) {
+        self.add_server(name, words, &[]);
+        self.server_mut(name).stage = stage.to_owned();
+        self.other_stage(stage, "");
+    }
+
     /// Adds settings at the top level of `deploy.toml`. A key that was set before is set anew.
     pub fn top(&mut self, toml: &str) -> &mut Project {
         self.top = merged(&self.top, toml);
@@ -119,6 +128,13 @@ impl Project {
     /// Adds settings of the stage. A key that was set before is set anew.
     pub fn stage(&mut self, toml: &str) -> &mut Project {
         self.stage = merged(&self.stage, toml);
+        self
+    }
+
+    /// Adds settings of another stage than `staging`. A key that was set before is set anew.
+    pub fn other_stage(&mut self, stage: &str, toml: &str) -> &mut Project {
+        let settings = self.others.entry(stage.to_owned()).or_default();
+        *settings = merged(settings, toml);
         self
     }
 
@@ -163,6 +179,11 @@ impl Project {
             true => vec![&self.site],
             false => self.servers.iter().map(|server| &server.site).collect(),
         }
+    }
+
+    /// Whom servers and commands run as, if it is not the user that runs the tests.
+    pub fn user(&self) -> Option<Arc<User>> {
+        self.user.clone()
     }
 
     /// The key that logs in to the servers.
@@ -234,8 +255,9 @@ impl Project {
 
     fn config_text(&self) -> String {
         let Project { top, ssh, stage, tables, .. } = self;
-        let servers: String = self.servers.iter().map(|server| server.table("staging")).collect();
-        format!("{top}\n[ssh]\n{ssh}\n[stages.staging]\n{stage}\n{servers}{tables}")
+        let others: String = self.others.iter().map(|(name, toml)| format!("[stages.{name}]\n{toml}\n")).collect();
+        let servers: String = self.servers.iter().map(Server::table).collect();
+        format!("{top}\n[ssh]\n{ssh}\n[stages.staging]\n{stage}\n{others}{servers}{tables}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Output, Project, Proxy, Server};
+use e2e::{Output, Project, Proxy, Server, Spy};
 use rustix::process::Signal;
 
 /// What OpenSSH's own client gets from `server`.
@@ -86,4 +86,38 @@ fn a_proxy_delays_and_swallows() {
 fn commits_have_the_same_ids_in_every_run() {
     let project = Project::local();
     assert_eq!(project.repo.head(), Project::local().repo.head());
+}
+
+#[test]
+fn programs_are_signalled_by_their_name() {
+    let project = Project::over_ssh(&[("app1", "app")]);
+    let session = ssh_command(&project, project.server("app1"), "echo started; exec sleep 602");
+    let session = e2e::Running::start(session, &project.sandbox);
+    session.wait_for("started");
+    assert_eq!(project.sandbox.signal("no-sleep", Signal::TERM), 0);
+    assert_eq!(project.sandbox.signal("sleep", Signal::TERM), 1);
+    session.wait().fails_with(255);
+}
+
+#[test]
+fn a_spy_sees_what_stands_in_a_command_line() {
+    let project = Project::local();
+    let (seen, unseen) = (Spy::on("603.1"), Spy::on("never said"));
+    let mut sleep = project.sandbox.command("sleep").arg("603.1").spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(project.sandbox.signal("sleep", Signal::TERM), 1);
+    sleep.wait().unwrap();
+    assert_eq!((seen.finish(), unseen.finish()), (vec!["sleep 603.1".to_owned()], vec![]));
+}
+
+#[test]
+fn a_project_has_several_stages() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.add_server_of("production", "app2", "app");
+    project.other_stage("dev", &format!("transport = \"local\"\ndeploy_to = {:?}", project.site.path()));
+    project.xtask("deploy production").success();
+    project.xtask("deploy dev").success();
+    assert_eq!(project.server("app1").site.releases().len(), 0);
+    assert_eq!(project.server("app2").site.releases().len(), 1);
+    assert_eq!(project.site.releases().len(), 1);
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use e2e::Sandbox;
-use e2e::postgres::{Cluster, Contents, Load, Release, Role, compare, fill, fill_with_bulk};
+use e2e::postgres::{Cluster, Contents, Load, Release, Role, Tools, compare, fill, fill_with_bulk};
 
 /// A cluster with an empty database `shop`.
 fn empty_shop(sandbox: &Arc<Sandbox>, name: &str) -> (Cluster, Role) {
@@ -201,4 +201,16 @@ fn other_releases_are_there_to_be_met() {
         assert_eq!(cluster.psql("shop", "show server_version"), cluster.release().version());
         assert_eq!(Contents::of(&cluster, "shop").count("TABLE"), 1);
     }
+}
+
+#[test]
+fn tools_write_down_how_they_are_called() {
+    let sandbox = Sandbox::new();
+    let release = Release::installed();
+    let tools = Tools::new(&sandbox, &release);
+    tools.replace("pg_restore", "\"$real\" \"$@\"; exit 7");
+    let run = |program: &str| Command::new(tools.folder().join(program)).args(["--version", "x y"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&run("pg_dump").stdout).contains(release.version()));
+    assert_eq!(run("pg_restore").status.code(), Some(7));
+    assert_eq!(tools.calls(), ["pg_dump --version x y", "pg_restore --version x y"]);
 }
