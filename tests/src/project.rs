@@ -37,6 +37,8 @@ pub struct Project {
     stage: String,
     /// Settings of the stages besides `staging`.
     others: BTreeMap<String, String>,
+    /// `[stages.X.database]` of each stage that has one.
+    databases: BTreeMap<String, String>,
     tables: String,
 }
 
@@ -77,8 +79,9 @@ impl Project {
         repo.write("index.html", "one\n").write("bin/hello", "#!/bin/sh\necho hello\n");
         repo.write("config/routes", "/\n").commit("Open the shop");
         let site = Site::new(sandbox.join("servers/localhost/www"));
-        let (servers, tool, top, ssh, stage, others, tables) = Default::default();
-        let mut project = Project { sandbox, repo, servers, site, key, user, tool, top, ssh, stage, others, tables };
+        let (servers, tool, top, ssh, stage, others, databases, tables) = Default::default();
+        let mut project =
+            Project { sandbox, repo, servers, site, key, user, tool, top, ssh, stage, others, databases, tables };
         project.set_defaults();
         project
     }
@@ -138,6 +141,19 @@ impl Project {
         self
     }
 
+    /// Adds settings of a stage's database. A key that was set before is set anew.
+    pub fn database(&mut self, stage: &str, toml: &str) -> &mut Project {
+        let settings = self.databases.entry(stage.to_owned()).or_default();
+        *settings = merged(settings, toml);
+        self
+    }
+
+    /// Forgets the settings of a stage's database.
+    pub fn no_database(&mut self, stage: &str) -> &mut Project {
+        self.databases.remove(stage);
+        self
+    }
+
     /// Adds whole tables, such as `[tasks.x]`.
     pub fn tables(&mut self, toml: &str) -> &mut Project {
         self.tables.push_str(toml);
@@ -194,6 +210,17 @@ impl Project {
     /// The project's folder.
     pub fn folder(&self) -> PathBuf {
         self.sandbox.join("project")
+    }
+
+    /// OpenSSH's own client, which runs `command` on a server.
+    pub fn openssh(&self, server: &Server, command: &str) -> Command {
+        self.write_config();
+        let mut ssh = self.sandbox.command("ssh");
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
+        ssh.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts().display()));
+        ssh.arg("-i").arg(self.key().path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
+        ssh.args(["127.0.0.1", command]);
+        ssh
     }
 
     /// Runs `cargo xtask LINE` in the project; words are separated by spaces.
@@ -257,7 +284,9 @@ impl Project {
         let Project { top, ssh, stage, tables, .. } = self;
         let others: String = self.others.iter().map(|(name, toml)| format!("[stages.{name}]\n{toml}\n")).collect();
         let servers: String = self.servers.iter().map(Server::table).collect();
-        format!("{top}\n[ssh]\n{ssh}\n[stages.staging]\n{stage}\n{others}{servers}{tables}")
+        let database = |(name, toml)| format!("[stages.{name}.database]\n{toml}\n");
+        let databases: String = self.databases.iter().map(database).collect();
+        format!("{top}\n[ssh]\n{ssh}\n[stages.staging]\n{stage}\n{others}{servers}{databases}{tables}")
     }
 }
 

@@ -7,17 +7,7 @@ use rustix::process::Signal;
 
 /// What OpenSSH's own client gets from `server`.
 fn ssh(project: &Project, server: &Server, command: &str) -> Output {
-    project.sandbox.run(ssh_command(project, server, command))
-}
-
-fn ssh_command(project: &Project, server: &Server, command: &str) -> std::process::Command {
-    project.write_config();
-    let mut ssh = project.sandbox.command("ssh");
-    ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
-    ssh.arg("-o").arg(format!("UserKnownHostsFile={}", project.known_hosts().display()));
-    ssh.arg("-i").arg(project.key().path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
-    ssh.args(["127.0.0.1", command]);
-    ssh
+    project.sandbox.run(project.openssh(server, command))
 }
 
 #[test]
@@ -47,7 +37,7 @@ fn a_stranger_is_not_let_in() {
 #[test]
 fn a_killed_server_drops_its_sessions_and_comes_back() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
-    let command = ssh_command(&project, project.server("app1"), "echo started; exec sleep 600");
+    let command = project.openssh(project.server("app1"), "echo started; exec sleep 600");
     let session = e2e::Running::start(command, &project.sandbox);
     session.wait_for("started");
     project.server_mut("app1").sshd.kill();
@@ -75,7 +65,7 @@ fn a_proxy_delays_and_swallows() {
     ssh(&project, project.server("app1"), "true").success();
     assert_eq!(proxy.connections(), 1);
     proxy.black_hole();
-    let stuck = e2e::Running::start(ssh_command(&project, project.server("app1"), "true"), &project.sandbox);
+    let stuck = e2e::Running::start(project.openssh(project.server("app1"), "true"), &project.sandbox);
     std::thread::sleep(Duration::from_millis(300));
     stuck.signal(Signal::TERM);
     let output = stuck.wait();
@@ -91,7 +81,7 @@ fn commits_have_the_same_ids_in_every_run() {
 #[test]
 fn programs_are_signalled_by_their_name() {
     let project = Project::over_ssh(&[("app1", "app")]);
-    let session = ssh_command(&project, project.server("app1"), "echo started; exec sleep 602");
+    let session = project.openssh(project.server("app1"), "echo started; exec sleep 602");
     let session = e2e::Running::start(session, &project.sandbox);
     session.wait_for("started");
     assert_eq!(project.sandbox.signal("no-sleep", Signal::TERM), 0);
