@@ -28,12 +28,12 @@ const NEEDS: &[Need] = &[
     Need { program: "sudo", package: "sudo" },
     Need { program: "useradd", package: "passwd" },
     Need { program: "setpriv", package: "util-linux" },
+    // What directories are taken over from and handed back to.
+    Need { program: "cap", package: "capistrano" },
     // The databases that are copied; other releases come as packages of Python's, and are unpacked.
     Need { program: "postgres", package: "postgresql" },
     Need { program: "pip3", package: "python3-pip" },
     Need { program: "tar", package: "tar" },
-    // What directories are taken over from and handed back to.
-    Need { program: "cap", package: "capistrano" },
 ];
 
 /// Installs what is missing, where this user may; else says what to type.

@@ -1,6 +1,6 @@
 //! What asks before it overwrites, and what no flag alone overwrites.
 
-use e2e::Output;
+use e2e::Terminal;
 
 use super::scene::{NONE, Shop};
 
@@ -13,17 +13,12 @@ fn shop() -> (Shop, String) {
     (shop, dump)
 }
 
-/// `cargo xtask ARGUMENTS` on a terminal of its own, at which somebody types `input`.
-pub(super) fn on_a_terminal(shop: &Shop, arguments: &[&str], input: &str) -> Output {
-    let inner = shop.project.command(arguments);
-    let quote = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().expect("UTF-8").replace('\'', r"'\''"));
-    let words: Vec<String> = [inner.get_program()].into_iter().chain(inner.get_args()).map(quote).collect();
-    // The terminal's echo of what is typed before anybody asks is as good as any.
-    let typed = "{ sleep 2; printf '%s' \"$INPUT\"; sleep 2; } | script --quiet --return --command \"$LINE\" /dev/null";
-    let mut sh = shop.project.sandbox.command("sh");
-    sh.args(["-c", typed]).env("INPUT", input).env("LINE", words.join(" ")).env("TERM", "xterm");
-    sh.current_dir(shop.project.folder());
-    shop.project.sandbox.run(sh)
+/// `cargo xtask ARGUMENTS` on a terminal, at which somebody types `keys` when `question` shows.
+fn answered(shop: &Shop, arguments: &[&str], question: &str, keys: &str) -> Terminal {
+    let terminal = Terminal::start(&shop.project.command(arguments), &shop.project.sandbox);
+    terminal.wait_for(question);
+    terminal.type_in(keys);
+    terminal
 }
 
 #[test]
@@ -68,12 +63,12 @@ fn on_a_terminal_the_name_of_a_protected_stage_is_typed() {
     let (shop, dump) = shop();
     let before = shop.before("production");
     let restore = ["db", "backup", "restore", "--file", &dump, "--stage", "production", "--into-protected"];
-    for typed in ["y\n", "yes\n", "\n", "staging\n", "n\n", "\u{4}"] {
-        let _ = on_a_terminal(&shop, &restore, typed).fails();
+    for typed in ["y\r", "yes\r", "\r", "staging\r", "n\r", "Production\r"] {
+        answered(&shop, &restore, "Type its name", typed).ends_with(1);
         shop.is_as("production", &before).map_err(|error| format!("{typed:?}: {error}")).unwrap();
     }
     let staging = shop.contents("staging");
-    let _ = on_a_terminal(&shop, &restore, "production\n").success();
+    answered(&shop, &restore, "Type its name", "production\r").ends_with(0);
     assert_eq!(staging.differences(&shop.contents("production")), NONE);
 }
 
@@ -108,10 +103,10 @@ fn only_a_yes_is_a_yes() {
     let dump = shop.back_up("production");
     let before = shop.before("staging");
     let restore = ["db", "backup", "restore", "--file", dump.to_str().unwrap(), "--stage", "staging"];
-    for typed in ["n\n", "no\n", "\n", "nay\n", "\u{4}"] {
-        let _ = on_a_terminal(&shop, &restore, typed).fails();
+    for typed in ["n\r", "no\r", "\r", "nay\r"] {
+        answered(&shop, &restore, "[y/N]", typed).ends_with(1);
         shop.is_as("staging", &before).map_err(|error| format!("{typed:?}: {error}")).unwrap();
     }
-    let _ = on_a_terminal(&shop, &restore, "yes\n").success();
+    answered(&shop, &restore, "[y/N]", "yes\r").ends_with(0);
     assert_eq!(shop.psql("staging", "select name from old_things"), "old");
 }

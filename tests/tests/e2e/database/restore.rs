@@ -68,7 +68,7 @@ fn the_replaced_database_is_kept_and_can_be_had_back() {
 fn nothing_to_undo_is_said() {
     let shop = shop(10);
     let before = shop.before("staging");
-    shop.project.xtask("db backup undo --stage staging --yes").fails().says("shop_staging");
+    shop.project.xtask("db backup undo --stage staging --yes").fails().says("nothing to undo");
     shop.is_as("staging", &before).unwrap();
 }
 
