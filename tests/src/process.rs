@@ -59,6 +59,18 @@ impl Running {
         }
     }
 
+    /// The most memory that it has had in use so far, in KiB; 0 if it has ended.
+    pub fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.and_then(|peak| peak.trim().parse().ok()).unwrap_or_default()
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_some()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Output {
         let deadline = Instant::now() + PATIENCE;
@@ -170,7 +182,14 @@ pub(crate) fn command_line(pid: Pid) -> Option<String> {
     Some(String::from_utf8_lossy(&line).replace('\0', " ").trim().to_owned()).filter(|line| !line.is_empty())
 }
 
-fn all() -> Vec<Pid> {
+/// The name of the program that a process runs, without its folder, or nothing if it is gone.
+pub(crate) fn program(pid: Pid) -> Option<String> {
+    let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+    let program = line.split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(program).rsplit('/').next()?.to_owned())
+}
+
+pub(crate) fn all() -> Vec<Pid> {
     let entries = fs::read_dir("/proc").expect("/proc can be read");
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter_map(Pid::from_raw).collect()
