@@ -163,7 +163,7 @@ fn by_who_one_is() {
     let mut project = Project::as_ordinary_user(&[("staging1", "app db")]);
     let user = project.server("staging1").sshd.user();
     let cluster = match project.user() {
-        Some(user) => Cluster::start_as(&project.sandbox, "staging", Release::installed(), Some(user)),
+        Some(user) => Cluster::start_as(&project.sandbox, "staging", Release::installed(), Some(user.clone())),
         None => Cluster::start(&project.sandbox, "staging"),
     };
     let role = cluster.role(&user, "never asked for", true);
