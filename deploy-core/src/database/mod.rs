@@ -13,6 +13,7 @@ mod dump;
 mod list;
 mod manifest;
 mod postgres;
+mod preview;
 mod prune;
 mod restore;
 mod site;
@@ -71,6 +72,7 @@ pub(crate) fn register(tasks: &mut Tasks) {
         |task: Task| task.stage_option(DEV).option(into_protected.clone()).option(confirm.clone()).unlocked();
     tasks.task(
         command(BACKUP_CREATE, "Back the stage's database up, to a file on this machine", create)
+            .explained(preview::create)
             .stage_option(DEV)
             .prints_result()
             .unlocked(),
@@ -79,6 +81,7 @@ pub(crate) fn register(tasks: &mut Tasks) {
     tasks.task(command(CONSOLE, about, console::console).answers().unlocked());
     tasks.task(
         replacing(command(BACKUP_RESTORE, "Replace the stage's database by a backup", restore::restore))
+            .explained(preview::restore)
             .option(file("The backup: a path, or a name that `db backup list` shows")),
     );
     tasks.task(replacing(command(BACKUP_UNDO, "Take the last restore back", undo::undo)));
@@ -108,6 +111,7 @@ pub(crate) fn register(tasks: &mut Tasks) {
             "Bring production's data to the stage: back it up, and restore it there",
             copy::restore_from_prod,
         ))
+        .explained(preview::copy)
         .option(file("Use this backup instead of making one"))
         .option(switch("keep", "Keep the dump, though the stage sanitises"))
         .option(switch("no-keep", "Remove the dump afterwards")),
@@ -119,7 +123,8 @@ pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
     if !settings.database.backup_before_migrate || tasks.get(&MIGRATE).is_none() {
         return;
     }
-    let task = command(BACKUP_BEFORE_MIGRATE, "Back the database up before it is migrated", before_migrate);
+    let task = command(BACKUP_BEFORE_MIGRATE, "Back the database up before it is migrated", before_migrate)
+        .explained(preview::create);
     let counts = tasks.get(&MIGRATIONS_PENDING).is_some();
     tasks.task(if counts { task.needs([MIGRATIONS_PENDING]) } else { task });
     tasks.hook(When::Before(MIGRATE), BACKUP_BEFORE_MIGRATE);
