@@ -150,12 +150,12 @@ database_packers"#,
 
     fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd) {
         let setup = self.session().then(sh!(
-            "pg_need pg_dump {} {}\npg_dump=$found\npg_archive() { \"$pg_dump\" \"$@\"; }",
+            "pg_need pg_dump {} {}\npg_dumper=$found\npg_dump() { \"$pg_dumper\" \"$@\"; }",
             survey.major.to_string(),
             &self.bin_dir
         ));
         let level = format!("--compress={compress}");
-        (setup, Cmd::new("pg_archive").args(["--format=custom", &level, "--no-password"]))
+        (setup, Cmd::new("pg_dump").args(["--format=custom", &level, "--no-password"]))
     }
 
     fn schema(&self) -> Script {
@@ -229,7 +229,7 @@ database_packers"#,
             .then(sh!("pg_holder_sql={}", sql_file!("holder.sql")))
             .then(Script::shell(&format!("database_folder {{}} {bases_shell}"), &args));
         let start = start.then(sh!(
-            "pg_lock {} {} || { rm -rf -- \"$folder\"; exit 1; }\nprintf 'SET ROLE :\"role\";\\n' >\"$folder/role.sql\"",
+            "pg_lock {} {}\nprintf 'SET ROLE :\"role\";\\n' >\"$folder/role.sql\"",
             &self.database,
             about
         ));

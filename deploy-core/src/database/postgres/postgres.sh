@@ -96,17 +96,22 @@ pg_lock() {
   case $(pg_answer "$folder/lock" "$!") in
     t) return ;;
     f) ;;
-    *) cat "$folder/lock.err" >&2; return 1 ;;
+    *) cat "$folder/lock.err" >&2; pg_unlock "$folder"; return 1 ;;
   esac
+  pg_unlock "$folder"
   deploy_fact held_by "$(pg_sql "$maintenance" "$pg_holder_sql" -v db="$1")"
   deploy_fail "the database $1 is being restored already"
+}
+# Ends the session that has, or wants, the lock of a restore, and removes its folder $1.
+pg_unlock() {
+  if [ -s "$1/lock.pid" ]; then kill "$(cat "$1/lock.pid")" 2>/dev/null || :; fi
+  rm -rf -- "$1"
 }
 # Gives up what a restore holds in the folder $1, and removes the database $2 that it may have half made.
 pg_give_up() {
   [ -d "$1" ] || return 0
   pg_drop "$2" || :
-  if [ -s "$1/lock.pid" ]; then kill "$(cat "$1/lock.pid")" 2>/dev/null || :; fi
-  rm -rf -- "$1"
+  pg_unlock "$1"
 }
 # Puts the database $2 in the place of $1, which becomes $3. The rename lets nobody in any more and then waits for those
 # who are in; meanwhile a second session ends theirs.
