@@ -130,6 +130,10 @@ fn by_what_rails_has() {
 
 #[test]
 fn by_what_rails_has_with_a_variable() {
+    let mut shop = rails_shop(|_| String::new());
+    let password = literal("pl%in:p@ss#w0rd-s3cret");
+    shop.cluster("staging").psql("postgres", &format!("alter role staging_app password {password}"));
+    shop.project.stage("default_env = { SHOP_DATABASE_PASSWORD = \"pl%in:p@ss#w0rd-s3cret\" }");
     for erb in [
         "<%= ENV[\"SHOP_DATABASE_PASSWORD\"] %>",
         "<%=ENV['SHOP_DATABASE_PASSWORD']%>",
@@ -138,10 +142,8 @@ fn by_what_rails_has_with_a_variable() {
         "<%= ENV.fetch('SHOP_DATABASE_PASSWORD') { 'none' } %>",
         "<%= ENV.values_at('NONE', 'SHOP_DATABASE_PASSWORD').compact.first.inspect %>",
     ] {
-        let mut shop = rails_shop(|_| format!("  password: {erb}\n"));
-        let password = literal("pl%in:p@ss#w0rd-s3cret");
-        shop.cluster("staging").psql("postgres", &format!("alter role staging_app password {password}"));
-        shop.project.stage("default_env = { SHOP_DATABASE_PASSWORD = \"pl%in:p@ss#w0rd-s3cret\" }");
+        let yaml = rails(&shop, &format!("  password: {erb}\n"));
+        shop.project.server("staging1").site.write("current/config/database.yml", &yaml);
         let output = shop.project.xtask("db backup create --stage staging").success();
         assert!(!output.to_string().contains("w0rd-s3cret"), "{output}");
     }

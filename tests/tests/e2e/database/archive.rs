@@ -47,7 +47,7 @@ fn the_list_is_json_too() {
     let name = dump.file_name().unwrap().to_str().unwrap();
     let list: Value = serde_json::from_str(output.stdout()).unwrap();
     let [entry] = &list.as_array().expect("a list")[..] else { panic!("one backup: {list}") };
-    assert!(entry["path"].as_str().unwrap().ends_with(name), "{entry}");
+    assert!(entry["file"].as_str().unwrap().ends_with(name), "{entry}");
     assert_eq!(entry["stage"], "dev");
     assert_eq!(entry["bytes"], fs::metadata(&dump).unwrap().len());
     assert_eq!(entry["manifest"]["database"], "shop_dev");
