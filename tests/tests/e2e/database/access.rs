@@ -111,7 +111,7 @@ fn rails(shop: &Shop, extra: &str) -> String {
 
 /// A shop of which a release with `config/database.yml` is live on staging.
 fn rails_shop(extra: impl Fn(&Shop) -> String) -> Shop {
-    let mut shop = shop_reached_by(|_| "rails = \"config/database.yml\"\nrails_env = \"staging\"".to_owned());
+    let shop = shop_reached_by(|_| "rails = \"config/database.yml\"\nrails_env = \"staging\"".to_owned());
     let yaml = rails(&shop, &extra(&shop));
     shop.project.repo.write("config/database.yml", &yaml).commit("Say where the database is");
     shop.project.xtask("deploy staging").success();
