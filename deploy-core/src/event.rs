@@ -76,6 +76,20 @@ pub enum Event {
         /// The bytes; not always UTF-8. A very long line comes in pieces.
         line: Vec<u8>,
     },
+    /// How far a transfer is. A task has one at a time on each server; another `what`, or fewer bytes, begin the next.
+    /// It is over when `done` is `total`, or the task ends. It may be told of as often as something came: renderers decide how often that is shown.
+    Progress {
+        /// Which task.
+        step: StepNo,
+        /// Where.
+        server: Option<ServerNo>,
+        /// What is under way, in a word or two: `dump`.
+        what: String,
+        /// How many bytes are done.
+        done: u64,
+        /// How many there will be, as far as that is known.
+        total: Option<u64>,
+    },
     /// Something that a task wants the user to know.
     Note {
         /// Which task, if it is one's.
@@ -109,6 +123,12 @@ pub enum Event {
     Detail {
         /// Where, if it is a server's.
         server: Option<ServerNo>,
+        /// The text.
+        text: String,
+    },
+    /// What tasks printed as their answer, right before the run is over. Where the run isn't shown as JSON, it is printed
+    /// when it has been shown.
+    Result {
         /// The text.
         text: String,
     },

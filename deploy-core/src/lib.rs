@@ -77,6 +77,7 @@
 
 mod cli;
 pub mod config;
+pub mod database;
 pub mod doctor;
 pub mod error;
 pub mod event;

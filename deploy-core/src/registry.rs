@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
-use crate::config::TextTask;
+use crate::config::{ConnectionSource, TextTask};
 use crate::error::{Error, Result, nearest};
 use crate::script::Script;
 use crate::task::{Dir, Opt, Servers, Task, TaskId, When};
@@ -36,6 +36,7 @@ pub struct Tasks {
     optional_linked_files: Vec<String>,
     env: BTreeMap<String, String>,
     prefixes: Vec<(String, String)>,
+    database_yml: Option<(String, String)>,
     /// Tasks of recipes that the stage doesn't configure: hooks may name them, to no effect.
     inert: BTreeSet<TaskId>,
     problems: Vec<String>,
@@ -66,7 +67,7 @@ impl Tasks {
                 let mut task = task.needs(open.needs);
                 task.steps.extend(open.steps);
                 let task = open.options.into_iter().fold(task, Task::option);
-                *entry.get_mut() = Task { about: open.about, ..task };
+                *entry.get_mut() = Task { about: open.about, stage_arg: open.stage_arg, ..task };
             }
             Entry::Occupied(_) => self.problems.push(format!("the task `{id}` is registered twice")),
         }
@@ -142,6 +143,12 @@ impl Tasks {
     /// Sets a variable for all tasks of the stage, unless `default_env` has it.
     pub fn env(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.env.insert(name.into(), value.into());
+    }
+
+    /// Tells the database commands of the application's `file`, and of the section of it that counts, unless `[database]`
+    /// says where the connection comes from.
+    pub fn database_yml(&mut self, file: impl Into<String>, section: impl Into<String>) {
+        self.database_yml = Some((file.into(), section.into()));
     }
 
     /// Puts `prefix` before `program`, inside the prefixes that are there already.
@@ -264,6 +271,9 @@ impl Tasks {
         }
         for (name, value) in &self.env {
             settings.default_env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        if let Some((file, section)) = self.database_yml.clone().filter(|_| !settings.database.is_configured()) {
+            settings.database.connection = Some(ConnectionSource::Rails(file, section));
         }
         for (program, prefix) in &self.prefixes {
             let prefixes = settings.command_prefix.entry(program.clone()).or_default();

@@ -12,19 +12,21 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::{self, DoctorRequest, ListRequest, Mode, Parsed, Request, RunRequest};
-use crate::config::{Command, Config, LoadRequest, Stage, TransportKind};
+use crate::config::{Command, Config, LoadRequest, Stage};
+use crate::database;
 use crate::doctor::Doctor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Outline};
 use crate::flow;
 use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
-use crate::run::{Run, Stop, nonce, preview};
-use crate::task::{Facts, Task, TaskId, When};
-use crate::transport::Connect;
+use crate::run::{Run, Stop, preview};
+use crate::script::nonce;
+use crate::task::{Explain, Facts, Task, TaskId, When};
+use crate::transport::Anywhere;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::ui::{self, Ask, LogFile, Settings, Surroundings, Terminal, Ui, Verbosity};
+use crate::ui::{self, Ask, Format, LogFile, Settings, ShownOn, Surroundings, Terminal, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
 
@@ -194,22 +196,29 @@ impl Xtask {
         }
         if let Some(stage) = stage {
             flow::git::tune(&mut tasks, &stage.settings);
+            database::tune(&mut tasks, &stage.settings);
             stage.tasks.iter().try_for_each(|task| tasks.text_task(task))?;
         }
         Ok(tasks)
     }
 
-    /// The stage `name`, with the settings that recipes add, and its tasks.
-    pub(crate) fn stage(&self, config: &Config, name: &str) -> Result<(Stage, Tasks)> {
-        let mut stage = config.stage(name)?.clone();
+    /// The stage with the settings that recipes add, and its tasks.
+    pub(crate) fn stage(&self, stage: &Stage) -> Result<(Stage, Tasks)> {
+        let mut stage = stage.clone();
         let tasks = self.tasks(Some(&stage))?;
         problems_as_error(&tasks)?;
         tasks.apply_settings(&mut stage.settings);
         Ok((stage, tasks))
     }
 
+    /// The configuration with what recipes add to the settings of every stage: a task may deal with several.
+    fn with_recipes(&self, config: &Config) -> Result<Config> {
+        let stages = config.stages.iter().map(|stage| Ok(self.stage(stage)?.0)).collect::<Result<_>>()?;
+        Ok(Config { stages, ..config.clone() })
+    }
+
     fn examine(&self, config: &Config, request: &DoctorRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let (stage, _) = self.stage(config, &request.stage)?;
+        let (stage, _) = self.stage(config.stage(&request.stage)?)?;
         request.filter.check(&stage)?;
         let (stop, interrupted) = watch_signals()?;
         let ask = Arc::new(Terminal::alone(surroundings, interrupted));
@@ -223,12 +232,15 @@ impl Xtask {
     }
 
     fn run_task(&self, config: &Config, request: &RunRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let (stage, tasks) = self.stage(config, &request.stage)?;
+        let (stage, tasks) = self.stage(request.stage.find(config)?)?;
         request.filter.check(&stage)?;
         let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
+        let config = &self.with_recipes(config)?;
+        let explain =
+            Explain { config, stage: &stage, options: &request.options, dry_run: request.mode == Mode::DryRun };
         match request.mode {
-            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &stage))?,
-            Mode::DryRun => ui::print_data(&preview(&plan, &stage, &request.options)?)?,
+            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &explain))?,
+            Mode::DryRun => ui::print_data(&preview(&plan, &explain)?)?,
             Mode::Run => return execute(config, &stage, &plan, request, surroundings),
         }
         Ok(ExitCode::SUCCESS)
@@ -264,6 +276,7 @@ fn overridden(config: Result<Config>, load: LoadRequest, set: &[String]) -> Resu
 fn core_tasks(stage: Option<&Stage>) -> Tasks {
     let mut tasks = Tasks::of_stage(stage.map(|stage| stage.name.as_str()));
     flow::register(&mut tasks);
+    database::register(&mut tasks);
     tasks
 }
 
@@ -319,16 +332,8 @@ fn execute(
     surroundings: Surroundings,
 ) -> Result<ExitCode> {
     let log = LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?;
-    let outline = Outline {
-        task: plan.root.to_string(),
-        stage: stage.name.clone(),
-        servers: stage.servers.iter().map(|server| server.label()).collect(),
-        steps: plan.outline(),
-        log_file: Some(log.path().to_owned()),
-    };
-    let answers = plan.steps.iter().any(|step| step.task.answers && step.task.id() == &plan.root);
-    let verbosity = if answers { request.verbosity.min(Verbosity::Quiet) } else { request.verbosity };
-    let settings = Settings { format: request.format, verbosity, surroundings };
+    let outline = outline(stage, plan, &log);
+    let settings = settings(plan, request, surroundings);
     let facts = flow::lock::facts(stage, plan, &nonce()?);
     let screen = Ui::start(settings, Some(log));
     let (stop, interrupted) = watch_signals()?;
@@ -336,16 +341,13 @@ fn execute(
     let events = screen.events();
     let start = Instant::now();
     events.emit(Event::Started(outline));
-    let connect: Box<dyn Connect> = match stage.transport {
-        TransportKind::Ssh => Box::new(Ssh::new(Arc::clone(&ask), events.clone())),
-        TransportKind::Local => Box::new(Local::new(&config.root)),
-    };
+    let connect = Anywhere { ssh: Ssh::new(Arc::clone(&ask), events.clone()), local: Local::new(&config.root) };
     let run = Run {
         config,
         stage,
         plan,
         options: request.options.clone(),
-        connect: &*connect,
+        connect: &connect,
         events: events.clone(),
         ask: &*ask,
         stop,
@@ -353,6 +355,9 @@ fn execute(
         facts,
     };
     let finished = run.execute();
+    if !finished.printed.is_empty() {
+        events.emit(Event::Result { text: finished.printed.clone() });
+    }
     events.emit(Event::Finished {
         elapsed: start.elapsed(),
         error: finished.error.as_ref().map(ToString::to_string),
@@ -364,13 +369,37 @@ fn execute(
     });
     drop(events);
     screen.finish();
-    ui::print_data(&finished.printed)?;
+    if settings.format != Format::Json {
+        ui::print_data(&finished.printed)?;
+    }
     match finished.error {
         None => Ok(ExitCode::SUCCESS),
         Some(error) => Err(match flow::live_now(stage, &finished.facts) {
             Some(live) => error.and_detail(&live),
             None => error,
         }),
+    }
+}
+
+fn outline(stage: &Stage, plan: &Plan, log: &LogFile) -> Outline {
+    Outline {
+        task: plan.root.to_string(),
+        stage: stage.name.clone(),
+        servers: stage.servers.iter().map(|server| server.label()).collect(),
+        steps: plan.outline(),
+        log_file: Some(log.path().to_owned()),
+    }
+}
+
+/// How the run is shown, as the command line and its task want it.
+fn settings(plan: &Plan, request: &RunRequest, surroundings: Surroundings) -> Settings {
+    let asked = plan.steps.iter().map(|step| &step.task).find(|task| task.id() == &plan.root);
+    let is_asked = |says: fn(&Task) -> bool| asked.is_some_and(says);
+    Settings {
+        format: request.format,
+        verbosity: if is_asked(|task| task.answers) { Verbosity::Quiet } else { request.verbosity },
+        shown_on: if is_asked(|task| task.prints_result) { ShownOn::Stderr } else { ShownOn::Stdout },
+        surroundings,
     }
 }
 
@@ -387,12 +416,15 @@ fn summary(plan: &Plan, facts: &Facts) -> String {
     } else if deploys {
         let revision = about("revision");
         format!("deployed {} ({} at {}) to {on}", about("release"), about("branch"), &revision[..revision.len().min(7)])
+    } else if servers == 0 {
+        format!("`{}` ran", plan.root)
     } else {
         format!("`{}` ran on {on}", plan.root)
     }
 }
 
-/// Ctrl-C, SIGTERM and a closed terminal ask the run to stop; a second time they end the process at once.
+/// Ctrl-C, SIGTERM and a closed terminal ask the run to stop; a second time they end the process at once. While a program
+/// has the terminal, Ctrl-C is meant for the program.
 fn watch_signals() -> Result<(Stop, Arc<AtomicBool>)> {
     let (stop, interrupted) = (Stop::default(), Arc::new(AtomicBool::new(false)));
     let failed = |error| Error::task("can't watch for signals").because(anyhow::Error::from(error));
@@ -400,8 +432,12 @@ fn watch_signals() -> Result<(Stop, Arc<AtomicBool>)> {
     let (own_stop, own_flag) = (stop.clone(), Arc::clone(&interrupted));
     std::thread::spawn(move || {
         for signal in signals.forever() {
+            if signal == SIGINT && ui::is_lent() {
+                continue;
+            }
             let kind = if signal == SIGINT { ErrorKind::Interrupted } else { ErrorKind::Terminated };
             if own_flag.swap(true, Ordering::SeqCst) {
+                ui::take_back();
                 std::process::exit(kind.exit_code().into());
             }
             own_stop.now(kind);

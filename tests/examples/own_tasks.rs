@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use deploy_core::prelude::*;
-use deploy_core::task::{Host, Local, ServerCx};
+use deploy_core::task::{Host, Local, Opt, ServerCx};
 
 const CI_GREEN: TaskId = TaskId::new("ci:green");
 const UPLOAD: TaskId = TaskId::new("page:upload");
+const ARCHIVE: TaskId = TaskId::new("page:archive");
 const RESTART: TaskId = TaskId::new("app:restart");
+const CONSOLE: TaskId = TaskId::new("app:console");
 
 fn main() -> ExitCode {
     broken_tasks(xtask()).run()
@@ -21,8 +23,29 @@ fn xtask() -> Xtask {
         .hook(When::Before(flow::STARTING), CI_GREEN)
         .task(Task::on_host(UPLOAD, "Upload the maintenance page", Servers::role("web"), upload))
         .hook(When::After(flow::UPDATED), UPLOAD)
+        .task(
+            Task::local(ARCHIVE, "Copy the maintenance page to a file that nobody has yet", archive)
+                .explained(|of| format!("copy `page` to `page.{}`", of.stage.name))
+                .stage_option("staging")
+                .prints_result(),
+        )
         .task(Task::script(RESTART, "Restart the application", Servers::role("app"), restart).rolling(1, WAIT))
         .hook(When::After(flow::PUBLISHED), RESTART)
+        .task(
+            Task::on_host(CONSOLE, "Talk with a program", Servers::role("app"), console)
+                .answers()
+                .unlocked()
+                .option(PROGRAM),
+        )
+}
+
+const PROGRAM: Opt = Opt { name: "program", value: Some("COMMAND"), about: "The program to talk with" };
+
+fn console(host: &Host<'_>) -> anyhow::Result<()> {
+    let program = host.cx.option(PROGRAM.name).context("`--program` is missing")?;
+    let status = host.console(program)?;
+    anyhow::ensure!(status == 0, "the program ended with status {status}");
+    Ok(())
 }
 
 /// How long to wait between two servers.
@@ -39,6 +62,18 @@ fn upload(host: &Host<'_>) -> anyhow::Result<()> {
     host.upload(&host.cx.root.join("page"), &remote, "0640").context("the page is not there")?;
     let facts = host.run(Script::new().fact("sum", Cmd::new("md5sum").arg(&remote)))?;
     anyhow::ensure!(facts["sum"].contains(&remote), "odd sum: {facts:?}");
+    Ok(())
+}
+
+fn archive(local: &mut Local<'_>) -> anyhow::Result<()> {
+    let name = format!("page.{}", local.stage.name);
+    let (from, to) = (local.config.root.join("page"), local.config.root.join(&name));
+    let total = from.metadata()?.len();
+    local.progress("copy", 0, Some(total));
+    let done = std::fs::copy(from, to)?;
+    local.progress("copy", done, Some(total));
+    local.note(format!("a stage was named: {}", local.option("stage").is_some()));
+    local.print(&format!("{name}\n"));
     Ok(())
 }
 

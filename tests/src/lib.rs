@@ -20,6 +20,7 @@ mod binary;
 mod capistrano;
 mod http;
 mod key;
+mod mount;
 mod output;
 pub mod postgres;
 mod process;
@@ -33,7 +34,9 @@ mod sandbox;
 mod server;
 mod sessions;
 mod site;
+mod spy;
 mod sshd;
+mod terminal;
 mod user;
 
 pub use apache::Apache;
@@ -41,6 +44,7 @@ pub use binary::{own_tasks, xtask};
 pub use capistrano::Capistrano;
 pub use http::{Response, get as http_get};
 pub use key::Key;
+pub use mount::Mount;
 pub use output::Output;
 pub use process::Running;
 pub use project::Project;
@@ -49,7 +53,9 @@ pub use repo::Repo;
 pub use sandbox::Sandbox;
 pub use server::Server;
 pub use site::Site;
+pub use spy::Spy;
 pub use sshd::Sshd;
+pub use terminal::Terminal;
 pub use user::{User, current as current_user, is_root};
 
 /// Whether the long trials run too (`cargo xtask test --full`).

@@ -26,7 +26,7 @@ pub struct Running {
 }
 
 /// No command of a test takes longer: one that does has hung.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Running {
     /// Starts `command` without a standard input.
@@ -57,6 +57,18 @@ impl Running {
             assert!(Instant::now() < deadline, "`{text}` never came from {}:\n{}", self.line, self.so_far());
             self.stdout.wait_a_little();
         }
+    }
+
+    /// The most memory that it has had in use so far, in KiB; 0 if it has ended.
+    pub fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.and_then(|peak| peak.trim().parse().ok()).unwrap_or_default()
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_some()
     }
 
     /// Waits for its end.
@@ -90,13 +102,13 @@ impl Drop for Running {
 }
 
 /// Reads a stream to its end, on a thread.
-struct Collector {
+pub(crate) struct Collector {
     shared: Arc<(Mutex<Vec<u8>>, Condvar)>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Collector {
-    fn of(stream: impl Read + Send + 'static) -> Collector {
+    pub(crate) fn of(stream: impl Read + Send + 'static) -> Collector {
         let shared = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let sink = Arc::clone(&shared);
         let reader = thread::spawn(move || {
@@ -112,11 +124,11 @@ impl Collector {
         Collector { shared, reader: Some(reader) }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.shared.0.lock().expect("unpoisoned")).into_owned()
     }
 
-    fn wait_a_little(&self) {
+    pub(crate) fn wait_a_little(&self) {
         let bytes = self.shared.0.lock().expect("unpoisoned");
         let _ = self.shared.1.wait_timeout(bytes, Duration::from_millis(20)).expect("unpoisoned");
     }
@@ -170,7 +182,14 @@ pub(crate) fn command_line(pid: Pid) -> Option<String> {
     Some(String::from_utf8_lossy(&line).replace('\0', " ").trim().to_owned()).filter(|line| !line.is_empty())
 }
 
-fn all() -> Vec<Pid> {
+/// The name of the program that a process runs, without its folder, or nothing if it is gone.
+pub(crate) fn program(pid: Pid) -> Option<String> {
+    let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+    let program = line.split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(program).rsplit('/').next()?.to_owned())
+}
+
+pub(crate) fn all() -> Vec<Pid> {
     let entries = fs::read_dir("/proc").expect("/proc can be read");
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter_map(Pid::from_raw).collect()

@@ -1,5 +1,6 @@
 //! Projects that are deployed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +17,7 @@ use crate::server::Server;
 use crate::site::Site;
 use crate::user::{self, User};
 
-/// A folder with a `deploy.toml`, a repository, and the servers of a stage called `staging`.
+/// A folder with a `deploy.toml`, a repository, and the servers of a stage called `staging`, and of others if need be.
 ///
 /// `deploy.toml` is written anew before each command, so a test may change settings, servers and tasks at any time.
 pub struct Project {
@@ -35,6 +36,10 @@ pub struct Project {
     top: String,
     ssh: String,
     stage: String,
+    /// Settings of the stages besides `staging`.
+    others: BTreeMap<String, String>,
+    /// `[stages.X.database]` of each stage that has one.
+    databases: BTreeMap<String, String>,
     tables: String,
 }
 
@@ -75,9 +80,9 @@ impl Project {
         repo.write("index.html", "one\n").write("bin/hello", "#!/bin/sh\necho hello\n");
         repo.write("config/routes", "/\n").commit("Open the shop");
         let site = Site::new(sandbox.join("servers/localhost/www"));
-        let (top, ssh, stage, tables) = Default::default();
+        let (servers, tool, top, ssh, stage, others, databases, tables) = Default::default();
         let mut project =
-            Project { sandbox, repo, servers: Vec::new(), site, key, user, tool: None, top, ssh, stage, tables };
+            Project { sandbox, repo, servers, site, key, user, tool, top, ssh, stage, others, databases, tables };
         project.set_defaults();
         project
     }
@@ -105,6 +110,13 @@ impl Project {
         self.servers.push(server);
     }
 
+    /// Adds a server to another stage than `staging`.
+    pub fn add_server_of(&mut self, stage: &str, name: &str, words: &str) {
+        self.add_server(name, words, &[]);
+        self.server_mut(name).stage = stage.to_owned();
+        self.other_stage(stage, "");
+    }
+
     /// Adds settings at the top level of `deploy.toml`. A key that was set before is set anew.
     pub fn top(&mut self, toml: &str) -> &mut Project {
         self.top = merged(&self.top, toml);
@@ -120,6 +132,26 @@ impl Project {
     /// Adds settings of the stage. A key that was set before is set anew.
     pub fn stage(&mut self, toml: &str) -> &mut Project {
         self.stage = merged(&self.stage, toml);
+        self
+    }
+
+    /// Adds settings of another stage than `staging`. A key that was set before is set anew.
+    pub fn other_stage(&mut self, stage: &str, toml: &str) -> &mut Project {
+        let settings = self.others.entry(stage.to_owned()).or_default();
+        *settings = merged(settings, toml);
+        self
+    }
+
+    /// Adds settings of a stage's database. A key that was set before is set anew.
+    pub fn database(&mut self, stage: &str, toml: &str) -> &mut Project {
+        let settings = self.databases.entry(stage.to_owned()).or_default();
+        *settings = merged(settings, toml);
+        self
+    }
+
+    /// Forgets the settings of a stage's database.
+    pub fn no_database(&mut self, stage: &str) -> &mut Project {
+        self.databases.remove(stage);
         self
     }
 
@@ -181,6 +213,17 @@ impl Project {
         self.sandbox.join("project")
     }
 
+    /// OpenSSH's own client, which runs `command` on a server.
+    pub fn openssh(&self, server: &Server, command: &str) -> Command {
+        self.write_config();
+        let mut ssh = self.sandbox.command("ssh");
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
+        ssh.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts().display()));
+        ssh.arg("-i").arg(self.key().path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
+        ssh.args(["127.0.0.1", command]);
+        ssh
+    }
+
     /// Runs `cargo xtask LINE` in the project; words are separated by spaces.
     #[must_use = "either snapshot the output or assert the exit status"]
     #[track_caller]
@@ -232,17 +275,6 @@ impl Project {
         }
     }
 
-    /// OpenSSH's own client, which is to run `command` on `server`.
-    pub fn ssh_command(&self, server: &Server, command: &str) -> Command {
-        self.write_config();
-        let mut ssh = self.sandbox.command("ssh");
-        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
-        ssh.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts().display()));
-        ssh.arg("-i").arg(self.key.path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
-        ssh.args(["127.0.0.1", command]);
-        ssh
-    }
-
     /// Writes `deploy.toml` and the servers' `known_hosts`.
     pub fn write_config(&self) -> PathBuf {
         let hosts: String = self.servers.iter().map(Server::known_hosts_line).collect();
@@ -259,8 +291,11 @@ impl Project {
 
     fn config_text(&self) -> String {
         let Project { top, ssh, stage, tables, .. } = self;
-        let servers: String = self.servers.iter().map(|server| server.table("staging")).collect();
-        format!("{top}\n[ssh]\n{ssh}\n[stages.staging]\n{stage}\n{servers}{tables}")
+        let others: String = self.others.iter().map(|(name, toml)| format!("[stages.{name}]\n{toml}\n")).collect();
+        let servers: String = self.servers.iter().map(Server::table).collect();
+        let database = |(name, toml)| format!("[stages.{name}.database]\n{toml}\n");
+        let databases: String = self.databases.iter().map(database).collect();
+        format!("{top}\n[ssh]\n{ssh}\n[stages.staging]\n{stage}\n{others}{servers}{databases}{tables}")
     }
 }
 

@@ -32,6 +32,7 @@ impl Redactions {
         let text = COMMIT.replace_all(&text, commit);
         let text = CLOCK.replace_all(&text, "MM:SS ");
         let text = SECONDS.replace_all(&text, "N s");
+        let text = RATE.replace_all(&text, "N B/s");
         let text = BYTES.replace_all(&text, "N $1");
         PROCESS.replace_all(&text, "process N").into_owned()
     }
@@ -57,6 +58,7 @@ static STAMP: LazyLock<Regex> = LazyLock::new(|| regex(r"\b20\d{12}\b"));
 static COMMIT: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[0-9a-f]{7,40}\b"));
 static CLOCK: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^\d\d:\d\d "));
 static SECONDS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+(\.\d+)? ?m?s\b"));
+static RATE: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+(?:\.\d+)? [kMGT]?B/s\b"));
 static BYTES: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+(?:\.\d+)? ?(B|bytes|[kKMG]i?B)\b"));
 static PROCESS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(?:process|pid) \d+\b"));
 
@@ -98,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn commits_seconds_and_bytes_are_replaced_and_words_stay() {
-        let text = "deployed 0a1b2c3 in 1.25s and 3 ms, sent 2.5 kB, defaced, 0123456789012345678901234567890123456789";
+    fn commits_seconds_bytes_and_rates_are_replaced_and_words_stay() {
+        let text = "deployed 0a1b2c3 in 1.25s and 3 ms, sent 2.5 kB, 38.1 MB/s, defaced, 0123456789012345678901234567890123456789";
         let redacted = Redactions::default().apply(text);
-        assert_eq!(redacted, "deployed commit in N s and N s, sent N kB, defaced, COMMIT");
+        assert_eq!(redacted, "deployed commit in N s and N s, sent N kB, N B/s, defaced, COMMIT");
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::output::Output;
@@ -78,6 +78,13 @@ impl Sandbox {
     /// The command lines of processes that still run in the sandbox's environment, on any of its servers.
     pub fn processes(&self) -> Vec<String> {
         process::marked(&self.mark()).into_iter().filter_map(process::command_line).collect()
+    }
+
+    /// Signals each process of the sandbox that runs `program`, on any of its servers, and returns how many there were.
+    pub fn signal(&self, program: &str, signal: Signal) -> usize {
+        let runs = |pid: &Pid| process::program(*pid).is_some_and(|name| name == program);
+        let found: Vec<Pid> = process::marked(&self.mark()).into_iter().filter(runs).collect();
+        found.into_iter().filter(|pid| rustix::process::kill_process(*pid, signal).is_ok()).count()
     }
 
     /// The variable that marks the sandbox's processes, as `NAME=value`.

@@ -18,6 +18,8 @@ pub struct Server {
     pub site: Site,
     /// The port that `deploy.toml` names: the server's own, or that of a proxy before it.
     pub port: u16,
+    /// The stage that it belongs to.
+    pub stage: String,
     words: String,
     more: String,
 }
@@ -34,7 +36,8 @@ impl Server {
         let sshd = Sshd::start(sandbox, name, options, user);
         let port = sshd.port();
         let site = Site::new(sandbox.join(format!("servers/{name}/www")));
-        Server { name: name.to_owned(), sshd, site, port, words: words.to_owned(), more: String::new() }
+        let (name, stage, words) = (name.to_owned(), "staging".to_owned(), words.to_owned());
+        Server { name, sshd, site, port, stage, words, more: String::new() }
     }
 
     /// Adds lines of TOML to the server's table.
@@ -54,12 +57,13 @@ impl Server {
     }
 
     /// Its `[[stages.STAGE.servers]]`.
-    pub(crate) fn table(&self, stage: &str) -> String {
+    pub(crate) fn table(&self) -> String {
         let (flags, roles): (Vec<&str>, Vec<&str>) =
             self.words.split_whitespace().partition(|word| ["primary", "no_release"].contains(word));
         let flags: String = flags.iter().map(|flag| format!("{flag} = true\n")).collect();
         format!(
-            "[[stages.{stage}.servers]]\nhost = \"127.0.0.1\"\nport = {}\nroles = {roles:?}\ndeploy_to = {:?}\n{flags}{}\n",
+            "[[stages.{}.servers]]\nhost = \"127.0.0.1\"\nport = {}\nroles = {roles:?}\ndeploy_to = {:?}\n{flags}{}\n",
+            self.stage,
             self.port,
             self.site.path(),
             self.more,

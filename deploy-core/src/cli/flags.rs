@@ -8,8 +8,10 @@ use crate::config;
 use crate::flow;
 use crate::plan::includes;
 use crate::registry::Tasks;
-use crate::task::{Opt, Options, Task};
+use crate::task::{Opt, Options, StageArg, Task};
 use crate::ui::Format;
+
+use super::Chosen;
 
 /// Where the flags of all commands stand in help: after all others.
 const COMMON: usize = 100;
@@ -33,11 +35,7 @@ pub(super) fn flag(name: &'static str, about: &'static str) -> Arg {
 
 /// What every command that runs a task takes, and what this task takes besides.
 pub(super) fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
-    let command = command
-        .about(task.about().to_owned())
-        .args_conflicts_with_subcommands(true)
-        .arg(Arg::new("STAGE").required(true).help("The stage, as in [stages.STAGE] of deploy.toml"))
-        .arg(Arg::new("MORE").num_args(0..).hide(true));
+    let command = command.about(task.about().to_owned()).args_conflicts_with_subcommands(true).args(stage(task));
     let command = tasks.options_of(task).into_iter().fold(command, |command, option| {
         let arg = flag(option.name, option.about);
         command.arg(match option.value {
@@ -50,6 +48,18 @@ pub(super) fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
         false => command,
     };
     command.args(choosing()).arg(lock_wait()).args(showing())
+}
+
+/// How the stage is named. An option's word is hidden, and taken all the same.
+fn stage(task: &Task) -> Vec<Arg> {
+    const STAGE: &str = "The stage, as in [stages.STAGE] of deploy.toml";
+    let (word, more) = (Arg::new("STAGE"), Arg::new("MORE").num_args(0..).hide(true));
+    let option = match task.stage_arg {
+        StageArg::Word => return vec![word.required(true).help(STAGE), more],
+        StageArg::Option(default) => format!("{STAGE} [default: {default}]"),
+        StageArg::Any => "Only this stage, as in [stages.STAGE] of deploy.toml".to_owned(),
+    };
+    vec![word.hide(true), more, Arg::new("stage").long("stage").value_name("STAGE").help(option)]
 }
 
 pub(super) fn branch() -> Arg {
@@ -89,8 +99,8 @@ fn time(text: &str) -> Result<Duration, String> {
     config::parse_duration(text).ok_or_else(|| "a time is a number with a unit: 30s, 5m, 1h".to_owned())
 }
 
-/// The values that were given for a task's options.
-pub(super) fn options_of(task: &Task, tasks: &Tasks, matches: &ArgMatches) -> Options {
+/// The values that were given for a task's options, and the name of the stage where it is one of them.
+pub(super) fn options_of(task: &Task, tasks: &Tasks, stage: &Chosen, matches: &ArgMatches) -> Options {
     let value = |option: &Opt| match option.value {
         Some(_) => matches.get_one::<String>(option.name).cloned(),
         None => matches.get_flag(option.name).then(|| "true".to_owned()),
@@ -100,7 +110,18 @@ pub(super) fn options_of(task: &Task, tasks: &Tasks, matches: &ArgMatches) -> Op
     if matches.get_flag("yes") {
         options.insert("yes".to_owned(), "true".to_owned());
     }
+    if let Some(name) = stage.name().filter(|_| task.stage_arg != StageArg::Word) {
+        options.insert("stage".to_owned(), name.to_owned());
+    }
     options
+}
+
+/// The options of `task` that have a value, its own first.
+pub(super) fn valued<'t>(task: &'t Task, tasks: &'t Tasks) -> Vec<&'t str> {
+    let own = tasks.options_of(task).into_iter().filter(|option| option.value.is_some()).map(|option| option.name);
+    let deploys = includes(tasks, task, &flow::git::RESOLVE);
+    let is_there = |name: &&str| !Opt::SWITCHES.contains(name) && (deploys || !matches!(*name, "branch" | "revision"));
+    own.chain(Opt::TAKEN.into_iter().filter(is_there)).collect()
 }
 
 /// The flags that take the word after them: `--set`, `--release`.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command};
 
 use crate::config;
@@ -67,7 +68,10 @@ pub(crate) fn parse(args: &[OsString], tasks: &Tasks, commands: &[config::Comman
     let program = std::iter::once(OsString::from("cargo xtask"));
     match root(&words, tasks, commands).try_get_matches_from(program.chain(args.iter().cloned())) {
         Ok(matches) => request(&matches, tasks, commands).map(Parsed::Request),
-        Err(error) => stage_first(&args, &words).map_or(Ok(Parsed::Clap(error)), Err),
+        Err(error) => match stage_first(&args, &words).or_else(|| stage_as_option(&error, &args, &words)) {
+            Some(meant) => Err(meant),
+            None => Ok(Parsed::Clap(error)),
+        },
     }
 }
 
@@ -95,6 +99,18 @@ fn stage_first(args: &[OsString], words: &Word<'_>) -> Option<Error> {
         Error::usage(format!("the stage comes last, and `{stage}` comes first"))
             .hint(format!("did you mean `cargo xtask {} {stage}`?", task.join(" ")))
     })
+}
+
+/// `deploy --stage staging`: where a stage must be named, it is a word.
+fn stage_as_option(error: &clap::Error, args: &[OsString], words: &Word<'_>) -> Option<Error> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(unknown)) if unknown == "--stage" => {}
+        _ => return None,
+    }
+    let mut typed = args.iter().filter_map(|arg| arg.to_str()).take_while(|text| !text.starts_with('-'));
+    let task = typed.try_fold(words, |word, name| word.below.get(name))?.task?;
+    let error = Error::usage(format!("`{}` has no option `--stage`", task.id()));
+    Some(error.hint("here the stage is a word: write it without `--stage`"))
 }
 
 fn words(tasks: &Tasks) -> Word<'_> {

@@ -1,14 +1,27 @@
 //! The list of tasks, as `cap -T` has it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ListRequest;
 use crate::registry::Tasks;
-use crate::task::Task;
+use crate::task::{StageArg, Task};
 
 /// How `task` is called.
 fn usage(task: &Task) -> String {
-    format!("cargo xtask {} STAGE", task.id().words().collect::<Vec<_>>().join(" "))
+    let stage = match task.stage_arg {
+        StageArg::Word => "STAGE",
+        StageArg::Option(_) | StageArg::Any => "[--stage STAGE]",
+    };
+    format!("cargo xtask {} {stage}", task.id().words().collect::<Vec<_>>().join(" "))
+}
+
+/// How the stage is named, for programs.
+fn stage(task: &Task) -> Value {
+    match task.stage_arg {
+        StageArg::Word => json!({ "as": "word", "required": true }),
+        StageArg::Option(default) => json!({ "as": "option", "required": false, "default": default }),
+        StageArg::Any => json!({ "as": "option", "required": false }),
+    }
 }
 
 /// Whether the list shows the task: hook points of flows and parts of others only where all are asked for.
@@ -71,8 +84,11 @@ pub(crate) fn as_json(tasks: &Tasks, request: &ListRequest) -> String {
             .into_iter()
             .map(|option| json!({ "name": option.name, "value": option.value, "about": option.about }))
             .collect();
-        json!({ "id": task.id().as_str(), "about": task.about(), "usage": usage(task), "options": options })
+        json!({
+            "id": task.id().as_str(), "about": task.about(), "usage": usage(task), "stage": stage(task),
+            "options": options,
+        })
     };
     let rows: Vec<_> = tasks.iter().filter(|task| is_shown(task, request)).map(row).collect();
-    format!("{:#}\n", serde_json::Value::from(rows))
+    format!("{:#}\n", Value::from(rows))
 }

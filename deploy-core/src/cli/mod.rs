@@ -4,6 +4,7 @@ mod flags;
 mod grammar;
 mod list;
 mod plan;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use crate::error::{Error, Result, nearest};
+use crate::error::Result;
 use crate::plan::Filter;
 use crate::registry::Tasks;
 use crate::run::Options;
@@ -23,6 +24,7 @@ use crate::ui::{Format, Verbosity};
 pub(crate) use grammar::{Parsed, config_file, parse};
 pub(crate) use list::{as_json, as_text};
 pub(crate) use plan::describe as describe_plan;
+pub(crate) use stage::Chosen;
 pub(crate) use tree::flow_tree;
 
 /// What the command line asks for.
@@ -43,7 +45,7 @@ pub(crate) enum Request {
 pub(crate) struct RunRequest {
     pub(crate) verbosity: Verbosity,
     pub(crate) task: TaskId,
-    pub(crate) stage: String,
+    pub(crate) stage: Chosen,
     pub(crate) set: Vec<String>,
     pub(crate) filter: Filter,
     pub(crate) mode: Mode,
@@ -83,11 +85,7 @@ pub(crate) struct DoctorRequest {
 
 impl RunRequest {
     fn new(task: &Task, verbosity: Verbosity, tasks: &Tasks, matches: &ArgMatches) -> Result<RunRequest> {
-        let stage = texts(matches, "STAGE").pop().unwrap_or_default();
-        let more = texts(matches, "MORE");
-        if !more.is_empty() {
-            return Err(too_many_words(task, &stage, &more, tasks));
-        }
+        let stage = Chosen::of(task, tasks, matches)?;
         let mode = match (matches.get_flag("plan"), matches.get_flag("dry-run")) {
             (true, _) => Mode::Plan,
             (_, true) => Mode::DryRun,
@@ -95,13 +93,13 @@ impl RunRequest {
         };
         Ok(RunRequest {
             task: task.id().clone(),
+            options: flags::options_of(task, tasks, &stage, matches),
             stage,
             set: settings(matches),
             filter: filter(matches),
             mode,
             format: texts(matches, "format").first().map_or(Ok(Format::default()), |name| name.parse())?,
             lock_wait: matches.get_one("lock-wait").copied().unwrap_or_default(),
-            options: flags::options_of(task, tasks, matches),
             verbosity,
         })
     }
@@ -128,39 +126,6 @@ fn settings(matches: &ArgMatches) -> Vec<String> {
 
 fn filter(matches: &ArgMatches) -> Filter {
     Filter { hosts: texts(matches, "hosts"), roles: texts(matches, "roles") }
-}
-
-/// Which word is too much: `deploy rolback staging` was meant to be a task, `deploy staging rollback` has the words in
-/// another order, and `deploy staging production` has two stages.
-fn too_many_words(task: &Task, first: &str, more: &[String], tasks: &Tasks) -> Error {
-    let words: Vec<_> = task.id().words().collect();
-    let typed = format!("cargo xtask {}", words.join(" "));
-    let prefix = format!("{}:", task.id());
-    let below: Vec<(&str, &Task)> =
-        tasks.iter().filter_map(|task| Some((task.id().as_str().strip_prefix(&prefix)?, task))).collect();
-    let plain = |word: &str| word.replace('-', "_");
-    if let Some(swapped) = more.iter().find(|word| below.iter().any(|(name, _)| *name == plain(word))) {
-        return Error::usage(format!("the stage comes last, and `{first}` comes before `{swapped}`"))
-            .hint(format!("did you mean `{typed} {swapped} {first}`?"));
-    }
-    let near = nearest(&plain(first), below.iter().map(|(name, _)| *name));
-    let is_minor = below.iter().any(|(name, task)| Some(*name) == near && !task.is_prominent());
-    let error = match near {
-        Some(_) if !is_minor => Error::usage(format!("there is no task `{prefix}{first}`")),
-        _ => {
-            let stages = more.iter().fold(format!("`{first}`"), |text, word| format!("{text} and `{word}`"));
-            Error::usage(format!("`{}` takes one stage, and there are {}: {stages}", task.id(), more.len() + 1))
-                .hint("run it for one stage after the other")
-        }
-    };
-    match near {
-        Some(near) => {
-            let near = near.replace('_', "-").replace(':', " ");
-            error.hint(format!("did you mean `{typed} {near} {}`?", more.join(" ")))
-        }
-        None => error,
-    }
-    .hint(format!("`cargo xtask tasks {}` lists what there is", words.join(" ")))
 }
 
 /// The first words of all tasks, or those that follow `first`, in both spellings.

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use crate::config::Stage;
 use crate::event::ServerNo;
 use crate::plan::{Barrier, Leg, Plan, Step};
+use crate::task::Explain;
 
 /// The plan, leg by leg. What one leg has for a server travels there as one command. A place is named where it changes.
-pub(crate) fn describe(plan: &Plan, stage: &Stage) -> String {
-    let page = Page::new(plan, stage);
-    let mut text = format!("`{}` in stage `{}`\n\n", plan.root, stage.name);
+pub(crate) fn describe(plan: &Plan, of: &Explain<'_>) -> String {
+    let page = Page::new(plan, *of);
+    let mut text = format!("`{}` in stage `{}`\n\n", plan.root, of.stage.name);
     text.push_str(&page.servers());
     plan.legs.iter().for_each(|leg| text.push_str(&page.leg(leg)));
     if !plan.failure_legs.is_empty() {
@@ -21,6 +22,7 @@ pub(crate) fn describe(plan: &Plan, stage: &Stage) -> String {
 
 struct Page<'p> {
     plan: &'p Plan,
+    of: Explain<'p>,
     stage: &'p Stage,
     /// The servers that take part.
     servers: Vec<ServerNo>,
@@ -29,9 +31,9 @@ struct Page<'p> {
 }
 
 impl<'p> Page<'p> {
-    fn new(plan: &'p Plan, stage: &'p Stage) -> Page<'p> {
+    fn new(plan: &'p Plan, of: Explain<'p>) -> Page<'p> {
         let width = plan.steps.iter().map(|step| step.task.id().as_str().len()).max().unwrap_or(0);
-        Page { plan, stage, servers: plan.servers(), width }
+        Page { plan, of, stage: of.stage, servers: plan.servers(), width }
     }
 
     fn servers(&self) -> String {
@@ -66,6 +68,7 @@ impl<'p> Page<'p> {
                 width = self.width
             );
             let _ = writeln!(text, "{}", row.trim_end());
+            text.push_str(&self.of.page(&step.task, "    "));
             shown = place;
         }
         if let Leg::Rolling(_, rolling) = leg {

@@ -23,13 +23,14 @@ pub(super) const SETTINGS: &[&str] = &[
     "properties",
     "git",
     "ssh",
+    "database",
 ];
 
 /// What stands at the top level besides settings.
 pub(super) const TOP: &[&str] = &["stages", "recipes", "tasks", "commands"];
 
 /// What stands in a stage besides settings.
-pub(super) const STAGE: &[&str] = &["transport", "servers", "recipes", "tasks"];
+pub(super) const STAGE: &[&str] = &["transport", "servers", "recipes", "tasks", "protected"];
 
 /// What variables and flags may name besides settings.
 pub(super) const OVERRIDES: &[&str] = &["recipes", "stages"];
@@ -52,6 +53,36 @@ pub(super) const SSH: &[&str] = &[
     "connect_timeout",
     "keepalive_interval",
     "max_connections",
+];
+
+/// `[database]`
+pub(super) const DATABASE: &[&str] = &[
+    "adapter",
+    "url",
+    "url_env",
+    "env_file",
+    "env_key",
+    "rails",
+    "rails_env",
+    "host",
+    "port",
+    "user",
+    "password",
+    "name",
+    "owner",
+    "maintenance_database",
+    "bin_dir",
+    "jobs",
+    "compress",
+    "backup_dir",
+    "source",
+    "after_restore",
+    "require_sanitize",
+    "keep_replaced",
+    "keep_last",
+    "keep_daily",
+    "keep_weekly",
+    "backup_before_migrate",
 ];
 
 /// `[[stages.NAME.servers]]`

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::{Error, Result, nearest};
 
 mod address;
+mod database;
 mod diagnostics;
 mod expand;
 mod find;
@@ -29,6 +30,7 @@ mod task;
 mod value;
 mod value_de;
 
+pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Retention, Secret};
 pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
 pub use load::LoadRequest;
@@ -60,13 +62,45 @@ impl Config {
         self.stages.iter().find(|stage| stage.name == name).ok_or_else(|| self.unknown_stage(name))
     }
 
+    /// The stage `name`, which is meant where none is named.
+    ///
+    /// # Errors
+    ///
+    /// A usage error that says how to name one, and which there are.
+    pub fn default_stage(&self, name: &str) -> Result<&Stage> {
+        self.stages.iter().find(|stage| stage.name == name).ok_or_else(|| match self.stages.as_slice() {
+            [] => self.unknown_stage(name),
+            _ => Error::usage(format!("no stage is named, and there is no stage `{name}`"))
+                .hint(format!("name one by `--stage`: {}", self.known_stages())),
+        })
+    }
+
+    /// The first stage of the file.
+    ///
+    /// # Errors
+    ///
+    /// When it has none.
+    pub fn first_stage(&self) -> Result<&Stage> {
+        self.stages.first().ok_or_else(|| {
+            let file = self.file.display();
+            Error::config(format!("`{file}` has no stage")).hint(format!("add `[stages.NAME]` to `{file}`"))
+        })
+    }
+
+    fn known_stages(&self) -> String {
+        let names: Vec<&str> = self.stages.iter().map(|stage| stage.name.as_str()).collect();
+        match names.as_slice() {
+            [only] => format!("the only stage is `{only}`"),
+            names => format!("the stages are {}", diagnostics::list(names, "and")),
+        }
+    }
+
     fn unknown_stage(&self, name: &str) -> Error {
-        let known: Vec<&str> = self.stages.iter().map(|stage| stage.name.as_str()).collect();
         let error = Error::usage(format!("unknown stage `{name}`"));
-        match nearest(name, known.iter().copied()) {
+        match nearest(name, self.stages.iter().map(|stage| stage.name.as_str())) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None if known.is_empty() => error.hint(format!("add `[stages.{name}]` to `{}`", self.file.display())),
-            None => error.hint(format!("the stages are {}", diagnostics::list(&known, "and"))),
+            None if self.stages.is_empty() => error.hint(format!("add `[stages.{name}]` to `{}`", self.file.display())),
+            None => error.hint(self.known_stages()),
         }
     }
 }
@@ -78,6 +112,8 @@ pub struct Stage {
     pub name: String,
     /// How its servers are reached.
     pub transport: TransportKind,
+    /// Whether what it holds is too precious to be overwritten without a word typed for it.
+    pub protected: bool,
     /// The machines, in the order of the file; never empty.
     pub servers: Vec<Server>,
     /// What holds for the whole stage.
@@ -172,6 +208,8 @@ pub struct Settings {
     pub git: Git,
     /// How to log in.
     pub ssh: Ssh,
+    /// The stage's database, and what becomes of its backups.
+    pub database: Database,
 }
 
 /// What becomes of a release that is of no further use.

@@ -34,6 +34,7 @@ impl<'a> SettingsReader<'a> {
         // Each server reads these with its own layer; here they are checked in a layer that servers may hide.
         reader.table("properties");
         reader.line("deploy_to");
+        let default_env = read_env(reader, "default_env");
         Settings {
             application: self.application().unwrap_or_default(),
             repo_url: self.argument("repo_url").and_then(|url| self.expand(&url)).unwrap_or_default(),
@@ -43,7 +44,6 @@ impl<'a> SettingsReader<'a> {
             linked_files: linked_files.into_iter().map(|path| path.text).collect(),
             optional_linked_files: optional_linked_files.into_iter().map(|path| path.text).collect(),
             linked_dirs: linked_dirs.into_iter().map(|path| path.text).collect(),
-            default_env: read_env(reader, "default_env"),
             command_prefix: self.command_prefix(),
             tmp_dir: self.tmp_dir().unwrap_or_else(|| "/tmp".to_owned()),
             umask: self.umask(),
@@ -52,6 +52,8 @@ impl<'a> SettingsReader<'a> {
             rolled_back_releases: reader.choice("rolled_back_releases", FATES).unwrap_or(Fate::Keep),
             git: self.git(),
             ssh: self.ssh(),
+            database: self.database(default_env.get("RAILS_ENV").map(String::as_str)),
+            default_env,
         }
     }
 
@@ -178,7 +180,7 @@ impl<'a> SettingsReader<'a> {
     }
 
     /// A file of this machine: `~/` is the user's home, a relative path starts at the project root.
-    fn local_file(&self, text: &Text) -> Option<PathBuf> {
+    pub(super) fn local_file(&self, text: &Text) -> Option<PathBuf> {
         let path = self.expand(text)?;
         let Some(rest) = path.strip_prefix("~/") else { return Some(self.root.join(path)) };
         let home = self.request.variable("HOME").filter(|home| !home.is_empty());

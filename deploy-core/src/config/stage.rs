@@ -9,7 +9,7 @@ use super::server::ServerReader;
 use super::settings::SettingsReader;
 use super::task::{self, PlacedTask};
 use super::value::{Entry, Table};
-use super::{Stage, TransportKind, keys, names, recipe};
+use super::{Stage, TransportKind, database, keys, names, recipe};
 
 /// The roles that a server has when it is alone and names none, besides those that tasks and recipes name.
 const USUAL_ROLES: [&str; 3] = ["app", "web", "db"];
@@ -43,9 +43,11 @@ impl<'a> Stages<'a> {
         let transports = [("ssh", TransportKind::Ssh), ("local", TransportKind::Local)];
         let transport = own.choice("transport", &transports).unwrap_or(TransportKind::Ssh);
         let mut lower = layer(self.top);
+        database::give_way(&mut lower, own.table);
         lower.merge(&layer(own.table));
         let upper = self.overrides_of(&entry.key);
         let mut merged = lower.clone();
+        database::give_way(&mut merged, &upper);
         merged.merge(&upper);
         let merged = self.reader(&merged);
 
@@ -68,6 +70,7 @@ impl<'a> Stages<'a> {
         Stage {
             name: entry.key.clone(),
             transport,
+            protected: own.boolean("protected").unwrap_or(entry.key == "production"),
             servers: servers.read(own),
             settings: settings.read(),
             tasks: tasks.into_iter().map(|placed| placed.task).collect(),

@@ -91,6 +91,14 @@ impl Table {
         Table(self.0.iter().filter(|entry| keys.contains(&entry.key.as_str())).cloned().collect())
     }
 
+    /// Takes the entries whose key is in `keys` out of the table `key`.
+    pub(super) fn forget(&mut self, key: &str, keys: &[&str]) {
+        let entry = self.0.iter_mut().find(|entry| entry.key == key);
+        if let Some(Value::Table(table)) = entry.map(|entry| &mut entry.node.value) {
+            table.0.retain(|entry| !keys.contains(&entry.key.as_str()));
+        }
+    }
+
     /// Lays `upper` over this table: tables merge key by key, everything else is replaced.
     pub(super) fn merge(&mut self, upper: &Table) {
         for entry in &upper.0 {

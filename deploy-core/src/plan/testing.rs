@@ -11,17 +11,22 @@ use crate::task::{Servers, Task, TaskId, When};
 
 use super::{Barrier, Filter, Leg, Plan};
 
-/// The stage `production` with `servers`, each as its host, its roles, and maybe `primary` and `no_release`.
-pub(crate) fn stage(servers: &[&str]) -> Stage {
-    static STAGE: OnceLock<Stage> = OnceLock::new();
-    let stage = STAGE.get_or_init(|| {
+/// A configuration whose only stage is `production`.
+pub(crate) fn config() -> &'static Config {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    CONFIG.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deploy.toml");
         let text = "application = \"shop\"\nrepo_url = \"git@example.com:shop.git\"\ndeploy_to = \"/var/www/shop\"\n\
                     [[stages.production.servers]]\nhost = \"app1\"\nroles = [\"app\"]\n";
         std::fs::write(&file, text).unwrap();
-        Config::load(&LoadRequest { file: Some(file), ..LoadRequest::default() }).unwrap().stages.remove(0)
-    });
+        Config::load(&LoadRequest { file: Some(file), ..LoadRequest::default() }).unwrap()
+    })
+}
+
+/// The stage `production` with `servers`, each as its host, its roles, and maybe `primary` and `no_release`.
+pub(crate) fn stage(servers: &[&str]) -> Stage {
+    let stage = &config().stages[0];
     Stage { servers: servers.iter().map(|text| server(text, &stage.servers[0])).collect(), ..stage.clone() }
 }
 

@@ -1,11 +1,11 @@
 //! The executor: legs one after the other, servers side by side.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::{Config, Stage};
+use crate::config::{Config, Server, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
@@ -18,6 +18,7 @@ use super::Stop;
 use super::gates::{Gates, Visit};
 use super::keep::Keepers;
 use super::link::Link;
+use super::machine::Reaching;
 use super::prepare::{Prepared, task_script};
 use super::program::Running;
 use super::watch::{Watch, failure_of};
@@ -88,6 +89,7 @@ impl Run<'_> {
             printed: Mutex::default(),
             keepers: Keepers::default(),
             gates: Gates::default(),
+            others: Mutex::default(),
             stop: Mutex::new(self.stop.clone()),
         };
         let error = std::thread::scope(|scope| {
@@ -126,6 +128,8 @@ pub(super) struct Executor<'a> {
     began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
     printed: Mutex<String>,
     gates: Gates,
+    /// Servers that local tasks reached, which are not among the run's own.
+    others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
     pub(super) keepers: Keepers,
     /// Whether to go on; replaced when the failure path begins, which runs although the run was told to stop.
     stop: Mutex<Stop>,
@@ -215,6 +219,18 @@ impl Executor<'_> {
                 vec![Failed { server: Some(link.number), step: None, error }]
             }
         }
+    }
+
+    /// A connection to a server that is not among the run's own; the same each time.
+    pub(super) fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (stage.name.clone(), server.label());
+        if let Some(transport) = others.get(&key) {
+            return Ok(Arc::clone(transport));
+        }
+        let transport = self.run.connect.connect(stage, server)?;
+        others.insert(key, Arc::clone(&transport));
+        Ok(transport)
     }
 
     pub(super) fn step(&self, step: StepNo) -> &Step {
@@ -341,6 +357,8 @@ impl Executor<'_> {
 
     fn local(&self, step: StepNo) -> Option<Failed> {
         let Body::Local(body) = &self.step(step).task.body else { return None };
+        let reach = Reaching { executor: self, step };
+        let stop = || self.stop().requested();
         let mut local = Local {
             config: self.run.config,
             stage: self.run.stage,
@@ -351,6 +369,9 @@ impl Executor<'_> {
             events: &self.run.events,
             printed: &self.printed,
             step,
+            reach: &reach,
+            lock_wait: self.run.lock_wait,
+            stop: &stop,
         };
         self.bracket(step, None, || call_local(body, &mut local))
     }
@@ -364,7 +385,11 @@ impl Executor<'_> {
     ) -> Option<Failed> {
         let (events, start) = (&self.run.events, Instant::now());
         events.emit(Event::StepStarted { step, server });
-        let result = work();
+        let result = work().map_err(|error| match error.kind() {
+            // Whoever only sees that it has to end doesn't know why.
+            ErrorKind::Interrupted => self.stop().requested().unwrap_or(error),
+            _ => error,
+        });
         let outcome = match &result {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Failed(failure_of(error)),

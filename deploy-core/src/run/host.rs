@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
-use crate::event::StepNo;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, StepNo};
 use crate::script::{Script, TaskScript};
-use crate::task::{Body, Host, HostBody, Payload};
+use crate::task::{Body, Host, HostBody, Payload, talk};
 use crate::transport::Transport;
 
 use super::execute::{Executor, Failed};
@@ -22,9 +22,20 @@ impl Executor<'_> {
         };
         let facts = self.facts().clone();
         let run = |script: Script, payload: Option<Payload>| self.host_script(link, &*transport, script, payload, step);
-        let host = Host { cx: self.cx(link, &facts), run: &run };
+        let console = |command: &str| self.host_console(link, &*transport, command);
+        let host = Host { cx: self.cx(link, &facts), run: &run, console: &console };
         self.began().insert((step, link.number));
         self.bracket(step, Some(link.number), || call_host(body, &host)).into_iter().collect()
+    }
+
+    /// Lends a command of an imperative task the user's terminal.
+    fn host_console(&self, link: &Link<'_>, transport: &dyn Transport, command: &str) -> Result<i32> {
+        self.run.events.emit(Event::Detail { server: Some(link.number), text: command.to_owned() });
+        talk(self.run.ask, transport, command).inspect_err(|error| {
+            if error.kind() == ErrorKind::Connection {
+                link.lost(error);
+            }
+        })
     }
 
     /// Runs one script of an imperative task; its failure is that task's.

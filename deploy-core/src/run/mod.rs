@@ -8,6 +8,7 @@ mod host;
 mod keep;
 mod link;
 mod locking;
+mod machine;
 mod prepare;
 mod preview;
 mod program;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use crate::task::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
-pub(crate) use prepare::{nonce, shell_of};
+pub(crate) use prepare::shell_of;
 pub use preview::preview;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use preview::step_program;

@@ -1,9 +1,9 @@
 //! Composing the program of one leg for one server.
 
 use crate::config::Stage;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::StepNo;
-use crate::script::{Program, Script, Shell, TaskScript, WorkDir, compile};
+use crate::script::{Program, Script, Shell, TaskScript, WorkDir, compile, nonce};
 use crate::task::{Dir, Payload, ServerCx, Task};
 
 /// A program with everything that belongs to it.
@@ -45,14 +45,8 @@ pub(crate) fn shell_of(stage: &Stage, nonce: String) -> Shell {
         command_prefix: settings.command_prefix.clone(),
         lifeline: true,
         groups_file: None,
+        data: false,
     }
-}
-
-pub(crate) fn nonce() -> Result<String> {
-    let mut bytes = [0u8; 12];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// How `task` runs `script` on the server of `cx`.
@@ -68,6 +62,7 @@ pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> Tas
         as_user: task.as_user.clone(),
         env: task.env.clone(),
         payload: cx.payload,
+        input: false,
         gated: false,
         hold: task.hold.as_ref().map(|hold| hold(cx)),
     }

@@ -9,23 +9,29 @@ use crate::error::Result;
 use crate::event::ServerNo;
 use crate::plan::{Leg, Plan, Step};
 use crate::script::compile;
-use crate::task::{Body, Facts, Options, ServerCx};
+use crate::task::{Body, Explain, Facts, Options, ServerCx};
 
 use super::prepare::{shell_of, task_script};
 
-/// The scripts of `plan`, in order. Facts that only a run can find out stand as `<name>`.
+/// The scripts of `plan`, in order, and what tasks on this machine say that they would do. Facts that only a run can find
+/// out stand as `<name>`.
 ///
 /// # Errors
 ///
 /// When a script can't be compiled.
-pub fn preview(plan: &Plan, stage: &Stage, options: &Options) -> Result<String> {
+pub fn preview(plan: &Plan, of: &Explain<'_>) -> Result<String> {
+    let Explain { stage, options, .. } = *of;
     let mut text = String::new();
     let legs = plan.legs.iter().map(|leg| ("", leg));
     for (when, leg) in legs.chain(plan.failure_legs.iter().map(|leg| ("if anything fails: ", leg))) {
         let steps: Vec<_> = leg.steps().iter().map(|step| &plan.steps[*step]).collect();
         let names = steps.iter().map(|step| step.task.id().to_string()).collect::<Vec<_>>().join(", ");
         match leg {
-            Leg::Local(_) => writeln!(text, "## {when}on this machine: {names}\n").unwrap_or(()),
+            Leg::Local(_) => {
+                writeln!(text, "## {when}on this machine: {names}\n").unwrap_or(());
+                let page = of.page(&steps[0].task, "  ");
+                text.extend([page.as_str(), if page.is_empty() { "" } else { "\n" }]);
+            }
             Leg::OnHost(_) => {
                 let servers: Vec<_> = steps[0].servers.iter().map(|server| stage.servers[*server].label()).collect();
                 writeln!(text, "## {when}{}: {names} (talks to the server; no script to show)\n", servers.join(", "))

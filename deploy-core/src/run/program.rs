@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::script::{Decoder, Program, Report};
 use crate::task::Payload;
-use crate::transport::{Exit, Output, Process, Stdin, Transport};
+use crate::transport::{Exit, Nobody, Output, Process, Stdin, Transport};
 
 use super::Stop;
 
@@ -43,6 +43,19 @@ pub(super) struct Running<'p> {
     pub(super) sessions: usize,
 }
 
+/// Data that goes through a program, besides what is said about it.
+pub(super) enum Data<'d> {
+    /// None.
+    None,
+    /// What the program writes to its standard output. An error ends the program.
+    Out(&'d mut Sink<'d>),
+    /// What the program reads from its standard input, to its end. Such a program has no payloads, gates and lifeline.
+    In(&'d mut (dyn Read + Send)),
+}
+
+/// Takes data.
+pub(super) type Sink<'d> = dyn FnMut(&[u8]) -> Result<(), Error> + 'd;
+
 impl Running<'_> {
     /// Runs the program to its end and hands each report to `on`. For a task that waits, `permit` returns when it is
     /// decided whether it may begin; meanwhile it calls what it is given, at least every few seconds.
@@ -54,6 +67,25 @@ impl Running<'_> {
     /// When the connection was lost, the program ended before it was done, or the run was told to stop. A task that fails
     /// is no error here: the program reports it.
     pub(super) fn run(self, permit: &Permit<'_>, on: &mut dyn FnMut(Report)) -> Result<Process, Error> {
+        self.run_with_data(permit, on, Data::None)
+    }
+
+    /// The same, with data that goes through the program.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Running::run); and what the sink of the data says.
+    pub(super) fn run_with_data(
+        self,
+        permit: &Permit<'_>,
+        on: &mut dyn FnMut(Report),
+        data: Data<'_>,
+    ) -> Result<Process, Error> {
+        let (sink, source) = match data {
+            Data::None => (None, None),
+            Data::Out(sink) => (Some(sink), None),
+            Data::In(source) => (None, Some(source)),
+        };
         std::thread::scope(|scope| {
             let mut process = self.transport.exec(&self.program.command());
             process.stdin.send(self.program.text.clone());
@@ -64,13 +96,16 @@ impl Running<'_> {
                 scope,
                 permit,
                 on,
-                beaten: self.program.beats_after.is_none().then(Instant::now),
+                sink,
+                beaten: (self.program.beats_after.is_none() && source.is_none()).then(Instant::now),
                 told_to_stop: None,
                 finished: false,
                 heard: false,
             };
-            if !self.program.gated {
-                talk.feed();
+            match source {
+                Some(source) => talk.pour(source),
+                None if !self.program.gated => talk.feed(),
+                None => {}
             }
             talk.hold(&mut process)?;
             process.stdin = talk.input.settle().unwrap_or_else(|| Box::new(Nobody));
@@ -80,11 +115,13 @@ impl Running<'_> {
 }
 
 /// The talk with a running program.
-struct Talk<'t, 's, 'e> {
+struct Talk<'t, 'k, 's, 'e> {
     running: &'s Running<'s>,
     scope: &'s Scope<'s, 'e>,
     permit: &'t Permit<'t>,
     on: &'t mut dyn FnMut(Report),
+    /// Where the standard output goes, where it is data.
+    sink: Option<&'t mut Sink<'k>>,
     input: Input<'s>,
     /// When the program was last told that we are here; `None` while it isn't listening.
     beaten: Option<Instant>,
@@ -95,17 +132,26 @@ struct Talk<'t, 's, 'e> {
     heard: bool,
 }
 
-impl Talk<'_, '_, '_> {
+impl<'e> Talk<'_, '_, '_, 'e> {
     fn hold(&mut self, process: &mut Process) -> Result<(), Error> {
-        let mut decoder = Decoder::new(self.running.nonce);
-        while !self.finished {
+        let is_data = self.sink.is_some();
+        let mut decoder = match is_data {
+            true => Decoder::of_standard_error(self.running.nonce),
+            false => Decoder::new(self.running.nonce),
+        };
+        // What was said about data may overtake the data itself: all of it is here when the program has exited.
+        while is_data || !self.finished {
             let output = process.next(Instant::now() + GLANCE);
             let mut report = |report| self.report(report);
             match output {
+                Some(Output::Stdout(bytes)) if is_data => self.take(&bytes),
                 Some(Output::Stdout(bytes)) => decoder.feed(Stream::Stdout, &bytes, &mut report),
                 Some(Output::Stderr(bytes)) => decoder.feed(Stream::Stderr, &bytes, &mut report),
                 Some(Output::Exit(exit)) => {
                     decoder.finish(&mut report);
+                    if is_data && self.finished && self.told_to_stop.is_none() {
+                        break;
+                    }
                     return Err(self.why(ended_early(&exit)));
                 }
                 Some(Output::Lost(error)) => {
@@ -119,6 +165,15 @@ impl Talk<'_, '_, '_> {
             self.look_for_room()?;
         }
         Ok(())
+    }
+
+    /// Hands data over; where nobody wants it any more, the program is to end.
+    fn take(&mut self, bytes: &[u8]) {
+        if self.told_to_stop.is_none()
+            && let Some(Err(error)) = self.sink.as_mut().map(|sink| sink(bytes))
+        {
+            self.end_because(error);
+        }
     }
 
     fn report(&mut self, report: Report) {
@@ -165,6 +220,12 @@ impl Talk<'_, '_, '_> {
         }
     }
 
+    /// Begins to send all that `source` yields.
+    fn pour(&mut self, source: &'e mut (dyn Read + Send)) {
+        let (stdin, stop) = (self.input.stdin.take(), self.running.stop);
+        self.input.feeder = stdin.map(|stdin| self.scope.spawn(move || pour(stdin, source, stop)));
+    }
+
     fn beat(&mut self) {
         if let Some(beaten) = self.beaten.as_mut().filter(|beaten| beaten.elapsed() >= BEAT) {
             *beaten = Instant::now();
@@ -175,19 +236,23 @@ impl Talk<'_, '_, '_> {
     /// Closes the program's input when the run is told to stop, and gives it time to end.
     fn look_for_stop(&mut self) -> Result<(), Error> {
         match &self.told_to_stop {
-            Some((error, until)) if Instant::now() > *until => {
-                Err(Error::new(error.kind(), error.message())
-                    .hint("the server didn't confirm that the script has ended"))
+            Some((_, until)) if Instant::now() > *until => {
+                let (error, _) = self.told_to_stop.take().expect("looked at");
+                Err(error.hint("the server didn't confirm that the script has ended"))
             }
             Some(_) => Ok(()),
             None => {
                 if let Some(error) = self.running.stop.requested() {
-                    self.told_to_stop = Some((error, Instant::now() + GRACE));
-                    drop(self.input.settle());
+                    self.end_because(error);
                 }
                 Ok(())
             }
         }
+    }
+
+    fn end_because(&mut self, error: Error) {
+        self.told_to_stop = Some((error, Instant::now() + GRACE));
+        drop(self.input.settle());
     }
 
     /// Fails where the server doesn't let the program run beside the keeper of the lock.
@@ -231,17 +296,6 @@ impl Input<'_> {
     }
 }
 
-/// The place of a standard input that was taken out of its process.
-struct Nobody;
-
-impl Stdin for Nobody {
-    fn send(&mut self, _: Vec<u8>) -> bool {
-        false
-    }
-
-    fn close(&mut self) {}
-}
-
 /// Sends exactly as many bytes as the program was told to expect; where they can't be read, end-of-file makes it fail.
 fn feed(stdin: &mut dyn Stdin, payload: &Payload, stop: &Stop) {
     let Ok(file) = File::open(&payload.file) else { return stdin.close() };
@@ -261,6 +315,26 @@ fn feed(stdin: &mut dyn Stdin, payload: &Payload, stop: &Stop) {
         }
     }
     stdin.close();
+}
+
+/// Sends all that `source` yields. Where it fails, the program finds its input too short.
+fn pour(mut stdin: BoxedStdin, source: &mut dyn Read, stop: &Stop) -> BoxedStdin {
+    while stop.requested().is_none() {
+        let mut piece = vec![0; PIECE];
+        match source.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => {
+                piece.truncate(n);
+                if !stdin.send(piece) {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    stdin.close();
+    stdin
 }
 
 /// The server's shell ended before the program said that it was done.

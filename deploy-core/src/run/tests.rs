@@ -63,7 +63,7 @@ impl Bench {
             ask: &Nobody,
             stop: stop.clone(),
             lock_wait: Duration::ZERO,
-            facts: flow::lock::facts(&self.stage, &plan, &super::nonce().unwrap()),
+            facts: flow::lock::facts(&self.stage, &plan, &crate::script::nonce().unwrap()),
         }
         .execute()
     }

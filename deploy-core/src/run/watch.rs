@@ -30,11 +30,11 @@ pub(super) struct Watch<'w> {
 }
 
 /// The task that is running.
-struct Current {
+pub(super) struct Current {
     task: usize,
     start: Instant,
     tail: VecDeque<String>,
-    skipped: Option<String>,
+    pub(super) skipped: Option<String>,
     failure: Failure,
     failed_at: Option<(usize, i32)>,
     pipe_member: Option<usize>,
@@ -73,20 +73,11 @@ impl<'w> Watch<'w> {
                 self.emit(Event::Note { step, server: Some(self.server), text });
             }
             Report::Waiting(_) | Report::Finished => {}
-            about_the_end => self.note_end(about_the_end),
-        }
-    }
-
-    fn note_end(&mut self, report: Report) {
-        let Some(current) = &mut self.current else { return };
-        match report {
-            Report::Skip(reason) => current.skipped = Some(reason),
-            Report::Message(message) if current.failure.reason.is_empty() => current.failure.reason = message,
-            Report::Message(message) => current.failure.reason.extend(["; ", &message]),
-            Report::Hint(hint) => current.failure.hints.push(hint),
-            Report::FailedAt(step, status) => current.failed_at = current.failed_at.or(Some((step, status))),
-            Report::PipeMember(member) => current.pipe_member = Some(member),
-            _ => {}
+            about_the_end => {
+                if let Some(current) = &mut self.current {
+                    current.note(about_the_end);
+                }
+            }
         }
     }
 
@@ -96,15 +87,7 @@ impl<'w> Watch<'w> {
         if !self.quiet {
             self.emit(Event::StepStarted { step, server: Some(self.server) });
         }
-        self.current = Some(Current {
-            task,
-            start: Instant::now(),
-            tail: VecDeque::new(),
-            skipped: None,
-            failure: Failure::default(),
-            failed_at: None,
-            pipe_member: None,
-        });
+        self.current = Some(Current::new(task));
     }
 
     fn line(&mut self, task: Option<usize>, stream: Stream, line: Vec<u8>) {
@@ -113,11 +96,7 @@ impl<'w> Watch<'w> {
             return self.emit(Event::Detail { server: Some(self.server), text });
         };
         if let Some(current) = &mut self.current {
-            let shown = &line[..line.len().min(2000)];
-            current.tail.push_back(String::from_utf8_lossy(shown).into_owned());
-            if current.tail.len() > TAIL {
-                current.tail.pop_front();
-            }
+            current.line(&line);
         }
         self.emit(Event::Output { step: self.step(task), server: Some(self.server), stream, line });
     }
@@ -196,8 +175,42 @@ fn first_line(command: &str) -> String {
 }
 
 impl Current {
+    pub(super) fn new(task: usize) -> Current {
+        Current {
+            task,
+            start: Instant::now(),
+            tail: VecDeque::new(),
+            skipped: None,
+            failure: Failure::default(),
+            failed_at: None,
+            pipe_member: None,
+        }
+    }
+
+    /// Keeps a line of output, for the case that the task fails.
+    pub(super) fn line(&mut self, line: &[u8]) {
+        let shown = &line[..line.len().min(2000)];
+        self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
+        if self.tail.len() > TAIL {
+            self.tail.pop_front();
+        }
+    }
+
+    /// Keeps what the task says about its end.
+    pub(super) fn note(&mut self, report: Report) {
+        match report {
+            Report::Skip(reason) => self.skipped = Some(reason),
+            Report::Message(message) if self.failure.reason.is_empty() => self.failure.reason = message,
+            Report::Message(message) => self.failure.reason.extend(["; ", &message]),
+            Report::Hint(hint) => self.failure.hints.push(hint),
+            Report::FailedAt(step, status) => self.failed_at = self.failed_at.or(Some((step, status))),
+            Report::PipeMember(member) => self.pipe_member = Some(member),
+            _ => {}
+        }
+    }
+
     /// Why the task failed. A task that gave its own reason needs no command to explain it.
-    fn into_failure(self, status: i32, steps: &[String]) -> Failure {
+    pub(super) fn into_failure(self, status: i32, steps: &[String]) -> Failure {
         let (at, status) = self.failed_at.unwrap_or((0, status));
         let command = steps.get(at.wrapping_sub(1)).cloned();
         let tail: Vec<_> = self.tail.into_iter().collect();

@@ -19,6 +19,9 @@ pub struct TaskScript {
     pub env: BTreeMap<String, String>,
     /// How many bytes its command `deploy_payload` gets from the controller.
     pub payload: Option<u64>,
+    /// Whether its command `deploy_input` gets all that the controller sends, to the end. No other task gets anything, and
+    /// the program has no lifeline.
+    pub input: bool,
     /// Whether it waits for the controller's word before it begins.
     pub gated: bool,
     /// What the program goes on to hold, once this task has succeeded.
@@ -52,6 +55,9 @@ pub struct Shell {
     pub lifeline: bool,
     /// The file on the server to which the program adds the number of its process group.
     pub groups_file: Option<String>,
+    /// Whether what the tasks write to their standard output is data: all markers then go to standard error, and the
+    /// decoder is [`Decoder::of_standard_error`](super::Decoder::of_standard_error).
+    pub data: bool,
 }
 
 /// A program for one server.
@@ -144,7 +150,10 @@ impl Compiler<'_> {
     fn header(&mut self, tasks: &[TaskScript]) {
         let body = std::mem::take(&mut self.text);
         self.line("# shellcheck shell=sh disable=SC2016,SC2034,SC2086,SC2317,SC2329");
-        self.line("exec 3<&0 8>&2 9>&1 </dev/null");
+        self.line(match self.shell.data {
+            true => "exec 3<&0 8>/dev/null 9>&2 </dev/null",
+            false => "exec 3<&0 8>&2 9>&1 </dev/null",
+        });
         self.line(self.environment());
         if let Some(file) = &self.shell.groups_file {
             self.line([b"deploy_groups=".as_slice(), &quote(file.as_bytes())].concat());
@@ -198,7 +207,7 @@ impl Compiler<'_> {
 
     /// A function of the program's own shell.
     fn function(&mut self, name: &str, script: &Script) {
-        self.line(format!("{name}() {{"));
+        self.line(format!("{name}() {{\n:"));
         for step in script.steps() {
             if let Step::Shell { text, .. } = step {
                 self.line(text);
@@ -223,7 +232,7 @@ impl Compiler<'_> {
             None => self.line(body),
             Some(user) => self.line(self.as_user(user, &task.script.libraries, &body)),
         }
-        let close = if task.payload.is_some() { ")" } else { ") 3<&-" };
+        let close = if task.payload.is_some() || task.input { ")" } else { ") 3<&-" };
         self.line(close);
         self.line(format!("deploy_end {number} \"$?\" || return 0"));
         if task.hold.is_some() {

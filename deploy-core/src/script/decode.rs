@@ -52,6 +52,8 @@ pub struct Decoder {
     /// What a marker begins with: a record separator, the nonce, a blank.
     introducer: Vec<u8>,
     streams: [StreamState; 2],
+    /// Whether only one of the streams has markers.
+    lone: bool,
 }
 
 #[derive(Default)]
@@ -77,7 +79,12 @@ impl Decoder {
     /// A decoder of the output of a program that was compiled with `nonce`.
     pub fn new(nonce: &str) -> Decoder {
         let introducer = format!("\u{1e}{nonce} ").into_bytes();
-        Decoder { introducer, streams: Default::default() }
+        Decoder { introducer, streams: Default::default(), lone: false }
+    }
+
+    /// A decoder for a program whose standard output is data: all markers are on standard error. Feed it that alone.
+    pub fn of_standard_error(nonce: &str) -> Decoder {
+        Decoder { lone: true, ..Decoder::new(nonce) }
     }
 
     /// Takes the next bytes of `stream`, and hands out what they complete.
@@ -116,6 +123,13 @@ impl Decoder {
                 }
             }
             let [out, err] = &mut self.streams;
+            if let Some(Item::Meeting(end)) = err.items.front()
+                && self.lone
+            {
+                sink(end.clone());
+                err.items.pop_front();
+                continue;
+            }
             match (out.items.front(), err.items.front()) {
                 (Some(Item::Meeting(one)), Some(Item::Meeting(other))) if one == other => {
                     sink(one.clone());
@@ -186,7 +200,7 @@ impl Decoder {
             "b" => {
                 let task = number() as usize;
                 self.state(stream).task = Some(task);
-                if stream == Stream::Stdout {
+                if stream == Stream::Stdout || self.lone {
                     self.push(stream, Report::Began(task));
                 }
             }

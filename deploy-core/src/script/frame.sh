@@ -20,6 +20,8 @@ deploy_gate() {
     esac
   done
 }
+# All that the controller sends, to the end.
+deploy_input() { cat <&3; }
 # As many blocks of 64 KiB, and a rest: dd takes exactly these bytes.
 deploy_blocks() {
   [ "$1" -eq 0 ] || dd bs=65536 count="$1" iflag=fullblock 2>/dev/null <&3

@@ -16,6 +16,8 @@ pub(crate) mod testing;
 
 use std::fmt;
 
+use crate::error::{Error, Result};
+
 pub use compile::{Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
 pub use quote::{quote, quote_expanding};
@@ -24,13 +26,19 @@ pub use quote::{quote, quote_expanding};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arg {
     bytes: Vec<u8>,
-    secret: bool,
+    /// What is shown in its place.
+    shown: Option<String>,
 }
 
 impl Arg {
     /// A value that is shown as `[secret]` wherever the command is shown.
     pub fn secret(value: impl Into<Arg>) -> Arg {
-        Arg { secret: true, ..value.into() }
+        Arg { shown: Some("[secret]".to_owned()), ..value.into() }
+    }
+
+    /// A long value that is shown by its name, as `[name]`, wherever the command is shown.
+    pub fn brief(value: impl Into<Arg>, name: &str) -> Arg {
+        Arg { shown: Some(format!("[{name}]")), ..value.into() }
     }
 
     /// The value itself.
@@ -41,13 +49,13 @@ impl Arg {
 
 impl From<&str> for Arg {
     fn from(text: &str) -> Arg {
-        Arg { bytes: text.as_bytes().to_vec(), secret: false }
+        Arg { bytes: text.as_bytes().to_vec(), shown: None }
     }
 }
 
 impl From<String> for Arg {
     fn from(text: String) -> Arg {
-        Arg { bytes: text.into_bytes(), secret: false }
+        Arg { bytes: text.into_bytes(), shown: None }
     }
 }
 
@@ -65,7 +73,7 @@ impl From<&Arg> for Arg {
 
 impl From<Vec<u8>> for Arg {
     fn from(bytes: Vec<u8>) -> Arg {
-        Arg { bytes, secret: false }
+        Arg { bytes, shown: None }
     }
 }
 
@@ -78,9 +86,9 @@ impl From<usize> for Arg {
 /// The value as it could be typed.
 impl fmt::Display for Arg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.secret {
-            true => f.write_str("[secret]"),
-            false => f.write_str(&String::from_utf8_lossy(&quote(&self.bytes))),
+        match &self.shown {
+            Some(shown) => f.write_str(shown),
+            None => f.write_str(&String::from_utf8_lossy(&quote(&self.bytes))),
         }
     }
 }
@@ -285,6 +293,15 @@ impl Script {
         self
     }
 
+    /// The shell text of the script, values and all, without what a program makes of it: for a file that a shell runs.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let texts = self.steps.iter().filter_map(|step| match step {
+            Step::Shell { text, .. } => Some([text.as_slice(), b"\n"].concat()),
+            _ => None,
+        });
+        texts.flatten().collect()
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -314,6 +331,18 @@ macro_rules! sh {
         const _: () = $crate::script::assert_placeholders(TEXT, <[&str]>::len(&[$(stringify!($arg)),*]));
         $crate::script::Script::shell(TEXT, &[$($crate::script::Arg::from($arg)),*])
     }};
+}
+
+/// A random word, that no output imitates and no name has yet.
+///
+/// # Errors
+///
+/// When the system has no random numbers.
+pub(crate) fn nonce() -> Result<String> {
+    let mut bytes = [0u8; 12];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::task("the system has no random numbers").because(anyhow::anyhow!(error)))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Fails at compile time unless `text` has `count` times `{}`, none of them inside quotes.

@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::Payload;
+use super::{Payload, Reach, Task};
 use crate::config::{Config, Server, Stage};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
 use crate::layout::Layout;
 use crate::script::{Arg, Script};
+use crate::transport::{Exit, Transport};
 use crate::ui::Ask;
 
 /// What tasks found out: about the whole run, and about each server.
@@ -91,11 +93,33 @@ impl ServerCx<'_> {
     }
 }
 
+/// What a task on the controller may look at to say what it would do.
+#[derive(Clone, Copy)]
+pub struct Explain<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The stage.
+    pub stage: &'a Stage,
+    /// The values of the options that tasks added to the command line.
+    pub options: &'a Options,
+    /// Whether the scripts themselves are asked for, as by `--dry-run`.
+    pub dry_run: bool,
+}
+
+impl Explain<'_> {
+    /// What `task` says of itself, each line behind `indent`; nothing for a task that says nothing.
+    pub(crate) fn page(&self, task: &Task, indent: &str) -> String {
+        let text = task.explained.as_ref().map(|body| body(self)).unwrap_or_default();
+        text.trim_end().lines().map(|line| format!("{indent}{line}").trim_end().to_owned() + "\n").collect()
+    }
+}
+
 /// What the body of a task that talks to a server sees.
 pub struct Host<'a> {
     /// Settings, the server, and facts.
     pub cx: ServerCx<'a>,
     pub(crate) run: &'a dyn Fn(Script, Option<Payload>) -> Result<BTreeMap<String, String>, Error>,
+    pub(crate) console: &'a dyn Fn(&str) -> Result<i32, Error>,
 }
 
 impl Host<'_> {
@@ -106,6 +130,20 @@ impl Host<'_> {
     /// When a step of it fails, or the connection is lost.
     pub fn run(&self, script: Script) -> Result<BTreeMap<String, String>, Error> {
         (self.run)(script, None)
+    }
+
+    /// Runs `command` for the user, who talks with it on the terminal until it ends; returns its exit status. The login
+    /// shell interprets it, in the home folder and without what scripts get from the configuration. Of several servers
+    /// one after the other gets the terminal.
+    ///
+    /// Without a terminal on standard input and output, the command has none either, and what is piped in reaches it.
+    ///
+    /// # Errors
+    ///
+    /// When the command can't be started or a signal ends it, when the connection is lost, or the user leaves by `~.` at
+    /// the start of a line.
+    pub fn console(&self, command: &str) -> Result<i32, Error> {
+        (self.console)(command)
     }
 
     /// Puts the file `local` to `remote`, with the permissions `mode` (such as `"0640"`): written beside it first, then
@@ -147,6 +185,11 @@ pub struct Local<'a> {
     pub(crate) events: &'a Events,
     pub(crate) printed: &'a Mutex<String>,
     pub(crate) step: StepNo,
+    pub(crate) reach: &'a dyn Reach,
+    /// How long to wait for another run to free what this one needs.
+    pub(crate) lock_wait: Duration,
+    /// Why the run is to stop, if it is.
+    pub(crate) stop: &'a (dyn Fn() -> Option<Error> + Sync),
 }
 
 impl Local<'_> {
@@ -183,12 +226,35 @@ impl Local<'_> {
         }
     }
 
+    /// Runs `command` over `transport` for the user, who talks with it on the terminal, as [`Host::console`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn console(&self, transport: &dyn Transport, command: &str) -> Result<i32, Error> {
+        self.events.emit(Event::Detail { server: None, text: command.to_owned() });
+        talk(self.ask, transport, command)
+    }
+
     /// Tells the user something.
     pub fn note(&self, text: impl Into<String>) {
         self.events.emit(Event::Note { step: Some(self.step), server: None, text: text.into() });
     }
 
-    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one.
+    /// Tells how far a transfer is: `done` bytes of `total`, if that is known. Call it as often as something came. A task
+    /// may have several transfers, one after the other: another `what` (`"dump"`, `"load"`) begins the next. One is over
+    /// when `done` is `total`, so an estimated total should in the end become the true one.
+    pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        self.events.emit(Event::Progress { step: self.step, server: None, what: what.to_owned(), done, total });
+    }
+
+    /// What tells of progress from another thread.
+    pub(crate) fn teller(&self) -> Teller {
+        Teller { events: self.events.clone(), step: self.step }
+    }
+
+    /// Prints `text` to standard output when the run is over: the answer of a task that was asked for one. With
+    /// `--format json` it is an event.
     pub fn print(&self, text: &str) {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
@@ -226,5 +292,32 @@ impl Local<'_> {
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells of a task's progress from another thread.
+pub(crate) struct Teller {
+    events: Events,
+    step: StepNo,
+}
+
+impl Teller {
+    /// As [`Local::progress`].
+    pub(crate) fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        self.events.emit(Event::Progress { step: self.step, server: None, what: what.to_owned(), done, total });
+    }
+}
+
+/// Lends `command` the user's terminal, and returns its exit status.
+pub(crate) fn talk(ask: &dyn Ask, transport: &dyn Transport, command: &str) -> Result<i32, Error> {
+    let console = ask.console();
+    // It may have been a long wait for the terminal.
+    if console.is_wanted_back() {
+        return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+    }
+    match transport.interact(command, &console)? {
+        Exit::Status(status) => Ok(status),
+        Exit::Signal(signal) => Err(Error::task(format!("the program was killed by signal {signal}"))),
+        Exit::Unknown => Err(Error::task("the program ended, and the server does not say how")),
     }
 }

@@ -1,6 +1,8 @@
 //! Tasks, as data: what they are called, which servers they run on, and what they do there.
 
+mod command_line;
 mod cx;
+mod machine;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use cx::{Facts, Host, Local, Options, ServerCx};
+pub use command_line::{Opt, StageArg};
+pub(crate) use cx::talk;
+pub use cx::{Explain, Facts, Host, Local, Options, ServerCx};
+pub(crate) use machine::{Found, Held, Job, Machine, Reach};
 
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};
@@ -179,6 +184,9 @@ pub type FeedBody = Arc<dyn Fn(&ServerCx<'_>) -> anyhow::Result<Option<Payload>>
 /// What the program of a script task goes on to hold.
 pub type HoldBody = Arc<dyn Fn(&ServerCx<'_>) -> Hold + Send + Sync>;
 
+/// Says what a task on the controller would do.
+pub type ExplainBody = Arc<dyn Fn(&Explain<'_>) -> String + Send + Sync>;
+
 /// What a task does.
 #[derive(Clone)]
 pub enum Body {
@@ -224,40 +232,6 @@ pub enum Dir {
     Path(String),
 }
 
-/// An option that a task adds to the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opt {
-    /// The name, as in `--name`.
-    pub name: &'static str,
-    /// What stands for the value in the help, or `None` for a switch.
-    pub value: Option<&'static str>,
-    /// One line of help.
-    pub about: &'static str,
-}
-
-impl Opt {
-    /// Those of [`TAKEN`](Opt::TAKEN) that have no value.
-    pub(crate) const SWITCHES: [&str; 6] = ["dry-run", "help", "plan", "quiet", "verbose", "yes"];
-
-    /// The names that every command has, or every one that runs a task.
-    pub(crate) const TAKEN: [&str; 14] = [
-        "branch",
-        "config",
-        "dry-run",
-        "format",
-        "help",
-        "hosts",
-        "lock-wait",
-        "plan",
-        "quiet",
-        "revision",
-        "roles",
-        "set",
-        "verbose",
-        "yes",
-    ];
-}
-
 /// A stretch of a flow that ends in a barrier over all servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -298,10 +272,13 @@ pub struct Task {
     pub(crate) as_user: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) options: Vec<Opt>,
+    pub(crate) stage_arg: StageArg,
     pub(crate) hold: Option<HoldBody>,
+    pub(crate) explained: Option<ExplainBody>,
     pub(crate) harmless: bool,
     pub(crate) unlocked: bool,
     pub(crate) answers: bool,
+    pub(crate) prints_result: bool,
     pub(crate) detail: bool,
 }
 
@@ -325,10 +302,13 @@ impl Task {
             as_user: None,
             env: BTreeMap::new(),
             options: Vec::new(),
+            stage_arg: StageArg::Word,
             hold: None,
+            explained: None,
             harmless: false,
             unlocked: false,
             answers: false,
+            prints_result: false,
             detail: false,
         }
     }
@@ -444,6 +424,24 @@ impl Task {
         self
     }
 
+    /// Has the stage named by `--stage` on the command line; where nothing is said, `default` is meant. The option `stage`
+    /// has a value only where something was said.
+    pub fn stage_option(self, default: &'static str) -> Task {
+        Task { stage_arg: StageArg::Option(default), ..self }
+    }
+
+    /// Has the stage named by `--stage`, for a task that is about all stages where nothing is said. It runs in the first
+    /// stage then, and the option `stage` has no value.
+    pub fn any_stage(self) -> Task {
+        Task { stage_arg: StageArg::Any, ..self }
+    }
+
+    /// What `--plan` and `--dry-run` show of a task on the controller: in a few lines what it would do where, and in a dry
+    /// run also its scripts. Secrets don't belong there. Like all of a plan it contacts no server.
+    pub fn explained(self, body: impl Fn(&Explain<'_>) -> String + Send + Sync + 'static) -> Task {
+        Task { explained: Some(Arc::new(body)), ..self }
+    }
+
     /// What the program goes on to hold on the server until the run is over.
     pub(crate) fn hold(self, body: impl Fn(&ServerCx<'_>) -> Hold + Send + Sync + 'static) -> Task {
         Task { hold: Some(Arc::new(body)), ..self }
@@ -463,6 +461,12 @@ impl Task {
     /// Says that the task is there to print an answer: how it is found out isn't shown.
     pub fn answers(self) -> Task {
         Task { answers: true, ..self }
+    }
+
+    /// Says that a run of this task by its name has a result for programs: standard output has what [`Local::print`]
+    /// printed and nothing else, and the run is shown on standard error. With `--format json` the result is an event.
+    pub fn prints_result(self) -> Task {
+        Task { prints_result: true, ..self }
     }
 
     /// Shows the task only where `--all` is asked for: a part of others that few will call by name.
@@ -509,6 +513,9 @@ impl Task {
         }
         if !matches!(self.body, Body::Script(_)) && (self.rolling.is_some() || self.limit.is_some()) {
             problems.push(format!("the task `{id}` is rolling or limited, which only tasks with a script can be"));
+        }
+        if !matches!(self.body, Body::Local(_)) && self.explained.is_some() {
+            problems.push(format!("the task `{id}` is explained, which only tasks on the controller can be"));
         }
         for (number, Opt { name, .. }) in self.options.iter().enumerate() {
             if Opt::TAKEN.contains(name) {

@@ -11,7 +11,8 @@ use super::site::{Loaded, Site};
 use crate::event::Events;
 use crate::flow;
 use crate::plan::Filter;
-use crate::run::{Run, Stop, nonce};
+use crate::run::{Run, Stop};
+use crate::script::nonce;
 use crate::task::Options;
 use crate::ui::Ask;
 

@@ -174,7 +174,7 @@ impl Site {
             ..LoadRequest::default()
         };
         let loaded = Config::load(&request).and_then(|config| {
-            let (stage, mut tasks) = self.xtask.stage(&config, STAGE)?;
+            let (stage, mut tasks) = self.xtask.stage(config.stage(STAGE)?)?;
             flow::git::pretend(&mut tasks, &self.files());
             Ok(Loaded { config, stage, tasks })
         });

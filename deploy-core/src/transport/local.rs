@@ -8,10 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::converse::{converse, interrupted};
 use super::{Connect, Exit, Output, Process, Stdin, Traffic, Transport};
 use crate::config::{Server, Stage};
 use crate::error::Error;
+use crate::ui::Console;
 
 /// How many bytes are read from a stream at a time.
 const PIECE: usize = 64 * 1024;
@@ -19,6 +24,11 @@ const PIECE: usize = 64 * 1024;
 const OUTPUT_PIECES: usize = 32;
 /// How many pieces of input wait for the process before the caller has to wait.
 const INPUT_PIECES: usize = 8;
+
+/// How often it is looked whether a command that has the terminal has ended.
+const BLINK: Duration = Duration::from_millis(20);
+/// How long such a command may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Git tells its hooks by these variables which repository they run in. A deployment that a hook starts means others.
 const GIT_VARIABLES: [&str; 7] = [
@@ -94,6 +104,26 @@ impl Transport for Machine {
         }
     }
 
+    /// Here the command has the user's own streams. Ctrl-C reaches it as it reaches us, who leave it to the command.
+    fn interact(&self, command: &str, console: &Console<'_>) -> Result<Exit, Error> {
+        if !console.is_ours() {
+            return converse(self.exec(command), console, &|_| ());
+        }
+        self.counters.execs.fetch_add(1, Relaxed);
+        let failed = |error| Error::task(format!("failed to run `sh` in `{}`", self.dir.display())).because(error);
+        let mut child = self.sh(command).spawn().map_err(|error| failed(anyhow::Error::from(error)))?;
+        let ended = loop {
+            match child.try_wait() {
+                Ok(None) if console.is_wanted_back() => break Err(interrupted()),
+                Ok(None) => thread::sleep(BLINK),
+                Ok(Some(status)) => return Ok(exit(status)),
+                Err(error) => break Err(failed(error.into())),
+            }
+        };
+        end(child);
+        ended
+    }
+
     fn traffic(&self) -> Traffic {
         Traffic {
             execs: self.counters.execs.load(Relaxed),
@@ -106,17 +136,29 @@ impl Transport for Machine {
 
 impl Machine {
     fn start(&self, command: &str) -> io::Result<Child> {
+        self.sh(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()
+    }
+
+    fn sh(&self, command: &str) -> Command {
         let mut sh = Command::new("sh");
         for variable in GIT_VARIABLES {
             sh.env_remove(variable);
         }
-        sh.args(["-c", command])
-            .current_dir(&self.dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
+        sh.args(["-c", command]).current_dir(&self.dir);
+        sh
+    }
+}
+
+/// Ends a command that has the terminal, as a terminal that is closed does; by force if it won't.
+fn end(mut child: Child) {
+    let _ = kill_process(Pid::from_child(&child), Signal::HUP);
+    let deadline = Instant::now() + GRACE;
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        thread::sleep(BLINK);
     }
 }
 

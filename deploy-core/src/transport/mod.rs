@@ -4,6 +4,7 @@
 //! else (scripts, payloads, file transfer, cancellation) is made of these. The `ssh` folder is the only place that
 //! names ssh2, `local` is the same thing on this machine.
 
+mod converse;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
 pub mod local;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
-use crate::config::{Server, Stage};
+use crate::config::{Server, Stage, TransportKind};
 use crate::error::Error;
 pub use crate::event::Traffic;
+use crate::ui::Console;
 
 /// Logs in to servers.
 pub trait Connect: Send + Sync {
@@ -28,12 +30,41 @@ pub trait Connect: Send + Sync {
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error>;
 }
 
+/// Reaches servers of every stage, each as its stage says.
+pub struct Anywhere {
+    /// Those over SSH.
+    pub ssh: ssh::Ssh,
+    /// This machine.
+    pub local: local::Local,
+}
+
+impl Connect for Anywhere {
+    fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error> {
+        match stage.transport {
+            TransportKind::Ssh => self.ssh.connect(stage, server),
+            TransportKind::Local => self.local.connect(stage, server),
+        }
+    }
+}
+
 /// A logged-in server. It may be used from several threads at once; dropping the last handle logs out.
 pub trait Transport: Send + Sync {
     /// Starts `command`, which the login shell of the user interprets.
     ///
     /// Returns at once; a command that can't be started says so through [`Output::Lost`].
     fn exec(&self, command: &str) -> Process;
+
+    /// Runs `command` for the user, who talks with it at `console`: on a terminal of its own, of the same kind and size,
+    /// where the user sits at one. Where it is several commands, the last one should be an `exec`, so that it is the one
+    /// that hears of the end.
+    ///
+    /// # Errors
+    ///
+    /// When the command can't be started, the connection is lost, or the user or a signal ends the talk before the command
+    /// has ended.
+    fn interact(&self, command: &str, console: &Console<'_>) -> Result<Exit, Error> {
+        converse::converse(self.exec(command), console, &|_| ())
+    }
 
     /// What went over the wire so far.
     fn traffic(&self) -> Traffic;
@@ -66,6 +97,17 @@ pub trait Stdin: Send {
 
     /// Sends what was handed over, then end-of-file.
     fn close(&mut self);
+}
+
+/// Takes the place of a standard input that was taken out of its process.
+pub(crate) struct Nobody;
+
+impl Stdin for Nobody {
+    fn send(&mut self, _: Vec<u8>) -> bool {
+        false
+    }
+
+    fn close(&mut self) {}
 }
 
 /// What comes out of a [`Process`]. After [`Output::Exit`] or [`Output::Lost`] nothing follows.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::Renderer;
+use super::progress::{Place, Transfer, Transfers};
 use super::screen::{Screen, Target};
 use super::settings::Verbosity;
 use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream, Traffic};
@@ -14,16 +15,21 @@ use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream, T
 /// The number of the format. It grows when a program that reads the old form could stumble over the new one.
 const FORMAT: u32 = 1;
 
-/// Writes every event as a line of JSON to standard output, at once and in the order in which they happened.
+/// How often a transfer has a line at most, besides its last.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// Writes every event as a line of JSON to standard output, at once and in the order in which they happened. Only of
+/// transfers there are too many: they have a line now and then, and one when they are over.
 pub(super) struct Json {
     screen: Arc<Screen>,
     verbosity: Verbosity,
     outline: Outline,
+    transfers: Transfers,
 }
 
 impl Json {
     pub(super) fn new(screen: Arc<Screen>, verbosity: Verbosity) -> Json {
-        Json { screen, verbosity, outline: Outline::default() }
+        Json { screen, verbosity, outline: Outline::default(), transfers: Transfers::default() }
     }
 
     fn is_wanted(&self, event: &Event) -> bool {
@@ -40,16 +46,30 @@ impl Renderer for Json {
         if let Event::Started(outline) = event {
             self.outline = outline.clone();
         }
-        if !self.is_wanted(event) {
-            return;
-        }
-        let line = Record { at: Seconds(at), what: What::of(event, &self.outline) };
-        match serde_json::to_string(&line) {
-            Ok(line) => self.screen.write(Target::Out, &format!("{line}\n")),
-            Err(error) => {
-                self.screen.write(Target::Err, &format!("error: failed to write an event as JSON: {error}\n"))
+        for (place, transfer) in self.transfers.follow(at, event) {
+            if transfer.is_news() && self.verbosity > Verbosity::Quiet {
+                write(&self.screen, at, progress(at, place, &transfer, &self.outline));
             }
         }
+        self.tick(at);
+        if let Some(what) = What::of(event, &self.outline).filter(|_| self.is_wanted(event)) {
+            write(&self.screen, at, what);
+        }
+    }
+
+    fn tick(&mut self, at: Duration) {
+        if self.verbosity > Verbosity::Quiet {
+            self.transfers.tell(at, TOLD_EVERY, |place, transfer| {
+                write(&self.screen, at, progress(at, place, transfer, &self.outline));
+            });
+        }
+    }
+}
+
+fn write(screen: &Screen, at: Duration, what: What<'_>) {
+    match serde_json::to_string(&Record { at: Seconds(at), what }) {
+        Ok(line) => screen.write(Target::Out, &format!("{line}\n")),
+        Err(error) => screen.write(Target::Err, &format!("error: failed to write an event as JSON: {error}\n")),
     }
 }
 
@@ -92,6 +112,15 @@ enum What<'a> {
         line: String,
         lossy: bool,
     },
+    Progress {
+        task: &'a str,
+        server: Option<&'a str>,
+        what: &'a str,
+        bytes: u64,
+        total: Option<u64>,
+        rate: Option<u64>,
+        left: Option<u64>,
+    },
     Note {
         task: Option<&'a str>,
         server: Option<&'a str>,
@@ -114,6 +143,9 @@ enum What<'a> {
     },
     Detail {
         server: Option<&'a str>,
+        text: &'a str,
+    },
+    Result {
         text: &'a str,
     },
     Finished {
@@ -162,10 +194,12 @@ impl Serialize for Seconds {
 }
 
 impl<'a> What<'a> {
-    fn of(event: &'a Event, outline: &'a Outline) -> What<'a> {
+    /// `None` for what is told by and by.
+    fn of(event: &'a Event, outline: &'a Outline) -> Option<What<'a>> {
         let task = |step: &StepNo| outline.task_id(*step);
         let server = |server: &Option<ServerNo>| server.map(|server| outline.server_label(server));
-        match event {
+        Some(match event {
+            Event::Progress { .. } => return None,
             Event::Started(outline) => started(outline),
             Event::Connected { server, elapsed } => {
                 What::Connected { server: outline.server_label(*server), elapsed: Seconds(*elapsed) }
@@ -185,6 +219,7 @@ impl<'a> What<'a> {
                 finished_task(task(step), server(on), *elapsed, outcome)
             }
             Event::Detail { server: on, text } => What::Detail { server: server(on), text },
+            Event::Result { text } => What::Result { text },
             Event::Finished { elapsed, error, summary, traffic } => What::Finished {
                 ok: error.is_none(),
                 elapsed: Seconds(*elapsed),
@@ -192,7 +227,7 @@ impl<'a> What<'a> {
                 error: error.as_deref(),
                 traffic: all_traffic(traffic, outline),
             },
-        }
+        })
     }
 }
 
@@ -209,6 +244,18 @@ fn started(outline: &Outline) -> What<'_> {
         servers: &outline.servers,
         tasks: tasks.collect(),
         log_file: outline.log_file.as_deref(),
+    }
+}
+
+fn progress<'a>(at: Duration, (step, server): Place, transfer: &'a Transfer, outline: &'a Outline) -> What<'a> {
+    What::Progress {
+        task: outline.task_id(step),
+        server: server.map(|server| outline.server_label(server)),
+        what: &transfer.what,
+        bytes: transfer.done,
+        total: transfer.total,
+        rate: transfer.rate(at),
+        left: transfer.left(at).map(|left| left.as_secs()),
     }
 }
 

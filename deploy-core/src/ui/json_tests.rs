@@ -22,9 +22,12 @@ fn after(event: &Event) -> Option<Event> {
             Event::Note { step: None, server, text: "waiting for the lock that alice holds".into() }
         }
         Event::Note { .. } => Event::Warning { step: Some(step), server, text: "the disk is 95 % full".into() },
-        Event::Warning { .. } => finished(Outcome::Done),
+        Event::Warning { .. } => progress(0),
+        Event::Progress { done: 0, .. } => progress(120_000_000),
+        Event::Progress { .. } => finished(Outcome::Done),
         Event::StepFinished { .. } => Event::Detail { server, text: "set -eu\n".into() },
-        Event::Detail { .. } => Event::Finished {
+        Event::Detail { .. } => Event::Result { text: "backups/20261122-101500.staging.pgdump\n".into() },
+        Event::Result { .. } => Event::Finished {
             elapsed: Duration::from_millis(42_100),
             error: None,
             summary: "deployed 20261122101500 (abc1234) to 2 servers".into(),
@@ -60,6 +63,10 @@ fn first() -> Event {
 
 fn finished(outcome: Outcome) -> Event {
     Event::StepFinished { step: 1, server: Some(0), elapsed: Duration::from_millis(1234), outcome }
+}
+
+fn progress(done: u64) -> Event {
+    Event::Progress { step: 1, server: Some(0), what: "dump".into(), done, total: Some(470_000_000) }
 }
 
 /// The other outcomes of a task.
@@ -108,6 +115,31 @@ fn verbosity_decides_about_output_and_details() {
     assert!(kinds(Verbosity::Quiet).is_empty());
     assert_eq!(kinds(Verbosity::Normal), ["output"]);
     assert_eq!(kinds(Verbosity::Verbose), ["output", "detail"]);
+}
+
+#[test]
+fn a_transfer_has_a_line_a_second_and_one_when_it_is_over() {
+    let out = Captured::default();
+    let mut json = Json::new(Screen::new(out.writer(), Box::new(std::io::sink())), Verbosity::Normal);
+    for percent in 0..=23 {
+        json.event(Duration::from_millis(100 * percent), &progress(percent * 4_700_000));
+    }
+    json.tick(Duration::from_millis(3300));
+    json.event(Duration::from_millis(3400), &progress(470_000_000));
+    json.event(Duration::from_millis(3500), &finished(Outcome::Done));
+    let lines = out.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>();
+    let bytes = lines.iter().map(|line| (line["at"].as_f64().unwrap(), line["bytes"].as_u64()));
+    assert_eq!(
+        bytes.collect::<Vec<_>>(),
+        [
+            (1.0, Some(47_000_000)),
+            (2.0, Some(94_000_000)),
+            (3.3, Some(108_100_000)),
+            (3.4, Some(470_000_000)),
+            (3.5, None)
+        ]
+    );
+    assert!(render(Verbosity::Quiet, [progress(0), progress(1), finished(Outcome::Done)]).len() == 1);
 }
 
 #[test]

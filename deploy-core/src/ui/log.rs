@@ -10,10 +10,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Renderer;
+use super::progress::Transfers;
 use super::screen::{Screen, Target};
 use super::text::took;
 use crate::error::{Error, Result};
 use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream, Traffic};
+
+/// How often an entry tells how far a transfer is, besides the one when it is over.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// How many log files are kept.
 const KEPT: usize = 50;
@@ -101,6 +105,7 @@ pub(super) struct Log {
     started: Timestamp,
     screen: Arc<Screen>,
     outline: Outline,
+    transfers: Transfers,
     /// What the last entry began with. A command that writes much does so within few milliseconds.
     head: Option<(u128, Place, String)>,
 }
@@ -111,7 +116,8 @@ type Place = (Option<StepNo>, Option<ServerNo>);
 impl Log {
     pub(super) fn new(file: LogFile, screen: Arc<Screen>) -> Log {
         let LogFile { path, file, started } = file;
-        Log { file: Some(BufWriter::new(file)), path, started, screen, outline: Outline::default(), head: None }
+        let (outline, transfers) = <(Outline, Transfers)>::default();
+        Log { file: Some(BufWriter::new(file)), path, started, screen, outline, transfers, head: None }
     }
 
     /// Writes one entry per line of `text`, which is about a task, a server, both, or the run.
@@ -152,6 +158,16 @@ impl Log {
         }
     }
 
+    /// Tells of the transfers that `event` ends, and of those that go on for long.
+    fn transfers(&mut self, at: Duration, event: Option<&Event>) {
+        let ended = event.map(|event| self.transfers.follow(at, event)).unwrap_or_default();
+        let mut due: Vec<_> = ended.into_iter().map(|(place, transfer)| (place, transfer.sum())).collect();
+        self.transfers.tell(at, TOLD_EVERY, |place, transfer| due.push((place, transfer.state(at))));
+        for ((step, server), text) in due {
+            self.entry(at, (Some(step), server), text);
+        }
+    }
+
     fn started(&mut self, at: Duration, outline: &Outline) {
         self.outline = outline.clone();
         self.head = None;
@@ -173,7 +189,9 @@ impl Log {
 
 impl Renderer for Log {
     fn event(&mut self, at: Duration, event: &Event) {
+        self.transfers(at, Some(event));
         match event {
+            Event::Progress { .. } => {}
             Event::Started(outline) => self.started(at, outline),
             Event::Connected { server, elapsed } => {
                 self.entry(at, (None, Some(*server)), format!("connected after {}", took(*elapsed)));
@@ -194,13 +212,15 @@ impl Renderer for Log {
                 self.entry(at, (Some(*step), *server), describe_outcome(*elapsed, outcome));
             }
             Event::Detail { server, text } => self.entry(at, (None, *server), text),
+            Event::Result { text } => self.entry(at, (None, None), format!("result: {}", text.trim_end())),
             Event::Finished { elapsed, error, summary, traffic } => {
                 self.finished(at, *elapsed, error.as_deref(), summary, traffic);
             }
         }
     }
 
-    fn tick(&mut self, _: Duration) {
+    fn tick(&mut self, at: Duration) {
+        self.transfers(at, None);
         if let Some(file) = &mut self.file {
             let flushed = file.flush();
             self.check(flushed);

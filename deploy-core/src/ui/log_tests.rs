@@ -64,7 +64,7 @@ fn log(events: &[Event]) -> Vec<u8> {
     for (number, event) in events.iter().enumerate() {
         log.event(Duration::from_secs(number as u64), event);
     }
-    log.tick(Duration::ZERO);
+    log.tick(Duration::from_secs(events.len() as u64));
     fs::read(path).unwrap()
 }
 
@@ -131,6 +131,24 @@ fn everything_is_logged_with_its_time_server_and_task() {
     2026-11-22T10:15:12.000Z error: deploy failed
     2026-11-22T10:15:12.000Z   hint: read
     2026-11-22T10:15:12.000Z failed after 0.34s: nothing was published
+    ");
+}
+
+#[test]
+fn of_a_transfer_the_log_has_an_entry_now_and_then_and_what_it_came_to() {
+    let progress =
+        |what: &str, done: u64, total| Event::Progress { step: 0, server: Some(0), what: what.into(), done, total };
+    let dump = (0..=24).map(|second| progress("dump", second * 1_000_000, Some(50_000_000)));
+    let load = [progress("load", 0, None), progress("load", 5000, None)];
+    let ended = Event::StepFinished { step: 0, server: Some(0), elapsed: Duration::ZERO, outcome: Outcome::Done };
+    let events: Vec<_> = [outline()].into_iter().chain(dump).chain(load).chain([ended]).collect();
+    insta::assert_snapshot!(String::from_utf8(log(&events)).unwrap(), @r"
+    2026-11-22T10:15:00.000Z started deploy staging: deploy@app1, app2
+    2026-11-22T10:15:11.000Z deploy@app1 deploy:migrate dump: 10.0 MB of 50.0 MB, 20 %, 1.0 MB/s, 40 s left
+    2026-11-22T10:15:21.000Z deploy@app1 deploy:migrate dump: 20.0 MB of 50.0 MB, 40 %, 1.0 MB/s, 30 s left
+    2026-11-22T10:15:26.000Z deploy@app1 deploy:migrate dump: 24.0 MB in 24.0s, 1.0 MB/s
+    2026-11-22T10:15:28.000Z deploy@app1 deploy:migrate load: 5.0 kB in 1.00s, 5.0 kB/s
+    2026-11-22T10:15:28.000Z deploy@app1 deploy:migrate done after 0.00s
     ");
 }
 

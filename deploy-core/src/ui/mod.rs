@@ -4,16 +4,21 @@
 //! the screen ([`Format`]) and to the log file ([`LogFile`]). What goes where:
 //!
 //! * Standard output has the progress of tasks, as with Capistrano, or with `--format json` one object per event and
-//!   nothing else. Data that a command is asked for, such as the task list, goes there too ([`print_data`]).
+//!   nothing else. Data that a command is asked for, such as the task list, goes there too ([`print_data`]); where a
+//!   program may want to read it, the run is shown on standard error instead ([`ShownOn`]).
 //! * Standard error has warnings, failures in full, and the error that ends the run ([`report()`]).
 //! * `/dev/tty` has questions ([`Terminal`]). While one is open the two streams wait.
+//! * A program that talks with the user itself gets all of it for as long as it runs ([`Console`]).
 //! * The log file has everything, byte for byte; on the screen what servers write can't do anything to the terminal.
 //!
 //! A stream that is closed early (`| head`) ends neither the run nor the log.
 
+mod console;
 mod json;
+mod keyboard;
 mod log;
 mod plain;
+mod progress;
 mod report;
 mod screen;
 mod settings;
@@ -29,12 +34,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub use self::console::{Console, Size, Window};
+pub(crate) use self::console::{is_lent, take_back};
+pub(crate) use self::keyboard::{Keyboard, Typed};
 pub use self::log::LogFile;
 pub(crate) use self::report::print_page;
 pub use self::report::{print_data, report};
-pub use self::settings::{Format, Settings, Surroundings, Verbosity};
+pub use self::settings::{Format, Settings, ShownOn, Surroundings, Verbosity};
 pub use self::terminal::Terminal;
-pub(crate) use self::text::{Line, Style, harmless_lines};
+pub(crate) use self::text::{Line, Style, harmless_lines, size};
 
 use self::screen::Screen;
 use crate::event::{Event, Events};
@@ -52,7 +60,7 @@ pub trait Renderer: Send {
     fn event(&mut self, at: Duration, event: &Event);
 
     /// Called when no event is waiting, several times a second: `at` after the run's start nothing new has happened.
-    /// Here buffers are written, and here a live display would move.
+    /// Here buffers are written, and here a live display moves.
     fn tick(&mut self, at: Duration) {
         let _ = at;
     }
@@ -63,7 +71,7 @@ pub trait Renderer: Send {
 
 /// Questions to the user, answered on the terminal. Without a terminal every answer is `None`.
 ///
-/// Questions of parallel logins are asked one after the other.
+/// Questions of parallel logins are asked one after the other, and so are programs that want the terminal served.
 pub trait Ask: Send + Sync {
     /// Asks for a text.
     fn text(&self, question: &str) -> Option<String>;
@@ -73,6 +81,11 @@ pub trait Ask: Send + Sync {
 
     /// Asks a question whose answer is yes or no; an empty answer is no.
     fn confirm(&self, question: &str) -> Option<bool>;
+
+    /// Lends the terminal to a program that talks with the user itself. By default nobody is there to talk with.
+    fn console(&self) -> Console<'_> {
+        Console::nobodys()
+    }
 }
 
 /// Shows one run to the user, on a thread of its own.

@@ -1,10 +1,13 @@
 //! Progress as text: one line per task, then one per server.
 
+mod transfers;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Renderer;
+use super::progress::Transfers;
 use super::screen::{Screen, Target};
 use super::settings::{Look, Verbosity};
 use super::summary;
@@ -25,8 +28,8 @@ const MOST_WAITING: usize = 10_000;
 /// Shows a run as text, for people: in colours and with signs on a terminal, else plainly.
 ///
 /// The tasks' blocks stand in the plan's order, each in one piece. What servers that are ahead have to say about later
-/// tasks waits until these have their turn. Warnings and failures go to standard error, everything else to standard
-/// output.
+/// tasks waits until these have their turn. Warnings and failures go to standard error, everything else to the stream
+/// that the run is shown on.
 pub(super) struct Plain {
     screen: Arc<Screen>,
     look: Look,
@@ -41,6 +44,9 @@ pub(super) struct Plain {
     /// What is no task's, and came while a task's line was open.
     later: Vec<Line>,
     failures: Vec<(StepNo, Option<ServerNo>, Failure)>,
+    transfers: Transfers,
+    /// When the line at the bottom was drawn.
+    drawn: Option<Duration>,
 }
 
 /// What a task has to say when its turn comes.
@@ -72,6 +78,7 @@ enum Item {
 impl Renderer for Plain {
     fn event(&mut self, at: Duration, event: &Event) {
         self.turns.follow(event);
+        self.follow_transfers(at, event);
         match event {
             Event::Started(outline) => self.begin(outline),
             Event::Connected { server, elapsed } => self.connected(*server, *elapsed),
@@ -84,7 +91,7 @@ impl Renderer for Plain {
                 let result = self.result(*step, *server, *elapsed, outcome);
                 self.put(at, *step, Item::Result(result));
             }
-            Event::Detail { .. } | Event::Finished { .. } => {}
+            Event::Progress { .. } | Event::Detail { .. } | Event::Result { .. } | Event::Finished { .. } => {}
         }
         self.show_due();
         self.tick(at);
@@ -101,9 +108,11 @@ impl Renderer for Plain {
         if self.open_line.as_ref().is_some_and(|line| at.saturating_sub(line.since) >= OPEN_LINE) {
             self.end_line();
         }
+        self.show_transfers(at);
     }
 
     fn end(&mut self) {
+        self.hide_live();
         for (step, waiting) in std::mem::take(&mut self.waiting) {
             self.show(step, waiting);
         }
@@ -132,6 +141,8 @@ impl Plain {
             open_line: None,
             later: Vec::new(),
             failures: Vec::new(),
+            transfers: Transfers::default(),
+            drawn: None,
         }
     }
 
@@ -270,7 +281,7 @@ impl Plain {
         if self.has_one_result(step) {
             let gap = self.id_width().saturating_sub(id.len()) + 2;
             self.open_line = Some(OpenLine { since: at, width: line.width(), gap });
-            self.write(Target::Out, &line.render(self.look.colour_out));
+            self.write_run(&line.render(self.look.colour_run));
         } else {
             self.write_out(line);
         }
@@ -282,7 +293,7 @@ impl Plain {
         let Some(open) = open else { return self.write_between(line) };
         let line = Line::new().with(Style::Normal, " ".repeat(open.gap)).then(line);
         let line = self.look.width.map_or(line.clone(), |width| line.cut(width.saturating_sub(open.width)));
-        self.write(Target::Out, &format!("{}\n", line.render(self.look.colour_out)));
+        self.write_run(&format!("{}\n", line.render(self.look.colour_run)));
         self.write_what_waited();
     }
 
@@ -308,25 +319,26 @@ impl Plain {
 
     fn end_line(&mut self) {
         if self.open_line.take().is_some() && self.screen.is_in_line() {
-            self.write(Target::Out, "\n");
+            self.write_run("\n");
         }
         self.write_what_waited();
     }
 
-    /// Writes a whole line to standard output, cut to the terminal's width.
+    /// Writes a whole line where the run is shown, cut to the terminal's width.
     fn write_out(&self, line: Line) {
         let line = self.look.width.map_or(line.clone(), |width| line.cut(width));
-        self.write(Target::Out, &format!("{}\n", line.render(self.look.colour_out).trim_end()));
+        self.write_run(&format!("{}\n", line.render(self.look.colour_run).trim_end()));
     }
 
     /// Writes a whole line to standard error.
     fn write_err(&self, line: Line) {
-        self.write(Target::Err, &format!("{}\n", line.render(self.look.colour_err).trim_end()));
+        self.screen.write(Target::Err, &format!("{}\n", line.render(self.look.colour_err).trim_end()));
     }
 
-    fn write(&self, target: Target, text: &str) {
-        if target == Target::Err || self.look.verbosity > Verbosity::Quiet {
-            self.screen.write(target, text);
+    /// Writes where the run is shown.
+    fn write_run(&self, text: &str) {
+        if self.look.verbosity > Verbosity::Quiet {
+            self.screen.write(self.look.run, text);
         }
     }
 }

@@ -1,3 +1,6 @@
+#[path = "plain/transfer_tests.rs"]
+mod transfers;
+
 use proptest::collection::vec;
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use proptest::sample::subsequence;
@@ -16,8 +19,15 @@ struct Run {
     now: Duration,
 }
 
-const PLAIN: Look =
-    Look { signs: false, colour_out: false, colour_err: false, width: None, verbosity: Verbosity::Normal };
+const PLAIN: Look = Look {
+    run: Target::Out,
+    signs: false,
+    colour_run: false,
+    colour_err: false,
+    width: None,
+    live: false,
+    verbosity: Verbosity::Normal,
+};
 
 impl Run {
     /// A run of `steps`, each with the numbers of its servers.
@@ -178,6 +188,24 @@ fn what_a_server_writes_while_it_waits_for_its_turn_is_bounded() {
     let shown = run.shown();
     assert_eq!(shown.lines().filter(|line| line.ends_with("fast | much")).count(), MOST_WAITING - 1);
     assert!(shown.ends_with("      fast 0.12s\n      (6 more lines are in the log file)\n"));
+}
+
+#[test]
+fn where_the_output_is_for_the_result_the_run_is_shown_on_standard_error() {
+    let mut run = Run::new(Look { run: Target::Err, ..PLAIN }, &["app1"], &[("db:backup", &[])]);
+    run.start(0, None);
+    run.tell(Event::Note { step: Some(0), server: None, text: "12 tables".into() });
+    run.finish(0, None, Outcome::Done);
+    run.tell(Event::Result { text: "backups/x\n".into() });
+    run.end(None, "", vec![]);
+    assert_eq!(run.out.text(), "");
+    insta::assert_snapshot!(run.err.text(), @r"
+    deploy staging: app1
+    00:01 db:backup
+          12 tables
+          0.12s
+    done in 42.1s
+    ");
 }
 
 #[test]
@@ -365,7 +393,7 @@ fn a_task_that_takes_long_has_its_line_ended() {
 
 #[test]
 fn a_terminal_gets_signs_colours_and_lines_that_fit() {
-    let look = Look { signs: true, colour_out: true, width: Some(24), ..PLAIN };
+    let look = Look { signs: true, colour_run: true, width: Some(24), ..PLAIN };
     let mut run = Run::new(look, &["app1"], &[("deploy:check", &[0]), ("deploy:build", &[])]);
     run.run(0, 0);
     run.start(1, None);

@@ -12,7 +12,8 @@ pub(super) enum Target {
     Err,
 }
 
-/// The two streams. While a question is open, what is written waits, so that it does not tear the question.
+/// The two streams. While a question is open, what is written waits, so that it does not tear the question. Below what is
+/// written there may be one line that is redrawn.
 pub(super) struct Screen {
     state: Mutex<State>,
     /// Held by the question that is open.
@@ -26,11 +27,15 @@ struct State {
     unended: bool,
     /// What waits while a question is open.
     held: Option<Vec<(Target, String)>>,
+    /// The line at the bottom.
+    live: Option<(Target, String)>,
+    /// Whether it stands there. It doesn't while a question is open, or a line has not ended.
+    drawn: bool,
 }
 
 impl Screen {
     pub(super) fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Arc<Screen> {
-        let state = State { out: Some(out), err: Some(err), unended: false, held: None };
+        let state = State { out: Some(out), err: Some(err), unended: false, held: None, live: None, drawn: false };
         Arc::new(Screen { state: Mutex::new(state), turn: Mutex::new(()) })
     }
 
@@ -39,6 +44,11 @@ impl Screen {
     /// A stream that can't be written to (`| head` closes its pipe) is given up quietly: the run goes on.
     pub(super) fn write(&self, target: Target, text: &str) {
         self.state().write(target, text);
+    }
+
+    /// Shows `text` as the line at the bottom of `target`, which has to be a terminal, until another one or none is shown.
+    pub(super) fn show_live(&self, target: Target, text: Option<String>) {
+        self.state().show_live(text.map(|text| (target, text)));
     }
 
     /// Whether what was written last did not end its line, and still stands at the end of it.
@@ -56,6 +66,7 @@ impl Screen {
         if state.unended {
             state.write(Target::Out, "\n");
         }
+        state.erase_live();
         state.held = Some(Vec::new());
         Held { screen: self, _turn: turn }
     }
@@ -74,15 +85,49 @@ impl State {
             held.push((target, text.to_owned()));
             return;
         }
+        self.erase_live();
         self.unended = !text.ends_with('\n');
+        self.put(target, text.as_bytes());
+        self.draw_live();
+    }
+
+    fn send(&mut self, target: Target, bytes: &[u8]) {
+        self.unended = !bytes.ends_with(b"\n");
+        self.put(target, bytes);
+    }
+
+    fn put(&mut self, target: Target, bytes: &[u8]) {
         let stream = match target {
             Target::Out => &mut self.out,
             Target::Err => &mut self.err,
         };
-        let written = stream.as_mut().map(|stream| stream.write_all(text.as_bytes()).and_then(|()| stream.flush()));
+        let written = stream.as_mut().map(|stream| stream.write_all(bytes).and_then(|()| stream.flush()));
         if let Some(Err(_)) = written {
             *stream = None;
         }
+    }
+
+    fn show_live(&mut self, live: Option<(Target, String)>) {
+        if live.is_none() {
+            self.erase_live();
+        }
+        self.live = live;
+        self.draw_live();
+    }
+
+    fn draw_live(&mut self) {
+        if let Some((target, text)) = self.live.clone().filter(|_| self.held.is_none() && !self.unended) {
+            // Without wrapping it stays one line on a terminal that has become narrower.
+            self.put(target, format!("\r\x1b[?7l{text}\x1b[K\x1b[?7h").as_bytes());
+            self.drawn = true;
+        }
+    }
+
+    fn erase_live(&mut self) {
+        if let Some((target, _)) = self.live.clone().filter(|_| self.drawn) {
+            self.put(target, b"\r\x1b[K");
+        }
+        self.drawn = false;
     }
 }
 
@@ -92,11 +137,29 @@ pub(super) struct Held<'a> {
     _turn: MutexGuard<'a, ()>,
 }
 
+impl Held<'_> {
+    /// Writes `bytes` past what waits: they are of the one who holds the screen.
+    pub(super) fn write(&self, target: Target, bytes: &[u8]) {
+        self.screen.state().send(target, bytes);
+    }
+
+    /// Ends the line that was written last, unless it is ended.
+    pub(super) fn end_line(&self) {
+        let mut state = self.screen.state();
+        if state.unended {
+            state.send(Target::Out, b"\n");
+        }
+    }
+}
+
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         let mut state = self.screen.state();
         for (target, text) in state.held.take().unwrap_or_default() {
             state.write(target, &text);
+        }
+        if !state.drawn {
+            state.draw_live();
         }
     }
 }
@@ -152,6 +215,37 @@ mod tests {
         }
         assert!(screen.is_in_line());
         assert_eq!(out.text(), "00:01 deploy:updating\n      done\n00:02 deploy:updated");
+    }
+
+    #[test]
+    fn the_line_at_the_bottom_makes_room_for_what_is_written() {
+        let out = Captured::default();
+        let screen = Screen::new(out.writer(), out.writer());
+        let drawn = |text: &str| format!("\r\x1b[?7l{text}\x1b[K\x1b[?7h");
+        let mut expected = String::new();
+        let mut now = |more: &[&str]| {
+            expected += &more.concat();
+            assert_eq!(out.text(), expected);
+        };
+        screen.show_live(Target::Out, Some("10 %".into()));
+        now(&[&drawn("10 %")]);
+        screen.write(Target::Err, "warning: slow\n");
+        now(&["\r\x1b[K", "warning: slow\n", &drawn("10 %")]);
+        screen.write(Target::Out, "00:01 deploy:check");
+        screen.show_live(Target::Out, Some("20 %".into()));
+        now(&["\r\x1b[K", "00:01 deploy:check"]);
+        screen.write(Target::Out, " done\n");
+        now(&[" done\n", &drawn("20 %")]);
+        {
+            let _held = screen.hold();
+            screen.show_live(Target::Out, Some("30 %".into()));
+            screen.write(Target::Out, "later\n");
+            now(&["\r\x1b[K"]);
+        }
+        now(&["later\n", &drawn("30 %")]);
+        screen.show_live(Target::Out, None);
+        screen.show_live(Target::Out, None);
+        now(&["\r\x1b[K"]);
     }
 
     #[test]

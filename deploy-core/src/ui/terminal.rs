@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use rpassword::ConfigBuilder;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::Ask;
 use super::screen::Screen;
 use super::settings::Surroundings;
 use super::text::harmless_lines;
+use super::{Ask, Console};
 
 /// How often an open question looks whether it is still wanted.
 const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -23,13 +23,14 @@ pub struct Terminal {
     screen: Arc<Screen>,
     /// `None` where nobody would answer.
     device: Option<String>,
+    surroundings: Surroundings,
     interrupted: Arc<AtomicBool>,
 }
 
 impl Terminal {
     pub(super) fn new(screen: Arc<Screen>, surroundings: Surroundings, interrupted: Arc<AtomicBool>) -> Terminal {
         let device = surroundings.interactive.then(|| "/dev/tty".to_owned());
-        Terminal { screen, device, interrupted }
+        Terminal { screen, device, surroundings, interrupted }
     }
 
     /// A terminal for questions outside of a run, where nothing else is written meanwhile.
@@ -102,6 +103,10 @@ impl Ask for Terminal {
     fn confirm(&self, question: &str) -> Option<bool> {
         let answer = self.text(&format!("{question} [y/N]"))?;
         Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    fn console(&self) -> Console<'_> {
+        Console::lend(self.screen.hold(), self.surroundings, Arc::clone(&self.interrupted))
     }
 }
 

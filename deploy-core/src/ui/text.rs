@@ -94,19 +94,29 @@ pub(super) fn took(elapsed: Duration) -> String {
     }
 }
 
-/// A number of bytes: `0 B`, `340 B`, `12.3 kB`.
-pub(super) fn size(bytes: u64) -> String {
+/// How long something will take, roughly: `9 s`, `2 m 10 s`, `1 h 5 m`.
+pub(super) fn span(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3600 => format!("{} m {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A number of bytes, to three digits: `0 B`, `340 B`, `12.3 kB`, `470 MB`.
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
     }
     let mut amount = bytes as f64 / 1000.0;
     let mut unit = 0;
-    while amount >= 999.95 && unit + 1 < UNITS.len() {
+    while amount >= 999.5 && unit + 1 < UNITS.len() {
         amount /= 1000.0;
         unit += 1;
     }
-    format!("{amount:.1} {}", UNITS[unit])
+    let decimals = usize::from(amount < 99.95);
+    format!("{amount:.decimals$} {}", UNITS[unit])
 }
 
 /// How a part of a line looks.
@@ -237,6 +247,8 @@ mod tests {
         assert_eq!(size(999), "999 B");
         assert_eq!(size(12_345), "12.3 kB");
         assert_eq!(size(999_960), "1.0 MB");
+        assert_eq!([99_940, 99_960, 470_300_000].map(size), ["99.9 kB", "100 kB", "470 MB"]);
+        assert_eq!([9, 130, 3905].map(|time| span(Duration::from_secs(time))), ["9 s", "2 m 10 s", "1 h 5 m"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ const LAYERS: &[&str] = &[
     "plan",
     "repository",
     "flow",
+    "database",
     "run",
     "doctor",
     "cli",

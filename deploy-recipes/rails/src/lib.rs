@@ -23,6 +23,8 @@
 //! | `linked_files` | list of paths | `[]` | Files that are added to the stage's `linked_files`: a deploy stops where one is missing |
 //! | `optional_linked_files` | list of paths | `["config/database.yml", "config/master.key", "config/credentials/{rails_env}.key"]` | Files that are added to the stage's `optional_linked_files`: they are linked where they are in `shared/`. `{rails_env}` stands for the environment |
 //!
+//! The commands `cargo xtask db …` read `config/database.yml`, unless `[database]` says where the connection comes from.
+//!
 //! A file that every server has to have belongs into `linked_files`: its absence is told before anything is deployed.
 //! What the stage links already, in part or as a whole, is not linked a second time.
 
@@ -72,6 +74,7 @@ impl Recipe for Rails {
     fn register(self, tasks: &mut Tasks) {
         let rails_env = self.rails_env.as_deref().or(tasks.stage()).unwrap_or("production").to_owned();
         tasks.env("RAILS_ENV", &rails_env);
+        tasks.database_yml("config/database.yml", &rails_env);
         self.link(tasks, &rails_env);
     }
 }

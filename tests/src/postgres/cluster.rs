@@ -128,7 +128,12 @@ impl Cluster {
     /// Runs SQL as `role`, over TCP, which must succeed.
     #[track_caller]
     pub fn psql_as(&self, role: &Role, database: &str, sql: &str) -> String {
-        self.session(database, Some(role)).run(sql).unwrap_or_else(|error| panic!("{error}in: {}", beginning(sql)))
+        self.try_psql_as(role, database, sql).unwrap_or_else(|error| panic!("{error}in: {}", beginning(sql)))
+    }
+
+    /// Runs SQL as `role`, over TCP; the error is what psql said.
+    pub fn try_psql_as(&self, role: &Role, database: &str, sql: &str) -> Result<String, String> {
+        self.session(database, Some(role)).run(sql)
     }
 
     /// How to reach `database`: as `role` over TCP, or as the superuser by the socket.

@@ -8,6 +8,7 @@ mod load;
 mod release;
 mod session;
 mod template;
+mod tools;
 
 pub use cluster::Cluster;
 pub use contents::{Contents, compare};
@@ -15,3 +16,4 @@ pub use data::{fill, fill_with_bulk, rows};
 pub use load::{Load, Report};
 pub use release::Release;
 pub use session::{Role, identifier, literal};
+pub use tools::Tools;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use e2e::{Output, Project, Proxy, Server};
+use e2e::{Output, Project, Proxy, Server, Spy};
 use rustix::process::Signal;
 
 /// What OpenSSH's own client gets from `server`.
 fn ssh(project: &Project, server: &Server, command: &str) -> Output {
-    project.sandbox.run(project.ssh_command(server, command))
+    project.sandbox.run(project.openssh(server, command))
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_stranger_is_not_let_in() {
 #[test]
 fn a_killed_server_drops_its_sessions_and_comes_back() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
-    let command = project.ssh_command(project.server("app1"), "echo started; exec sleep 600");
+    let command = project.openssh(project.server("app1"), "echo started; exec sleep 600");
     let session = e2e::Running::start(command, &project.sandbox);
     session.wait_for("started");
     project.server_mut("app1").sshd.kill();
@@ -65,7 +65,7 @@ fn a_proxy_delays_and_swallows() {
     ssh(&project, project.server("app1"), "true").success();
     assert_eq!(proxy.connections(), 1);
     proxy.black_hole();
-    let stuck = e2e::Running::start(project.ssh_command(project.server("app1"), "true"), &project.sandbox);
+    let stuck = e2e::Running::start(project.openssh(project.server("app1"), "true"), &project.sandbox);
     std::thread::sleep(Duration::from_millis(300));
     stuck.signal(Signal::TERM);
     let output = stuck.wait();
@@ -76,4 +76,38 @@ fn a_proxy_delays_and_swallows() {
 fn commits_have_the_same_ids_in_every_run() {
     let project = Project::local();
     assert_eq!(project.repo.head(), Project::local().repo.head());
+}
+
+#[test]
+fn programs_are_signalled_by_their_name() {
+    let project = Project::over_ssh(&[("app1", "app")]);
+    let session = project.openssh(project.server("app1"), "echo started; exec sleep 602");
+    let session = e2e::Running::start(session, &project.sandbox);
+    session.wait_for("started");
+    assert_eq!(project.sandbox.signal("no-sleep", Signal::TERM), 0);
+    assert_eq!(project.sandbox.signal("sleep", Signal::TERM), 1);
+    session.wait().fails_with(255);
+}
+
+#[test]
+fn a_spy_sees_what_stands_in_a_command_line() {
+    let project = Project::local();
+    let (seen, unseen) = (Spy::on("603.1"), Spy::on("never said"));
+    let mut sleep = project.sandbox.command("sleep").arg("603.1").spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(project.sandbox.signal("sleep", Signal::TERM), 1);
+    sleep.wait().unwrap();
+    assert_eq!((seen.finish(), unseen.finish()), (vec!["sleep 603.1".to_owned()], vec![]));
+}
+
+#[test]
+fn a_project_has_several_stages() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.add_server_of("production", "app2", "app");
+    project.other_stage("dev", &format!("transport = \"local\"\ndeploy_to = {:?}", project.site.path()));
+    project.xtask("deploy production").success();
+    project.xtask("deploy dev").success();
+    assert_eq!(project.server("app1").site.releases().len(), 0);
+    assert_eq!(project.server("app2").site.releases().len(), 1);
+    assert_eq!(project.site.releases().len(), 1);
 }

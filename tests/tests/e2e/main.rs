@@ -1,9 +1,12 @@
 //! Scenarios with the real binary, real repositories and real SSH servers.
 
+mod assets;
 mod capistrano;
 mod cleanup;
 mod command_line;
 mod connections;
+mod console;
+mod database;
 mod deploy;
 mod doctor;
 mod example;

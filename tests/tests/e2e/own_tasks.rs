@@ -3,6 +3,7 @@
 use std::fs;
 
 use e2e::Project;
+use insta::assert_snapshot;
 
 fn project(servers: &[(&str, &str)]) -> Project {
     let mut project = Project::over_ssh(servers);
@@ -69,4 +70,49 @@ fn a_file_that_is_not_there_stops_the_deploy_before_it_is_published() {
     fs::remove_file(project.folder().join("page")).unwrap();
     project.xtask("deploy staging").fails_with(1).says("the page is not there").says("project/page");
     assert!(!project.server("app1").site.has_current());
+}
+
+#[test]
+fn a_result_stands_alone_on_standard_output() {
+    let project = project(&[("app1", "app web")]);
+    let output = project.xtask("page archive").success();
+    assert_eq!(output.stdout(), "page.staging\n");
+    assert_snapshot!(output, @r"
+    page.staging
+    ------- stderr -------
+    page:archive staging: deploy@app1
+    MM:SS page:archive
+          copy: N MB in N s, N B/s
+          a stage was named: false
+          N s
+    `page:archive` ran in N s
+    ");
+    assert_eq!(project.server("app1").sshd.connections(), 0, "it runs here alone");
+    let output = project.xtask("page archive --stage staging -q").success();
+    assert_eq!((output.stdout(), output.stderr()), ("page.staging\n", ""));
+}
+
+#[test]
+fn with_json_a_result_is_an_object_before_the_last() {
+    let project = project(&[("app1", "app web")]);
+    let events = project.xtask("page:archive staging --format json").success().json();
+    let [.., note, finished, result, end] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((&note["text"], &finished["type"]), (&"a stage was named: true".into(), &"task_finished".into()));
+    assert_eq!((&result["type"], &result["text"]), (&"result".into(), &"page.staging\n".into()));
+    assert_eq!(end["type"], "finished");
+    let mut bytes = events.iter().filter(|event| event["type"] == "progress").map(|event| event["bytes"].as_u64());
+    assert_eq!(bytes.next_back().flatten(), Some(2_000_000));
+    let events = project.xtask("deploy status staging --format json").success().json();
+    assert!(events.iter().any(|event| event["type"] == "result" && event["text"].to_string().contains("nothing")));
+}
+
+#[test]
+fn a_stage_that_is_an_option_is_checked_before_anything_runs() {
+    let project = project(&[("app1", "app web")]);
+    project.xtask("page archive --stage stagin").fails_with(2).says("did you mean `staging`?");
+    project.xtask("page archive stage=staging").fails_with(2).says("did you mean `--stage staging`?");
+    project.xtask("page archive staging --stage staging").fails_with(2).says("takes one stage");
+    project.xtask("page archive --plan").success().says("copy `page` to `page.staging`");
+    project.xtask("page archive --dry-run").success().says("copy `page` to `page.staging`");
+    assert!(!project.folder().join("page.staging").exists());
 }

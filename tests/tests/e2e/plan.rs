@@ -154,6 +154,7 @@ fn the_flow_of_a_deploy_prints_as_documented() {
       deploy:starting
         [before]
           deploy:ensure_stage
+          deploy:set_shared_assets
         deploy:check
       deploy:started
       deploy:updating
@@ -164,6 +165,8 @@ fn the_flow_of_a_deploy_prints_as_documented() {
           deploy:bundle
         [after]
           deploy:migrate
+          deploy:compile_assets
+          deploy:normalize_assets
       deploy:publishing
         deploy:symlink:release
       deploy:published
@@ -185,11 +188,14 @@ fn the_flow_of_a_rollback_prints_as_documented() {
       deploy:starting
         [before]
           deploy:ensure_stage
+          deploy:set_shared_assets
         deploy:check
       deploy:started
       deploy:reverting
         deploy:revert_release
       deploy:reverted
+        [after]
+          deploy:rollback_assets
       deploy:publishing
         deploy:symlink:release
       deploy:published

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use e2e::Sandbox;
-use e2e::postgres::{Cluster, Contents, Load, Release, Role, compare, fill, fill_with_bulk};
+use e2e::postgres::{Cluster, Contents, Load, Release, Role, Tools, compare, fill, fill_with_bulk};
 
 /// A cluster with an empty database `shop`.
 fn empty_shop(sandbox: &Arc<Sandbox>, name: &str) -> (Cluster, Role) {
@@ -37,8 +37,8 @@ fn a_cluster_lets_in_whom_it_should() {
     let error = cluster.try_psql("elsewhere", "select 1").unwrap_err();
     assert!(error.contains("database \"elsewhere\" does not exist"), "{error}");
     cluster.authenticate("host all shop 127.0.0.1/32 reject");
-    let refused = std::panic::catch_unwind(|| cluster.psql_as(&shop, "shop", "select 1"));
-    assert!(refused.is_err());
+    let refused = cluster.try_psql_as(&shop, "shop", "select 1").unwrap_err();
+    assert!(refused.contains("pg_hba.conf rejects connection"), "{refused}");
 }
 
 #[test]
@@ -201,4 +201,16 @@ fn other_releases_are_there_to_be_met() {
         assert_eq!(cluster.psql("shop", "show server_version"), cluster.release().version());
         assert_eq!(Contents::of(&cluster, "shop").count("TABLE"), 1);
     }
+}
+
+#[test]
+fn tools_write_down_how_they_are_called() {
+    let sandbox = Sandbox::new();
+    let release = Release::installed();
+    let tools = Tools::new(&sandbox, &release);
+    tools.replace("pg_restore", "\"$real\" \"$@\"; exit 7");
+    let run = |program: &str| Command::new(tools.folder().join(program)).args(["--version", "x y"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&run("pg_dump").stdout).contains(release.version()));
+    assert_eq!(run("pg_restore").status.code(), Some(7));
+    assert_eq!(tools.calls(), ["pg_dump --version x y", "pg_restore --version x y"]);
 }

@@ -26,7 +26,7 @@ fn site() -> (Project, Apache) {
 
 /// What OpenSSH's own client gets from `server`.
 fn ssh(project: &Project, server: &Server, command: &str) -> Output {
-    project.sandbox.run(project.ssh_command(server, command))
+    project.sandbox.run(project.openssh(server, command))
 }
 
 #[test]

@@ -117,6 +117,10 @@ fn programs_get_ids_calls_and_options() {
             "value": "KEY"
           }
         ],
+        "stage": {
+          "as": "word",
+          "required": true
+        },
         "usage": "cargo xtask cache clear STAGE"
       }
     ]

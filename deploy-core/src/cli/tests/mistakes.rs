@@ -13,7 +13,7 @@ fn a_misspelt_task_is_answered_with_a_near_one() {
     `deploy:check` takes one stage, and there are 2: `linked-fils` and `staging`
       hint: run it for one stage after the other
       hint: did you mean `cargo xtask deploy check linked-files staging`?
-      hint: `cargo xtask tasks deploy check` lists what there is
+      hint: `cargo xtask tasks deploy:check` lists what there is
     ");
     assert_snapshot!(refused("delpoy staging"), @r"
     error: unrecognized subcommand 'delpoy'

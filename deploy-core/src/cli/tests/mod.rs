@@ -6,6 +6,7 @@ mod lists;
 mod mistakes;
 mod plans;
 mod registration;
+mod stages;
 mod words;
 
 use std::ffi::OsString;

@@ -1,6 +1,18 @@
 //! What `--plan` shows.
 
 use super::*;
+use crate::config::Stage;
+use crate::plan::testing::config;
+use crate::run::{Options, preview};
+use crate::task::Explain;
+
+fn explain<'a>(stage: &'a Stage, options: &'a Options, dry_run: bool) -> Explain<'a> {
+    Explain { config: config(), stage, options, dry_run }
+}
+
+fn described(tasks: &Tasks, root: &str, stage: &Stage) -> String {
+    describe_plan(&plan(tasks, root, stage), &explain(stage, &Options::new(), false))
+}
 
 #[test]
 fn of_three_servers() {
@@ -10,7 +22,7 @@ fn of_three_servers() {
     tasks.hook(When::After(crate::flow::UPDATED), TaskId::new("db:check"));
     tasks.task(rolling("app:restart", "app", 1));
     tasks.hook(When::After(crate::flow::PUBLISHED), TaskId::new("app:restart"));
-    assert_snapshot!(describe_plan(&plan(&tasks, "deploy", &stage), &stage), @r"
+    assert_snapshot!(described(&tasks, "deploy", &stage), @r"
     `deploy` in stage `production`
 
       app1.example.com  app, web  6 commands
@@ -64,7 +76,7 @@ fn of_three_servers() {
 #[test]
 fn of_one_task_on_one_server() {
     let stage = stage(&["app1 app", "app2 web"]);
-    assert_snapshot!(describe_plan(&plan(&tasks(), "cache:warm", &stage), &stage), @r"
+    assert_snapshot!(described(&tasks(), "cache:warm", &stage), @r"
     `cache:warm` in stage `production`
 
       app1  app  1 command
@@ -73,4 +85,45 @@ fn of_one_task_on_one_server() {
       deploy:lock  on app1
       cache:warm
     ");
+}
+
+#[test]
+fn tasks_on_this_machine_say_what_they_would_do() {
+    let stage = stage(&["app1 app"]);
+    let copy = local("db:copy").needs([TaskId::new("cache:warm")]).explained(|of| {
+        let from = of.options.get("from").map_or("production", String::as_str);
+        let script = if of.dry_run { "\n\n$ pg_dump -Fc\n" } else { "" };
+        format!("dump `{from}`, load it into `{}` of `{}`{script}", of.stage.name, of.stage.settings.application)
+    });
+    let mut tasks = tasks();
+    tasks.task(copy);
+    let plan = plan(&tasks, "db:copy", &stage);
+    let options = Options::from([("from".to_owned(), "staging".to_owned())]);
+    assert_snapshot!(describe_plan(&plan, &explain(&stage, &options, false)), @r"
+    `db:copy` in stage `production`
+
+      app1  app  1 command
+
+      deploy:lock  on app1
+      cache:warm
+
+      db:copy      on this machine
+        dump `staging`, load it into `production` of `shop`
+    ");
+    let shown = preview(&plan, &explain(&stage, &options, true)).unwrap();
+    let (_, shown) = shown.split_once("## on this machine").unwrap();
+    assert_snapshot!(format!("## on this machine{shown}"), @r"
+    ## on this machine: db:copy
+
+      dump `staging`, load it into `production` of `shop`
+
+      $ pg_dump -Fc
+    ");
+}
+
+#[test]
+fn only_tasks_on_this_machine_are_explained() {
+    let mut tasks = tasks();
+    tasks.task(script("cache:look", "app").explained(|_| "look".to_owned()));
+    assert_eq!(tasks.check(), ["the task `cache:look` is explained, which only tasks on the controller can be"]);
 }

@@ -94,8 +94,36 @@ fn the_example_of_the_documentation_is_good() {
             keepalive_interval: None,
             max_connections: None,
         },
+        database: None,
     }
     "#);
+}
+
+#[test]
+fn production_is_protected_unless_it_says_otherwise() {
+    let protected = |text: &str| {
+        let stages = load(&format!("application = \"shop\"\nrepo_url = \".\"\n{text}")).stages;
+        stages.into_iter().map(|stage| (stage.name, stage.protected)).collect::<Vec<_>>()
+    };
+    let stage = |name: &str, protected| (name.to_owned(), protected);
+    assert_eq!(
+        protected("[stages.production]\ntransport = \"local\"\n[stages.dev]\ntransport = \"local\"\n"),
+        [stage("production", true), stage("dev", false)]
+    );
+    assert_eq!(
+        protected(
+            "[stages.production]\ntransport = \"local\"\nprotected = false\n\
+             [stages.live]\ntransport = \"local\"\nprotected = true\n"
+        ),
+        [stage("production", false), stage("live", true)]
+    );
+}
+
+#[test]
+fn no_flag_takes_the_protection_of_a_stage_away() {
+    let set = |request: &mut LoadRequest| request.set = vec!["stages.production.protected=false".to_owned()];
+    let errors = errors_with(EXAMPLE, set);
+    assert!(errors.contains("unknown key `protected`") && errors.contains("--set stages.production"), "{errors}");
 }
 
 #[test]

@@ -129,14 +129,14 @@ fn mistakes_in_flags_are_shown_in_the_flag() {
      | --set x.y.z=1
      |       ^ no such key
      |
-     = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `optional_linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
+     = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `optional_linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `database`, `recipes` and `stages`
 
     error: unknown key ``
      |
      | --set =1
      |       ^ no such key
      |
-     = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `optional_linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
+     = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `optional_linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `database`, `recipes` and `stages`
     ");
 }
 
@@ -161,7 +161,7 @@ fn mistakes_in_variables_are_shown_in_the_variable() {
      | DEPLOY__SERVERS=[]
      |         ^^^^^^^ no such key
      |
-     = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `optional_linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `recipes` and `stages`
+     = help: known: `application`, `repo_url`, `repo_tree`, `branch`, `deploy_to`, `keep_releases`, `linked_files`, `optional_linked_files`, `linked_dirs`, `default_env`, `command_prefix`, `tmp_dir`, `umask`, `local_user`, `failed_releases`, `rolled_back_releases`, `properties`, `git`, `ssh`, `database`, `recipes` and `stages`
     ");
 }
 

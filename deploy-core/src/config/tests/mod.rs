@@ -1,5 +1,6 @@
 //! What a user writes, and what comes of it.
 
+mod databases;
 mod good;
 mod hostile;
 mod layers;

@@ -28,6 +28,7 @@ fn the_page_describes_every_key_and_no_other() {
         ("`[[stages.NAME.servers]]`", keys::SERVER),
         ("`[git]`", keys::GIT),
         ("`[ssh]`", keys::SSH),
+        ("`[database]`", keys::DATABASE),
         ("`[recipes.NAME]`", &["enabled"]),
         ("`[tasks.\"NAME\"]`", keys::TASK),
         ("`[commands.NAME]`", keys::COMMAND),

@@ -17,10 +17,14 @@ use super::keepalive::Keepalive;
 use super::login::Login;
 use super::proxy_command::ProxyProcess;
 use super::stdio;
+use super::terminal::{Resizer, Terminal};
 use super::waker::Waker;
 use super::wire::Wire;
+use crate::error::Error;
 use crate::event::Events;
-use crate::transport::{Process, Traffic, Transport};
+use crate::transport::converse::converse;
+use crate::transport::{Exit, Process, Traffic, Transport};
+use crate::ui::{Console, Window};
 
 /// A logged-in server.
 pub struct Connection {
@@ -200,18 +204,37 @@ impl Connection {
         self.waker.wake();
         sent.map_err(|refused| Box::new((refused.0, self.counters.lost())))
     }
-}
 
-impl Transport for Connection {
-    fn exec(&self, command: &str) -> Process {
+    /// Starts `command` on a terminal of its own on the server. What it writes comes as standard output, errors too.
+    ///
+    /// Returns at once, as [`Transport::exec`] does.
+    pub fn exec_on_terminal(&self, command: &str, window: &Window) -> (Process, Resizer) {
+        let terminal = Terminal::new(window.clone());
+        let resizer = terminal.resizer(&self.waker);
+        (self.start_command(command, Some(terminal)), resizer)
+    }
+
+    fn start_command(&self, command: &str, terminal: Option<Terminal>) -> Process {
         let (process, input, output) = stdio::process(&self.waker);
-        let request = Request::Exec(Command { text: command.to_owned(), input, output });
+        let request = Request::Exec(Command { text: command.to_owned(), input, output, terminal });
         if let Err(refused) = self.request(request)
             && let (Request::Exec(command), reason) = *refused
         {
             command.fail(error::lost(&self.label, &reason));
         }
         process
+    }
+}
+
+impl Transport for Connection {
+    fn exec(&self, command: &str) -> Process {
+        self.start_command(command, None)
+    }
+
+    fn interact(&self, command: &str, console: &Console<'_>) -> Result<Exit, Error> {
+        let Some(window) = console.window() else { return converse(self.exec(command), console, &|_| ()) };
+        let (process, resizer) = self.exec_on_terminal(command, window);
+        converse(process, console, &|size| resizer.resize(size))
     }
 
     fn traffic(&self) -> Traffic {

@@ -68,6 +68,14 @@ pub(super) fn command_failed(label: &str, fault: &Fault) -> Error {
     }
 }
 
+/// The server `label` gives a command no terminal, although the connection is fine.
+pub(super) fn terminal_refused(label: &str, fault: &Fault) -> Error {
+    Error::connection(format!("`{label}` gives us no terminal"))
+        .because(anyhow::anyhow!(reason(fault)))
+        .hint("does `PermitTTY no` in the server's sshd_config, or `no-pty` or `restrict` before the key in its authorized_keys, forbid it?")
+        .hint("without a terminal here, none is asked for there: pipe in what you would type")
+}
+
 /// The server `label` and we don't come to speak with each other.
 pub(super) fn handshake_failed(label: &str, session: &Session, fault: &Fault, proxy: Option<&ProxyProcess>) -> Error {
     let error = Error::connection(format!("failed to shake hands with `{label}`"));

@@ -10,9 +10,11 @@ use super::error;
 use super::port::Port;
 use super::stdio::{Input, Next, Sink};
 use super::sys::Side;
+use super::terminal::Terminal;
 use super::wire::Wire;
 use crate::error::Error;
 use crate::transport::{Exit, Output};
+use crate::ui::Size;
 
 /// How many calls of one kind a job gets per turn, so that a flood on one channel doesn't starve the others.
 const CALLS_PER_TURN: usize = 16;
@@ -22,6 +24,8 @@ pub(super) struct Command {
     pub(super) text: String,
     pub(super) input: Arc<Input>,
     pub(super) output: Sink,
+    /// The terminal that it runs on, if it needs one.
+    pub(super) terminal: Option<Terminal>,
 }
 
 impl Command {
@@ -50,12 +54,16 @@ pub(super) struct Job {
     state: State,
     /// The piece of input that is being sent, and how much of it went out already.
     sending: (Vec<u8>, usize),
+    /// The terminal's size that is being told.
+    resizing: Option<Size>,
     failure: Option<Error>,
     counters: Arc<Counters>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// The terminal is asked for.
+    Equipping,
     Starting,
     Running,
     Closing,
@@ -64,7 +72,8 @@ enum State {
 
 impl Job {
     pub(super) fn new(command: Command, port: Port, counters: Arc<Counters>) -> Job {
-        Job { command, port, state: State::Starting, sending: (Vec::new(), 0), failure: None, counters }
+        let state = if command.terminal.is_some() { State::Equipping } else { State::Starting };
+        Job { command, port, state, sending: (Vec::new(), 0), resizing: None, failure: None, counters }
     }
 
     /// Does what can be done now without waiting. Returns whether anything moved.
@@ -74,6 +83,7 @@ impl Job {
     /// Those that end the connection; an error of this channel alone ends the job.
     pub(super) fn step(&mut self, wire: &Wire, buffer: &mut [u8], label: &str) -> Result<bool, Fault> {
         let moved = match self.state {
+            State::Equipping => self.equip(wire),
             State::Starting => self.start(wire),
             State::Running => self.run(wire, buffer),
             State::Closing => self.close(wire),
@@ -81,7 +91,10 @@ impl Job {
         };
         match moved {
             Err(fault) if !error::ends_connection(&fault) => {
-                self.fail(error::command_failed(label, &fault));
+                self.fail(match self.state {
+                    State::Equipping => error::terminal_refused(label, &fault),
+                    _ => error::command_failed(label, &fault),
+                });
                 Ok(true)
             }
             moved => moved,
@@ -98,6 +111,17 @@ impl Job {
         self.command
     }
 
+    fn equip(&mut self, wire: &Wire) -> Result<bool, Fault> {
+        let is_there = match &self.command.terminal {
+            Some(terminal) => self.port.request_terminal(wire, &terminal.window)?,
+            None => true,
+        };
+        if is_there {
+            self.state = State::Starting;
+        }
+        Ok(is_there)
+    }
+
     fn start(&mut self, wire: &Wire) -> Result<bool, Fault> {
         if !self.port.exec(wire, &self.command.text)? {
             return Ok(false);
@@ -108,7 +132,7 @@ impl Job {
     }
 
     fn run(&mut self, wire: &Wire, buffer: &mut [u8]) -> Result<bool, Fault> {
-        let mut moved = self.feed(wire)?;
+        let mut moved = self.resize(wire)? | self.feed(wire)?;
         if self.command.output.has_room() {
             moved |= self.read(wire, Side::Out, buffer)?;
             moved |= self.read(wire, Side::Err, buffer)?;
@@ -121,6 +145,17 @@ impl Job {
             moved = true;
         }
         Ok(moved)
+    }
+
+    fn resize(&mut self, wire: &Wire) -> Result<bool, Fault> {
+        let Some(terminal) = &self.command.terminal else { return Ok(false) };
+        self.resizing = self.resizing.or_else(|| terminal.take_resize());
+        let Some(size) = self.resizing else { return Ok(false) };
+        let is_told = self.port.resize_terminal(wire, size)?;
+        if is_told {
+            self.resizing = None;
+        }
+        Ok(is_told)
     }
 
     /// Whether the command has ended, nobody listens, and only something that it left behind keeps a stream open.
@@ -193,7 +228,7 @@ impl Job {
     fn fail(&mut self, error: Error) {
         self.failure.get_or_insert(error);
         match self.state {
-            State::Starting | State::Running => self.state = State::Closing,
+            State::Equipping | State::Starting | State::Running => self.state = State::Closing,
             State::Closing | State::Over => self.finish(),
         }
     }

@@ -33,6 +33,7 @@ mod pump;
 mod road;
 mod stdio;
 mod sys;
+mod terminal;
 #[cfg(test)]
 mod testing;
 mod waker;
@@ -46,6 +47,7 @@ pub use config::client_version;
 pub use connection::Connection;
 pub use known_hosts::Place;
 pub use login::{AgentRecord, Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
+pub use terminal::Resizer;
 
 use auth::{Authentication, Secrets};
 use channels::Purpose;

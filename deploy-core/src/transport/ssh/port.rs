@@ -7,20 +7,39 @@
 use ssh2::Error as Fault;
 
 use super::sys::{Channel, Side};
+use super::terminal;
 use super::wire::Wire;
+use crate::ui::{Size, Window};
 
 /// A channel, and what has to be known to end it well.
 pub(super) struct Port {
     channel: Channel,
     half_written: bool,
     half_read: bool,
+    half_resized: bool,
     eof_sent: bool,
     requested: bool,
 }
 
 impl Port {
     pub(super) fn new(channel: Channel) -> Port {
-        Port { channel, half_written: false, half_read: false, eof_sent: false, requested: false }
+        let (half_written, half_read, half_resized) = (false, false, false);
+        Port { channel, half_written, half_read, half_resized, eof_sent: false, requested: false }
+    }
+
+    /// Asks for a terminal; `Ok(false)` until the server has agreed.
+    pub(super) fn request_terminal(&mut self, wire: &Wire, window: &Window) -> Result<bool, Fault> {
+        let (channel, Size { columns, rows }) = (&mut self.channel, window.size);
+        let modes = terminal::modes(window);
+        let request = || channel.request_terminal(&window.kind, &modes, columns, rows);
+        Ok(wire.request(&mut self.requested, request)?.is_some())
+    }
+
+    /// Tells the terminal's new size; `Ok(false)` until that is out.
+    pub(super) fn resize_terminal(&mut self, wire: &Wire, size: Size) -> Result<bool, Fault> {
+        let channel = &mut self.channel;
+        let resized = wire.attempt(&mut self.half_resized, || channel.resize_terminal(size.columns, size.rows))?;
+        Ok(resized.is_some())
     }
 
     /// Asks for a program; `Ok(false)` until the server has agreed.
@@ -87,7 +106,10 @@ impl Port {
         if self.half_written {
             self.write(wire, unsent)?;
         }
-        if self.half_read || self.half_written || !self.send_eof(wire)? {
+        if self.half_resized {
+            self.resize_terminal(wire, Size::default())?;
+        }
+        if self.half_read || self.half_written || self.half_resized || !self.send_eof(wire)? {
             return Ok(false);
         }
         Ok(self.channel.close()?.is_some())

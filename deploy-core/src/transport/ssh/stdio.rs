@@ -26,12 +26,13 @@ pub(super) fn process(waker: &Arc<Waker>) -> (Process, Arc<Input>, Sink) {
 
 fn caller_end(waker: &Arc<Waker>, input: &Arc<Input>, credit: &Arc<Credit>, output: Receiver<Output>) -> Process {
     let stdin = Pipe { input: Arc::clone(input), waker: Arc::clone(waker) };
-    let taker = Taker { credit: Arc::clone(credit), waker: Arc::clone(waker) };
+    let taker = Taker { input: Arc::clone(input), credit: Arc::clone(credit), waker: Arc::clone(waker) };
     Process::new(Box::new(stdin), output, Some(Box::new(move || taker.took_one())))
 }
 
 /// Lives in the caller's process: tells what was taken, and at its end that nobody listens any more.
 struct Taker {
+    input: Arc<Input>,
     credit: Arc<Credit>,
     waker: Arc<Waker>,
 }
@@ -47,6 +48,7 @@ impl Taker {
 impl Drop for Taker {
     fn drop(&mut self) {
         self.credit.forgotten.store(true, Ordering::SeqCst);
+        self.input.forget();
         self.waker.wake();
     }
 }
@@ -89,6 +91,8 @@ struct InputState {
     bytes: usize,
     closed: bool,
     refused: bool,
+    /// The process was dropped: what was handed over is still sent, and nothing more is taken.
+    forgotten: bool,
 }
 
 /// What there is to send.
@@ -125,12 +129,18 @@ impl Input {
         self.room.notify_all();
     }
 
+    /// Lets callers go that wait for room in the input of a process that nobody has any more.
+    fn forget(&self) {
+        self.state().forgotten = true;
+        self.room.notify_all();
+    }
+
     fn push(&self, data: Vec<u8>) -> bool {
         let mut state = self.state();
-        while state.bytes >= INPUT_LIMIT && !state.refused {
+        while state.bytes >= INPUT_LIMIT && !state.refused && !state.forgotten {
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let accepted = !state.refused && !state.closed;
+        let accepted = !state.refused && !state.closed && !state.forgotten;
         if accepted && !data.is_empty() {
             state.bytes += data.len();
             state.chunks.push_back(data);
@@ -234,6 +244,18 @@ mod tests {
         std::thread::sleep(Duration::from_millis(20));
         input.refuse();
         assert!(!waiting.join().unwrap());
+    }
+
+    #[test]
+    fn a_sender_that_waits_for_room_is_let_go_when_the_process_is_dropped() {
+        let (mut process, input, _sink) = process(&Arc::new(Waker::new().unwrap()));
+        let mut stdin = std::mem::replace(&mut process.stdin, Box::new(crate::transport::Nobody));
+        assert!(stdin.send(vec![0; INPUT_LIMIT]));
+        let waiting = std::thread::spawn(move || stdin.send(vec![0]));
+        drop(process);
+        assert!(!waiting.join().unwrap());
+        assert!(matches!(input.next(), Next::Chunk(data) if data.len() == INPUT_LIMIT), "what was taken is sent");
+        assert!(matches!(input.next(), Next::End));
     }
 
     #[test]

@@ -104,6 +104,42 @@ impl Channel {
         self.call(|channel| unsafe { raw::libssh2_channel_request_auth_agent(channel) })
     }
 
+    /// Asks for a terminal for the command that is to come. `modes` are the settings of it that differ from the server's
+    /// own (RFC 4254, section 8).
+    pub(super) fn request_terminal(
+        &mut self,
+        kind: &str,
+        modes: &[u8],
+        columns: u16,
+        rows: u16,
+    ) -> Result<Option<()>, Error> {
+        let (kind_length, modes_length) = (length(kind.as_bytes())?, length(modes)?);
+        self.call(|channel| {
+            // SAFETY: see `exec`; libssh2 copies both.
+            unsafe {
+                raw::libssh2_channel_request_pty_ex(
+                    channel,
+                    kind.as_ptr().cast(),
+                    kind_length,
+                    modes.as_ptr().cast(),
+                    modes_length,
+                    columns.into(),
+                    rows.into(),
+                    0,
+                    0,
+                )
+            }
+        })
+    }
+
+    /// Tells the size of the terminal anew. After `Ok(None)`, what is repeated is the size of the first call.
+    pub(super) fn resize_terminal(&mut self, columns: u16, rows: u16) -> Result<Option<()>, Error> {
+        self.call(|channel| {
+            // SAFETY: see `exec`.
+            unsafe { raw::libssh2_channel_request_pty_size_ex(channel, columns.into(), rows.into(), 0, 0) }
+        })
+    }
+
     /// Reads one of the streams. `Ok(None)` when nothing is there now, `Ok(Some(0))` at its end.
     ///
     /// Any read, also one into an empty buffer, takes in everything that the socket has, for all channels.

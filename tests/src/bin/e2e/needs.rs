@@ -36,6 +36,9 @@ const NEEDS: &[Need] = &[
     Need { program: "postgres", package: "postgresql" },
     Need { program: "pip3", package: "python3-pip" },
     Need { program: "tar", package: "tar" },
+    // Gives a test's command a terminal of its own.
+    Need { program: "setsid", package: "util-linux" },
+    // What the recipe for migrations asks. The last is a library.
     Need { program: "rake", package: "rake" },
     Need { program: "curl", package: "curl" },
     // What directories are taken over from and handed back to.

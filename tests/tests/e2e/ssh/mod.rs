@@ -12,5 +12,6 @@ mod line;
 mod losses;
 mod passwords;
 mod streams;
+mod terminals;
 mod throughput;
 mod turmoil;

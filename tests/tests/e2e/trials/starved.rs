@@ -1,10 +1,8 @@
 //! Servers that fall silent, that have no room left, that can't be written to.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{Project, Proxy};
+use e2e::{Mount, Project, Proxy};
 use rustix::process::Signal;
 
 use super::scene::{FREE_WITHIN, Watched, deploys_again, is_free, is_quiet, lives, revise, shop, step};
@@ -72,31 +70,6 @@ fn a_server_that_stands_still_ends_the_run() {
     assert_eq!(lives(&project).unwrap(), before);
     project.no_tables();
     deploys_again(&project, "three").unwrap();
-}
-
-/// A file system of its own, unmounted when dropped. Only root can mount one, and not everywhere.
-struct Mount<'p>(&'p Path);
-
-impl<'p> Mount<'p> {
-    fn tmpfs(at: &'p Path, options: &str) -> Option<Mount<'p>> {
-        std::fs::create_dir_all(at).expect("a folder can be made");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "e2e"]).arg(at);
-        let mounted = e2e::is_root() && mount.output().is_ok_and(|output| output.status.success());
-        mounted.then_some(Mount(at))
-    }
-
-    fn remount(&self, options: &str) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", &format!("remount,{options}")]).arg(self.0);
-        assert!(mount.status().expect("mount runs").success());
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
 }
 
 #[test]

@@ -1,0 +1,239 @@
+//! What a database system has to be able to do.
+//!
+//! Everything that happens on a server is a script, composed here and run by the commands, which know nothing of any
+//! system: how a dump travels, where it is kept, what is shown and asked, what is given up after a failure.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use crate::error::{Error, Result};
+use crate::script::{Cmd, Hold, Script};
+use crate::task::Found;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A database system, connected to the database of one stage.
+pub(super) trait Adapter: Sync {
+    /// The database and how it is reached, without a password: "`shop` on `db1` as `shop`".
+    fn describe(&self) -> String;
+
+    /// The database's name.
+    fn database(&self) -> &str;
+
+    /// What the names of dumps end with.
+    fn extension(&self) -> &'static str;
+
+    /// Reports what is known of the database.
+    fn survey(&self) -> Script;
+
+    /// Reads what [`survey`](Adapter::survey) reported.
+    fn understand(&self, found: &Found) -> Result<Survey>;
+
+    /// What has to run before the command that writes a dump to its standard output, and the command.
+    fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd);
+
+    /// Reports again, after the dump, what could have changed during it: the fact `schema`.
+    fn schema(&self) -> Script;
+
+    /// What a file is that begins with `head`; `None` for what can't be restored.
+    fn recognize(&self, head: &[u8]) -> Option<Form>;
+
+    /// Reads a dump: its head, and where `whole` all of it.
+    ///
+    /// # Errors
+    ///
+    /// When it is damaged, or cut off.
+    fn inspect(&self, form: Form, source: &mut dyn Read, whole: bool) -> io::Result<Inventory>;
+
+    /// What of a dump in shell text is loaded: without what names roles of the machine that it comes from.
+    fn filtered<'r>(&self, source: Box<dyn Read + Send + 'r>) -> Box<dyn Read + Send + 'r>;
+
+    /// The names that a restore at the time `stamp` (14 digits) gives.
+    ///
+    /// # Errors
+    ///
+    /// When the database's name leaves no room.
+    fn names(&self, stamp: &str) -> Result<Names>;
+
+    /// Why `inventory` can't be loaded into the database that `survey` knows, if it can't.
+    fn misfit(&self, survey: &Survey, inventory: &Inventory) -> Option<Error>;
+
+    /// Makes sure that nobody else restores, and what gives up everything half-made when the run ends or dies. The fact
+    /// `folder` is a private folder; the first of `bases` that can be written to holds it.
+    fn hold(&self, names: &Names, bases: &[String], about: &str) -> (Script, Hold);
+
+    /// Makes the new database.
+    fn make(&self, names: &Names, loading: &Loading<'_>) -> Script;
+
+    /// Loads the dump into the new database. Facts `loaded` tell its size from time to time.
+    fn load(&self, names: &Names, loading: &Loading<'_>) -> Script;
+
+    /// Runs a text of SQL, called `label`, in the new database.
+    fn sanitise(&self, names: &Names, loading: &Loading<'_>, label: &str, sql: &str) -> Script;
+
+    /// Brings the new database into the state in which it can go live; `changed`: SQL ran after the dump was loaded.
+    fn settle(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script;
+
+    /// Fails unless all that the dump has is there.
+    fn check(&self, names: &Names, loading: &Loading<'_>) -> Script;
+
+    /// Puts `next` in the place of the live database, which becomes `previous`, and removes replaced ones but `keep`.
+    fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script;
+
+    /// Loads the dump into the live database in one transaction, in the place of all that the role owns there: for roles
+    /// that may make no database. `sql` are the texts that run behind it, with their labels.
+    fn overwrite(&self, names: &Names, loading: &Loading<'_>, sql: &[(String, String)]) -> Script;
+
+    /// Reports the number of rows of each table of the new database: the fact `rows`, a line `COUNT NAME` each.
+    fn count(&self, names: &Names) -> Script;
+
+    /// Finds the program that a person talks to the database by: the fact `client`.
+    fn client(&self) -> Script;
+
+    /// What runs that program: plain shell text, for a shell that has the terminal.
+    fn console(&self, client: &str) -> Script;
+
+    /// `error` with what it means and what to do, where that is known.
+    fn explain(&self, error: Error) -> Error;
+}
+
+/// What is known of a stage's database.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Survey {
+    /// The server's version, as people say it; empty when it isn't known.
+    pub(super) version: String,
+    /// The server's major version.
+    pub(super) major: u32,
+    /// Its size on disk in bytes; `None`: it doesn't exist.
+    pub(super) size: Option<u64>,
+    /// The size of what a dump holds, roughly, in bytes.
+    pub(super) data: u64,
+    pub(super) tables: u64,
+    pub(super) schema: Option<Schema>,
+    /// What tells two databases apart, wherever they are.
+    pub(super) identity: Option<String>,
+    /// Whether databases can be made and renamed.
+    pub(super) may_create: bool,
+    /// Whether who logs in may give what it makes to the owner that is configured.
+    pub(super) may_own: bool,
+    pub(super) superuser: bool,
+    /// The role that logs in.
+    pub(super) user: String,
+    /// The role that owns the live database.
+    pub(super) owner: Option<String>,
+    /// How many sessions the live database has.
+    pub(super) sessions: u64,
+    /// Replaced databases, the newest first.
+    pub(super) replaced: Vec<String>,
+    /// What dead runs left half-made.
+    pub(super) half_made: Vec<String>,
+    /// The extensions that can be had.
+    pub(super) extensions: Vec<String>,
+    /// The major version of the program that dumps, and of the one that loads; 0: there is none.
+    pub(super) tools: (u32, u32),
+}
+
+/// Up to where an application has migrated its database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Schema {
+    /// The table that the application's migrations are noted in.
+    pub(super) table: String,
+    /// The newest one.
+    pub(super) version: Option<String>,
+    /// How many there are.
+    pub(super) count: u64,
+}
+
+impl Schema {
+    /// What the fact `schema` says.
+    ///
+    /// # Errors
+    ///
+    /// When that is not understood.
+    pub(super) fn of(found: &Found) -> Result<Option<Schema>> {
+        read_fact(found, "schema")
+    }
+}
+
+/// Reads the fact `name`, which is JSON; an empty one is none.
+///
+/// # Errors
+///
+/// When it is not understood.
+pub(super) fn read_fact<T: DeserializeOwned>(found: &Found, name: &str) -> Result<Option<T>> {
+    match found.get(name).filter(|text| !text.trim().is_empty()) {
+        None => Ok(None),
+        Some(text) => serde_json::from_str(text).map(Some).map_err(|error| {
+            Error::task("the database's answer is not understood").because(error).detail(text.clone())
+        }),
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} in `{}`)", self.version.as_deref().unwrap_or("none"), self.count, self.table)
+    }
+}
+
+/// How a dump is made up, once decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One file that the system's own program loads.
+    Archive,
+    /// A tar file with such an archive in it, or with the files of one.
+    Tar,
+    /// A text of SQL.
+    Text,
+}
+
+/// What a dump has in it, as far as it says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inventory {
+    /// Tables, as schema and name.
+    pub(super) tables: Vec<(String, String)>,
+    pub(super) extensions: Vec<String>,
+    pub(super) encoding: Option<String>,
+    /// The major version of the program that wrote it.
+    pub(super) written_by: Option<u32>,
+    /// The version of its layout.
+    pub(super) format: Option<(u8, u8)>,
+    /// Whether its data is compressed inside.
+    pub(super) compressed: bool,
+    /// Everything that is in it.
+    pub(super) parts: Vec<Part>,
+}
+
+/// Something in a dump that can be loaded, or left out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    pub(super) id: i64,
+    /// What it is, in the system's own words: `TABLE`, `EXTENSION`.
+    pub(super) kind: String,
+    pub(super) name: String,
+}
+
+/// The names of databases that a restore deals with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Names {
+    /// The new one, until it goes live.
+    pub(super) next: String,
+    /// What the live one is called once it is replaced.
+    pub(super) previous: String,
+}
+
+/// A dump on the machine that loads it.
+pub(super) struct Loading<'l> {
+    /// The path of the dump.
+    pub(super) file: &'l str,
+    pub(super) form: Form,
+    /// The private folder.
+    pub(super) folder: &'l str,
+    pub(super) inventory: &'l Inventory,
+    /// The role that is to own everything.
+    pub(super) owner: &'l str,
+    /// The role that logs in.
+    pub(super) user: &'l str,
+    /// Whether that is a superuser.
+    pub(super) superuser: bool,
+}

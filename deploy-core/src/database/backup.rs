@@ -1,0 +1,97 @@
+//! `db:backup:create`: a dump comes here while it is made, and is kept once it is known to be whole.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::adapter::{Form, Schema};
+use super::manifest::{Manifest, Purpose};
+use super::site::{Site, io_failed};
+use super::store::Store;
+use super::wire::{Packing, Receiver};
+use crate::error::{Error, Result};
+use crate::script::Script;
+use crate::task::{Found, Local};
+use crate::ui::size;
+
+/// Makes a backup of the database of `site`.
+///
+/// # Errors
+///
+/// When the dump fails, arrives changed, or can't be written. Nothing is left behind then.
+pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Result<(PathBuf, Manifest)> {
+    must_be_possible(site)?;
+    let start = Instant::now();
+    let draft = Store::new(&site.config.backup_dir).begin(&site.stage.name, site.adapter.extension())?;
+    let compress = site.config.compress;
+    let packing = if compress > 0 { Packing::None } else { site.packing };
+    let (setup, producer) = site.adapter.dump(&site.survey, compress);
+    let script = match site.is_local() {
+        true => setup.then(Script::new().pipe([producer])),
+        false => setup.then(packing.send(producer)),
+    };
+    let mut receiver = Receiver::new(packing, draft).map_err(|error| io_failed("a dump can't be received", error))?;
+    let about = format!("dump of {}", site.stage.name);
+    let found = site.machine.read(script.then(site.adapter.schema()).into(), &mut |bytes| {
+        receiver.take(bytes).map_err(|error| receiver.inner().failed(error))?;
+        local.progress(&about, receiver.inner().bytes(), Some(site.survey.data));
+        Ok(())
+    });
+    let found = found.map_err(|error| site.explain(error))?;
+    let (draft, sent) = receiver.finish(&found)?;
+    let mut file = draft.open().map_err(|error| draft.failed(error))?;
+    let mut head = std::io::BufReader::new(&mut file);
+    let inventory = site.adapter.inspect(Form::Archive, &mut head, false);
+    let inventory = inventory.map_err(|error| io_failed("the dump's table of contents can't be read", error))?;
+    let manifest = Manifest {
+        stage: site.stage.name.clone(),
+        database: site.adapter.database().to_owned(),
+        purpose,
+        created: draft.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        by: site.stage.settings.local_user.clone(),
+        bytes: draft.bytes(),
+        sha256: draft.sha256(),
+        seconds: (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        server_version: site.survey.version.clone(),
+        database_bytes: site.survey.size.unwrap_or_default(),
+        tables: inventory.tables.len() as u64,
+        revision: site.revision.clone(),
+        schema: steady(site.survey.schema.as_ref(), &found)?,
+    };
+    let path = draft.keep(&manifest)?;
+    local.note(format!(
+        "kept `{}`: {}, {} tables, {} over the wire, in {:.1} s",
+        path.display(),
+        size(manifest.bytes),
+        manifest.tables,
+        size(sent),
+        start.elapsed().as_secs_f64()
+    ));
+    Ok((path, manifest))
+}
+
+/// Up to where the database was migrated, if that didn't change while it was dumped.
+fn steady(before: Option<&Schema>, found: &Found) -> Result<Option<Schema>> {
+    Ok(Schema::of(found)?.filter(|after| Some(after) == before))
+}
+
+fn must_be_possible(site: &Site<'_>) -> Result<()> {
+    let survey = &site.survey;
+    if survey.size.is_none() {
+        return Err(site.explain(
+            Error::task(format!("there is no database {}", site.adapter.describe()))
+                .hint("is its name right? see `[database]` in deploy.toml"),
+        ));
+    }
+    if survey.tools.0 < survey.major {
+        let error = match survey.tools.0 {
+            0 => Error::task("there is no pg_dump on this machine".to_owned()),
+            old => Error::task(format!(
+                "pg_dump is of version {old}, older than the database server, which is {}",
+                survey.version
+            )),
+        };
+        let install = format!("install it there: apt-get install postgresql-client-{}", survey.major);
+        return Err(site.explain(error.hint(install).hint("or say where a newer one is: database.bin_dir")));
+    }
+    Ok(())
+}

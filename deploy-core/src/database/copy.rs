@@ -1,0 +1,93 @@
+//! `db:restore_from_prod`: production's data comes home.
+
+use std::path::PathBuf;
+
+use super::backup;
+use super::consent::{self, Replacing};
+use super::dump::Dump;
+use super::manifest::{Manifest, Purpose};
+use super::restore::{Restore, describe, must_be_sanitised};
+use super::site::{Site, database_of};
+use crate::error::{Error, Result};
+use crate::task::Local;
+use crate::ui::size;
+
+/// Backs the source up, and restores it to the run's stage; or only that, from a backup that is here already.
+pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
+    consent::must_be_meant(local)?;
+    let keep = keep(local)?;
+    let Some(file) = local.option("file") else { return from_source(local, keep) };
+    let target = Site::open(local, local.stage)?;
+    let dump = Dump::open(&super::find_backup(local, file)?, &*target.adapter)?;
+    let restore = Restore::prepare(local, &target, &dump)?;
+    let source = format!("`{}` ({})", dump.name(), describe(&dump));
+    consent::ask(local, &Replacing { site: &target, source, after: target.config.after_restore.len() })?;
+    restore.run()
+}
+
+fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
+    let name = &database_of(local.stage)?.source;
+    let stage = local.config.stage(name).map_err(|error| {
+        error.hint(
+            "the stage whose data is copied is `[database] source`, and `production` where nothing says otherwise",
+        )
+    })?;
+    if stage.name == local.stage.name {
+        return Err(Error::usage(format!("the data of stage `{name}` would be copied to itself"))
+            .hint("name another stage: --stage staging")
+            .hint(format!(
+                "to go back to an earlier backup: cargo xtask db backup restore --stage {name} --file FILE"
+            )));
+    }
+    let source = Site::open(local, stage)?;
+    let target = Site::open(local, local.stage)?;
+    must_be_sanitised(&target, Some(name))?;
+    must_differ(&source, &target)?;
+    let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
+    let text = format!("{} of stage `{name}`, {about} in {} tables", source.describe(), source.survey.tables);
+    consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
+    let (path, _) = backup::create(local, &source, Purpose::Copy)?;
+    let kept = Kept { path: (!keep).then(|| path.clone()) };
+    let dump = Dump::open(&path, &*target.adapter)?;
+    Restore::prepare(local, &target, &dump)?.run()?;
+    drop(kept);
+    Ok(())
+}
+
+/// Whether the dump stays here: as the user says, else unless it has to be sanitised.
+fn keep(local: &Local<'_>) -> Result<bool> {
+    match (local.option("keep").is_some(), local.option("no-keep").is_some()) {
+        (true, true) => Err(Error::usage("--keep and --no-keep contradict each other")),
+        (false, false) => Ok(!database_of(local.stage)?.require_sanitize),
+        (keep, _) => Ok(keep),
+    }
+}
+
+/// A stage whose configuration leads to the source's own database by mistake is found out here.
+fn must_differ(source: &Site<'_>, target: &Site<'_>) -> Result<()> {
+    match (&source.survey.identity, &target.survey.identity) {
+        (Some(one), Some(other)) if one == other => {
+            let (from, to) = (&source.stage.name, &target.stage.name);
+            Err(Error::config(format!(
+                "stages `{from}` and `{to}` have one and the same database: {}",
+                target.describe()
+            ))
+            .hint(format!("give stage `{to}` a database of its own: [stages.{to}.database]")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A dump that is removed when the copy is over, however it ends.
+struct Kept {
+    path: Option<PathBuf>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(Manifest::path_of(path));
+        }
+    }
+}

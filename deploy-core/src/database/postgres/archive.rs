@@ -1,0 +1,259 @@
+//! Reads what `pg_dump` writes: the header, the table of contents, and whether all data is there.
+//!
+//! The layout is that of `pg_backup_archiver.c` and `pg_backup_custom.c`, versions 1.12 (PostgreSQL 9.0) to 1.16
+//! (PostgreSQL 17). So the controller needs no programs of PostgreSQL to look into a dump.
+
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind, Read};
+
+/// What every archive begins with.
+pub(super) const MAGIC: &[u8; 5] = b"PGDMP";
+
+/// The versions that are known here, as major and minor number.
+const KNOWN: std::ops::RangeInclusive<(u8, u8)> = (1, 12)..=(1, 16);
+
+/// The longest text that is believed: a longer one is a sign of damage, not of a long function.
+const LONGEST: u64 = 1 << 30;
+
+/// How an archive is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One file with everything.
+    Custom,
+    /// The `toc.dat` of a tar file.
+    Tar,
+    /// The `toc.dat` of a folder.
+    Directory,
+}
+
+/// The head of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Contents {
+    /// The version of the format: `(1, 14)`.
+    pub(super) version: (u8, u8),
+    pub(super) layout: Layout,
+    /// Whether the data is compressed inside.
+    pub(super) compressed: bool,
+    /// The version of the `pg_dump` that wrote it.
+    pub(super) dump_version: String,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A line of the table of contents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    /// Whether data belongs to it.
+    pub(super) has_data: bool,
+    /// What it is: `TABLE`, `EXTENSION`, `TABLE DATA`.
+    pub(super) kind: String,
+    pub(super) schema: String,
+    pub(super) name: String,
+    /// The statement that makes it.
+    pub(super) definition: String,
+}
+
+impl Contents {
+    /// The tables, as schema and name.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let tables = self.entries.iter().filter(|entry| matches!(&*entry.kind, "TABLE" | "FOREIGN TABLE"));
+        tables.map(|entry| (&*entry.schema, &*entry.name))
+    }
+
+    /// The names of the extensions.
+    pub(super) fn extensions(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter(|entry| entry.kind == "EXTENSION").map(|entry| &*entry.name)
+    }
+
+    /// The encoding of the dumped database.
+    pub(super) fn encoding(&self) -> Option<&str> {
+        let entry = self.entries.iter().find(|entry| entry.kind == "ENCODING")?;
+        entry.definition.split('\'').nth(1)
+    }
+}
+
+/// Reads an archive from its beginning.
+pub(super) struct Archive<R> {
+    source: R,
+    version: (u8, u8),
+    int_size: usize,
+    offset_size: usize,
+}
+
+impl<R: Read> Archive<R> {
+    /// Reads the head.
+    ///
+    /// # Errors
+    ///
+    /// When it is no archive, of a version that isn't known, or damaged.
+    pub(super) fn open(source: R) -> io::Result<(Archive<R>, Contents)> {
+        let mut archive = Archive { source, version: (0, 0), int_size: 0, offset_size: 0 };
+        let mut magic = [0; 5];
+        archive.source.read_exact(&mut magic)?;
+        if &magic != MAGIC {
+            return Err(damaged("it doesn't begin as an archive of pg_dump does"));
+        }
+        let [major, minor, _revision] = [archive.byte()?, archive.byte()?, archive.byte()?];
+        archive.version = (major, minor);
+        if !KNOWN.contains(&archive.version) {
+            return Err(damaged(format!("it is of version {major}.{minor}, which is not known here")));
+        }
+        archive.int_size = archive.byte()?.into();
+        archive.offset_size = archive.byte()?.into();
+        if !(1..=8).contains(&archive.int_size) || !(1..=8).contains(&archive.offset_size) {
+            return Err(damaged("its numbers have an impossible size"));
+        }
+        let contents = archive.contents()?;
+        Ok((archive, contents))
+    }
+
+    fn contents(&mut self) -> io::Result<Contents> {
+        let layout = match self.byte()? {
+            1 => Layout::Custom,
+            3 => Layout::Tar,
+            5 => Layout::Directory,
+            other => return Err(damaged(format!("its layout has the number {other}, which is not known here"))),
+        };
+        let compressed = match self.version >= (1, 15) {
+            true => self.byte()? != 0,
+            false => self.int()? != 0,
+        };
+        for _time in 0..7 {
+            self.int()?;
+        }
+        let (_database, _server_version, dump_version) = (self.text()?, self.text()?, self.text()?);
+        let count = self.int()?;
+        let entries = (0..count).map(|_| self.entry(layout)).collect::<io::Result<_>>()?;
+        let version = self.version;
+        Ok(Contents { version, layout, compressed, dump_version, entries })
+    }
+
+    fn entry(&mut self, layout: Layout) -> io::Result<Entry> {
+        let (id, has_data) = (self.int()?, self.int()? != 0);
+        let _table_oid = self.text()?;
+        let _oid = self.text()?;
+        let (name, kind) = (self.text()?, self.text()?);
+        let _section = self.int()?;
+        let definition = self.text()?;
+        let _drop = self.text()?;
+        let _copy = self.text()?;
+        let schema = self.text()?;
+        let _tablespace = self.text()?;
+        if self.version >= (1, 14) {
+            let _access_method = self.text()?;
+        }
+        if self.version >= (1, 16) {
+            let _relation_kind = self.int()?;
+        }
+        let _owner = self.text()?;
+        let _with_oids = self.text()?;
+        while self.maybe_text()?.is_some() {}
+        match layout {
+            Layout::Custom => self.skip(1 + self.offset_size as u64)?,
+            Layout::Tar | Layout::Directory => drop(self.text()?),
+        }
+        Ok(Entry { id, has_data, kind, schema, name, definition })
+    }
+
+    /// Reads the data of an archive in one file to its end.
+    ///
+    /// # Errors
+    ///
+    /// When it is cut off, damaged in its structure, or lacks the data of an entry.
+    pub(super) fn read_all(mut self, contents: &Contents) -> io::Result<()> {
+        let with_data = contents.entries.iter().filter(|entry| entry.has_data);
+        let mut missing: BTreeSet<i64> = with_data.map(|entry| entry.id).collect();
+        while let Some(kind) = self.next_block()? {
+            let id = self.int()?;
+            match kind {
+                1 => self.chunks()?,
+                3 => {
+                    while self.int()? != 0 {
+                        self.chunks()?;
+                    }
+                }
+                other => return Err(damaged(format!("a block has the kind {other}, which is not known here"))),
+            }
+            missing.remove(&id);
+        }
+        let lacks = |entry: &&Entry| missing.contains(&entry.id);
+        match contents.entries.iter().find(lacks) {
+            None => Ok(()),
+            Some(entry) => {
+                let Entry { kind, schema, name, .. } = entry;
+                Err(damaged(format!("it has no data for {kind} {schema} {name}: it is cut off, or damaged")))
+            }
+        }
+    }
+
+    /// The kind of the next block; `None` at the end of the file.
+    fn next_block(&mut self) -> io::Result<Option<u8>> {
+        let mut kind = [0];
+        loop {
+            return match self.source.read(&mut kind) {
+                Ok(0) => Ok(None),
+                Ok(_) => Ok(Some(kind[0])),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    fn chunks(&mut self) -> io::Result<()> {
+        loop {
+            match self.int()? {
+                0 => return Ok(()),
+                length if length > 0 => self.skip(length.unsigned_abs())?,
+                _ => return Err(damaged("a block has a negative length")),
+            }
+        }
+    }
+
+    fn byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.source.read_exact(&mut byte)?;
+        Ok(byte[0])
+    }
+
+    /// A sign, and so many bytes, the lowest first.
+    fn int(&mut self) -> io::Result<i64> {
+        let mut bytes = [0; 9];
+        let bytes = &mut bytes[..=self.int_size];
+        self.source.read_exact(bytes)?;
+        let value = bytes[1..].iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+        let value = i64::try_from(value).map_err(|_| damaged("a number is too large"))?;
+        Ok(if bytes[0] == 0 { value } else { -value })
+    }
+
+    fn text(&mut self) -> io::Result<String> {
+        Ok(self.maybe_text()?.unwrap_or_default())
+    }
+
+    fn maybe_text(&mut self) -> io::Result<Option<String>> {
+        let Ok(length) = u64::try_from(self.int()?) else { return Ok(None) };
+        if length > LONGEST {
+            return Err(damaged("a text has an impossible length"));
+        }
+        let mut bytes = Vec::new();
+        self.source.by_ref().take(length).read_to_end(&mut bytes)?;
+        if (bytes.len() as u64) < length {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        match io::copy(&mut self.source.by_ref().take(bytes), &mut io::sink())? {
+            all if all == bytes => Ok(()),
+            _ => Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+fn damaged(why: impl Into<String>) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, why.into())
+}
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+mod tests;

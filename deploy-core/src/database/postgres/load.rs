@@ -1,0 +1,200 @@
+//! Loading a dump, and bringing what was loaded into the state in which it can go live.
+
+use super::{POSTGRES, Postgres, sql, sql_file};
+use crate::database::adapter::{Form, Inventory, Loading, Names, Part};
+use crate::script::{Arg, Cmd, Script};
+use crate::sh;
+
+/// A part of a dump that is loaded at a time, and by whom.
+struct Pass<'l> {
+    /// The lines for `pg_restore --use-list`; `None`: everything.
+    list: Option<String>,
+    /// The role that is to own it; empty: who logs in.
+    role: &'l str,
+}
+
+impl Loading<'_> {
+    /// The role to become, to own what is made; empty where that is who logs in.
+    pub(super) fn role(&self) -> &str {
+        if self.owner == self.user { "" } else { self.owner }
+    }
+}
+
+impl Postgres {
+    pub(super) fn load_script(&self, names: &Names, loading: &Loading<'_>) -> Script {
+        let script =
+            self.session().then(sh!("folder={}\npg_jobs {}\narchive={}", loading.folder, &self.jobs, loading.file));
+        match loading.form {
+            Form::Text => script.then(sh!(
+                "pg_watched {} pg_run_file \"$archive\" {} {} -o /dev/null",
+                &names.next,
+                &names.next,
+                loading.role()
+            )),
+            Form::Tar => self.archive_script(script.then(sh!("pg_unpack \"$archive\"")), names, loading),
+            Form::Archive => self.archive_script(script, names, loading),
+        }
+    }
+
+    fn archive_script(&self, script: Script, names: &Names, loading: &Loading<'_>) -> Script {
+        let script = script.then(sh!(
+            "pg_server=$(pg_sql \"$maintenance\" 'SHOW server_version_num')\n\
+             pg_need pg_restore \"$((pg_server / 10000))\" {}\npg_restore=$found",
+            &self.bin_dir
+        ));
+        passes(loading).into_iter().fold(script, |script, pass| {
+            let script = match pass.list {
+                None => script.then(sh!("set --")),
+                Some(list) => script.then(Script::shell(
+                    "printf '%s' {} >\"$folder/list\"\nset -- \"--use-list=$folder/list\"",
+                    &[Arg::brief(list, "the selected parts")],
+                )),
+            };
+            let load = sh!("pg_watched {} pg_load \"$archive\" {} {} \"$@\"", &names.next, &names.next, pass.role);
+            let script = script.then(load);
+            match pass.role.is_empty() && !loading.role().is_empty() {
+                true => script.then(give_schemas(&names.next, loading.owner)),
+                false => script,
+            }
+        })
+    }
+
+    /// All tables of the dump are there, its indexes are valid, and up to where it is migrated is told.
+    pub(super) fn check_script(&self, names: &Names, loading: &Loading<'_>) -> Script {
+        let expected =
+            loading.inventory.tables.iter().map(|(schema, name)| format!("{}\t{}\n", copy(schema), copy(name)));
+        let table = format!(
+            "CREATE TEMP TABLE deploy_expected (schema text, name text);\nCOPY deploy_expected FROM stdin;\n{}\\.\n{}",
+            expected.collect::<String>(),
+            include_str!("check.sql")
+        );
+        self.session()
+            .then(Script::shell("wrong=$(pg_sql {} {})", &[Arg::from(&names.next), Arg::brief(table, "check.sql")]))
+            .then(sh!(
+                "[ -z \"$wrong\" ] || deploy_fail \"the restored database is not whole: $(echo \"$wrong\" | head -n 5)\"\n\
+                 schema=$(pg_sql {} {})\ndeploy_fact schema \"$schema\"",
+                &names.next,
+                sql_file!("schema.sql")
+            ))
+    }
+
+    pub(super) fn settle_script(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script {
+        let as_owner = match loading.role() {
+            "" => String::new(),
+            role => format!("SET ROLE {};\n", identifier(role)),
+        };
+        let script = self.session().then(sh!("pg_jobs {}", &self.jobs));
+        let script = match changed {
+            true => {
+                let text = format!("{as_owner}{}", include_str!("refresh.sql"));
+                script.then(sql(&names.next, Arg::brief(text, "refresh.sql"), &[]))
+            }
+            false => script,
+        };
+        // Statistics are gathered by several sessions; those of a role that isn't the owner gather none.
+        let script = match as_owner.is_empty() || loading.superuser {
+            true => script.then(sh!(
+                "pg_need vacuumdb 999 {}\nnext=$(pg_named {})\n\
+                 \"$found\" --analyze-only --quiet --no-password \"--jobs=$jobs\" \"--dbname=$next\"",
+                &self.bin_dir,
+                &names.next
+            )),
+            false => script.then(sql(&names.next, format!("{as_owner}ANALYZE;"), &[])),
+        };
+        let variables = [("db", &*self.database), ("scratch", &*names.next)];
+        script.then(sql(&self.maintenance, sql_file!("like.sql"), &variables))
+    }
+
+    pub(super) fn overwrite_script(&self, names: &Names, loading: &Loading<'_>, texts: &[(String, String)]) -> Script {
+        let setup = self.session().then(sh!("folder={}\njobs=1\narchive={}", loading.folder, loading.file));
+        let setup = match loading.form {
+            Form::Text => setup.then(sh!("pg_contents() { cat -- \"$archive\"; }")),
+            Form::Tar => setup.then(sh!("pg_unpack \"$archive\"")).then(self.contents()),
+            Form::Archive => setup.then(self.contents()),
+        };
+        let after: String = texts.iter().map(|(_, sql)| format!("{sql}\n;\n")).collect();
+        let after = format!("{after}{}ANALYZE;\n", if texts.is_empty() { "" } else { include_str!("refresh.sql") });
+        let _ = names;
+        setup
+            .then(Script::shell("printf '%s' {} >\"$folder/clear.sql\"", &[sql_file!("clear.sql")]))
+            .then(Script::shell("printf '%s' {} >\"$folder/after.sql\"", &[Arg::secret(after)]))
+            .then(sh!(
+                "pg_whole() { cat \"$folder/clear.sql\"; pg_contents; echo 'RESET ALL;'; cat \"$folder/after.sql\"; }"
+            ))
+            .then(sh!(
+                "pg_take() { PGDATABASE={} \"$psql\" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -1 -f -; }",
+                &self.database
+            ))
+            .uses(POSTGRES)
+            .pipe([Cmd::new("pg_whole"), Cmd::new("pg_take")])
+    }
+
+    /// The function that writes an archive as SQL.
+    fn contents(&self) -> Script {
+        sh!(
+            "pg_need pg_restore 999 {}\npg_restore=$found\npg_contents() { \"$pg_restore\" --no-owner --no-privileges \
+             --no-tablespaces --no-subscriptions --no-publications --no-security-labels --file=- \"$archive\"; }",
+            &self.bin_dir
+        )
+    }
+}
+
+/// In how many steps, and as whom, an archive is loaded. Extensions and event triggers may need a superuser, who logs in
+/// where that isn't the owner.
+fn passes<'l>(loading: &'l Loading<'_>) -> Vec<Pass<'l>> {
+    let Inventory { parts, .. } = loading.inventory;
+    let role = loading.role();
+    let list = |wanted: &dyn Fn(&Part) -> bool| {
+        parts.iter().filter(|part| wanted(part)).map(|part| format!("{};\n", part.id)).collect::<String>()
+    };
+    if role.is_empty() {
+        let wanted = |part: &Part| !stays_out(part) && (loading.superuser || !is_for_superusers(part));
+        let all = parts.iter().all(wanted);
+        return vec![Pass { list: (!all).then(|| list(&wanted)), role }];
+    }
+    let is_first = |part: &Part| part.kind == "SCHEMA" || is_about(part, "EXTENSION");
+    let first = list(&|part| is_first(part) && !stays_out(part));
+    let main = list(&|part| !is_first(part) && !is_for_superusers(part) && !stays_out(part));
+    let last = list(&|part| is_for_superusers(part) && loading.superuser);
+    let passes = [(first, ""), (main, role), (last, "")];
+    match parts.is_empty() {
+        true => vec![Pass { list: None, role }],
+        false => {
+            let some = passes.into_iter().filter(|(list, _)| !list.is_empty());
+            some.map(|(list, role)| Pass { list: Some(list), role }).collect()
+        }
+    }
+}
+
+/// Whether the part is of the kind `kind`, or a comment on one.
+fn is_about(part: &Part, kind: &str) -> bool {
+    part.kind == kind
+        || part.kind == "COMMENT" && part.name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(' '))
+}
+
+/// Every new database has the schema `public`, and older servers let only a superuser comment on it.
+fn stays_out(part: &Part) -> bool {
+    part.kind == "SCHEMA" && part.name == "public" || part.kind == "COMMENT" && part.name == "SCHEMA public"
+}
+
+fn is_for_superusers(part: &Part) -> bool {
+    is_about(part, "EVENT TRIGGER")
+}
+
+/// Gives the schemas that were made by who logs in to the owner of the database.
+fn give_schemas(database: &str, owner: &str) -> Script {
+    let text = "SELECT format('ALTER SCHEMA %I OWNER TO %I', nspname, :'owner') FROM pg_namespace
+  WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public')
+    AND nspowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) \\gexec";
+    sql(database, text, &[("owner", owner)])
+}
+
+/// A value of a line that `COPY` reads.
+fn copy(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
+}
+
+/// A name in SQL.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,331 @@
+//! PostgreSQL, by its own programs: `psql`, `pg_dump` and `pg_restore` on the machine that reaches the database.
+//!
+//! They are told by variables how to connect (`PGHOST`, `PGPASSWORD` and so on), which the script sets that the
+//! controller sends over standard input: no command line has a password.
+
+mod archive;
+mod connection;
+mod explain;
+mod facts;
+mod load;
+mod text;
+
+use std::io::{self, Read};
+
+use self::archive::{Archive, Layout, MAGIC};
+use self::connection::Connection;
+use super::adapter::{Adapter, Form, Inventory, Loading, Names, Part, Survey};
+use super::wire::DATABASE;
+use crate::config::Database;
+use crate::error::{Error, Result};
+use crate::script::{Arg, Cmd, Hold, Script};
+use crate::sh;
+use crate::task::Found;
+
+/// The shell functions of this folder's scripts.
+const POSTGRES: &str = include_str!("postgres.sh");
+
+/// A file of SQL in this folder, which is shown by its name.
+macro_rules! sql_file {
+    ($name:literal) => {
+        crate::script::Arg::brief(include_str!($name), $name)
+    };
+}
+use sql_file;
+
+/// How many bytes the name of a database may have.
+const LONGEST_NAME: usize = 63;
+
+/// PostgreSQL, for the database of one stage.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    connection: Connection,
+    database: String,
+    maintenance: String,
+    owner: String,
+    bin_dir: String,
+    jobs: String,
+    /// How the prompt of a console calls the stage.
+    stage: String,
+}
+
+impl Postgres {
+    /// The database that `url` and `config` name together.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is wrong, or nobody names the database.
+    pub(super) fn new(url: Option<&str>, config: &Database, stage: &str) -> Result<Postgres> {
+        let connection = url.map_or_else(|| Ok(Connection::default()), Connection::parse)?.with(&config.parts);
+        let database = connection.parts.name.clone().ok_or_else(|| {
+            Error::config(format!("nothing says which database stage `{stage}` has"))
+                .hint(format!("in deploy.toml: [stages.{stage}.database] name = \"…\""))
+        })?;
+        if database == config.maintenance_database {
+            return Err(Error::config(format!(
+                "the database `{database}` of stage `{stage}` is the one from which others are made"
+            ))
+            .hint("name another one of the same server: [database] maintenance_database = \"template1\""));
+        }
+        Ok(Postgres {
+            connection,
+            database,
+            maintenance: config.maintenance_database.clone(),
+            owner: config.owner.clone().unwrap_or_default(),
+            bin_dir: config.bin_dir.clone().unwrap_or_default(),
+            jobs: config.jobs.map(|jobs| jobs.to_string()).unwrap_or_default(),
+            stage: stage.to_owned(),
+        })
+    }
+
+    /// What every script begins with: how to connect, and psql.
+    fn session(&self) -> Script {
+        self.connection.exports().uses(POSTGRES).uses(DATABASE).then(sh!(
+            "maintenance={}\npg_drop_sql={}\npg_client {}",
+            &self.maintenance,
+            sql_file!("drop.sql"),
+            &self.bin_dir
+        ))
+    }
+}
+
+/// Shell text that runs the SQL `text` in a database, with variables.
+fn sql(database: &str, text: impl Into<Arg>, variables: &[(&str, &str)]) -> Script {
+    let mut shell = "pg_sql {} {}".to_owned();
+    let mut args = vec![Arg::from(database), text.into()];
+    for (name, value) in variables {
+        shell.push_str(" -v {}");
+        args.push(Arg::from(format!("{name}={value}")));
+    }
+    Script::shell(&shell, &args)
+}
+
+impl Adapter for Postgres {
+    fn describe(&self) -> String {
+        self.connection.describe()
+    }
+
+    fn database(&self) -> &str {
+        &self.database
+    }
+
+    fn extension(&self) -> &'static str {
+        "pgdump"
+    }
+
+    fn survey(&self) -> Script {
+        self.session().then(sh!(
+            r#"database={}
+about=$(pg_sql "$maintenance" {} -v db="$database" -v owner={}) || about=''
+[ -z "$about" ] || deploy_fact maintenance "$about"
+case $about in
+  *'"exists" : false'*) major=$(printf '%s' "$about" | sed 's/.*"version" : \([0-9]*\).*/\1/') ;;
+  *)
+    live=$(pg_sql "$database" {})
+    deploy_fact live "$live"
+    schema=$(pg_sql "$database" {})
+    deploy_fact schema "$schema"
+    major=$(printf '%s' "$live" | tr '\n' ' ' | sed 's/.*"version" : \([0-9]*\).*/\1/')
+    ;;
+esac
+major=$((major / 10000))
+pg_find pg_dump "$major" {}
+dump=$found_major
+pg_find pg_restore "$major" {}
+deploy_fact tools "$dump $found_major"
+database_packers"#,
+            &self.database,
+            sql_file!("survey_maintenance.sql"),
+            &self.owner,
+            sql_file!("survey_live.sql"),
+            sql_file!("schema.sql"),
+            &self.bin_dir,
+            &self.bin_dir
+        ))
+    }
+
+    fn understand(&self, found: &Found) -> Result<Survey> {
+        facts::survey(found)
+    }
+
+    fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd) {
+        let setup = self.session().then(sh!(
+            "pg_need pg_dump {} {}\npg_dump=$found\npg_archive() { \"$pg_dump\" \"$@\"; }",
+            survey.major.to_string(),
+            &self.bin_dir
+        ));
+        let level = format!("--compress={compress}");
+        (setup, Cmd::new("pg_archive").args(["--format=custom", &level, "--no-password"]))
+    }
+
+    fn schema(&self) -> Script {
+        sh!("schema=$(pg_sql {} {})\ndeploy_fact schema \"$schema\"", &self.database, sql_file!("schema.sql"))
+    }
+
+    fn recognize(&self, head: &[u8]) -> Option<Form> {
+        let text = String::from_utf8_lossy(head);
+        let is_sql = !head.contains(&0) && text.lines().any(|line| line.starts_with("-- PostgreSQL database dump"));
+        match head {
+            _ if head.starts_with(MAGIC) => Some(Form::Archive),
+            _ if head.get(257..262) == Some(b"ustar") => Some(Form::Tar),
+            _ if is_sql => Some(Form::Text),
+            _ => None,
+        }
+    }
+
+    fn inspect(&self, form: Form, source: &mut dyn Read, whole: bool) -> io::Result<Inventory> {
+        match form {
+            Form::Archive => {
+                let (archive, contents) = Archive::open(source)?;
+                if contents.layout != Layout::Custom {
+                    return Err(io::Error::other("it is the table of contents of a dump, without the data"));
+                }
+                if whole {
+                    archive.read_all(&contents)?;
+                }
+                Ok(contents.into_inventory())
+            }
+            Form::Text => {
+                if whole {
+                    text::must_be_complete(source)?;
+                }
+                Ok(Inventory::default())
+            }
+            // What is in it is checked where it is unpacked.
+            Form::Tar => Ok(Inventory::default()),
+        }
+    }
+
+    fn filtered<'r>(&self, source: Box<dyn Read + Send + 'r>) -> Box<dyn Read + Send + 'r> {
+        Box::new(text::WithoutRoles::new(source))
+    }
+
+    fn names(&self, stamp: &str) -> Result<Names> {
+        let database = &self.database;
+        let names =
+            Names { next: format!("{database}_restore_{stamp}"), previous: format!("{database}_before_{stamp}") };
+        match names.next.len() {
+            length if length <= LONGEST_NAME => Ok(names),
+            length => Err(Error::config(format!(
+                "the name of the database `{database}` is too long to have another one beside it: `{}` would have \
+                 {length} bytes, and {LONGEST_NAME} are allowed",
+                names.next
+            ))
+            .hint("give the database a shorter name: ALTER DATABASE … RENAME TO …")),
+        }
+    }
+
+    fn misfit(&self, survey: &Survey, inventory: &Inventory) -> Option<Error> {
+        explain::misfit(survey, inventory)
+    }
+
+    fn hold(&self, names: &Names, bases: &[String], about: &str) -> (Script, Hold) {
+        let folder = format!("deploy-database-{}", names.next.rsplit('_').next().unwrap_or_default());
+        let bases_shell = vec!["{}"; bases.len()].join(" ");
+        let mut args = vec![Arg::from(&folder)];
+        args.extend(bases.iter().map(Arg::from));
+        let start = self
+            .session()
+            .then(sh!("pg_holder_sql={}", sql_file!("holder.sql")))
+            .then(Script::shell(&format!("database_folder {{}} {bases_shell}"), &args));
+        let start = start.then(sh!(
+            "pg_lock {} {} || { rm -rf -- \"$folder\"; exit 1; }\nprintf 'SET ROLE :\"role\";\\n' >\"$folder/role.sql\"",
+            &self.database,
+            about
+        ));
+        let on_end = bases.iter().fold(self.session(), |script, base| {
+            script.then(sh!("pg_give_up {} {}", format!("{base}/{folder}"), &names.next))
+        });
+        (start, Hold { on_beat: Script::new(), on_end })
+    }
+
+    fn make(&self, names: &Names, loading: &Loading<'_>) -> Script {
+        let variables = [
+            ("db", &*self.database),
+            ("scratch", &names.next),
+            ("owner", loading.owner),
+            ("encoding", loading.inventory.encoding.as_deref().unwrap_or_default()),
+        ];
+        self.session().then(sql(&self.maintenance, sql_file!("create.sql"), &variables))
+    }
+
+    fn load(&self, names: &Names, loading: &Loading<'_>) -> Script {
+        self.load_script(names, loading)
+    }
+
+    fn sanitise(&self, names: &Names, loading: &Loading<'_>, label: &str, sql: &str) -> Script {
+        let stage = format!("stage={}", self.stage);
+        self.session()
+            .then(sh!("folder={}", loading.folder))
+            .then(Script::shell("printf '%s' {} >\"$folder/after.sql\"", &[Arg::brief(sql, label)]))
+            .then(sh!("pg_run_file \"$folder/after.sql\" {} {} -v {}", &names.next, loading.role(), stage))
+    }
+
+    fn settle(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script {
+        self.settle_script(names, loading, changed)
+    }
+
+    fn check(&self, names: &Names, loading: &Loading<'_>) -> Script {
+        self.check_script(names, loading)
+    }
+
+    fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script {
+        let script = self.session().then(sh!(
+            "pg_terminate_sql={}\npg_swap_sql={}\npg_replaced_sql={}\npg_sessions_sql={}\nlive={}",
+            sql_file!("terminate.sql"),
+            sql_file!("swap.sql"),
+            sql_file!("replaced.sql"),
+            sql_file!("sessions.sql"),
+            &self.database
+        ));
+        let script = script.then(sh!("pg_swap \"$live\" {} {} || pg_in_use \"$live\"", next, previous));
+        match keep {
+            Some(keep) => script.then(sh!("pg_prune \"$live\" {}", keep)),
+            None => script,
+        }
+    }
+
+    fn overwrite(&self, names: &Names, loading: &Loading<'_>, sql: &[(String, String)]) -> Script {
+        self.overwrite_script(names, loading, sql)
+    }
+
+    fn count(&self, names: &Names) -> Script {
+        self.session().then(sh!("rows=$(pg_sql {} {})\ndeploy_fact rows \"$rows\"", &names.next, sql_file!("rows.sql")))
+    }
+
+    fn client(&self) -> Script {
+        self.session().then(sh!("deploy_fact client \"$psql\""))
+    }
+
+    fn console(&self, client: &str) -> Script {
+        let prompt = format!("{} %/%R%x%# ", self.stage);
+        self.connection.exports().then(sh!("exec {} -v PROMPT1={} -v PROMPT2={}", client, &prompt, &prompt))
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        explain::explain(error, self)
+    }
+}
+
+impl archive::Contents {
+    fn into_inventory(self) -> Inventory {
+        let pair = |(schema, name): (&str, &str)| (schema.to_owned(), name.to_owned());
+        Inventory {
+            tables: self.tables().map(pair).collect(),
+            extensions: self.extensions().map(str::to_owned).collect(),
+            encoding: self.encoding().map(str::to_owned),
+            written_by: self
+                .dump_version
+                .split(|c: char| !c.is_ascii_digit())
+                .next()
+                .and_then(|major| major.parse().ok()),
+            format: Some(self.version),
+            compressed: self.compressed,
+            parts: self
+                .entries
+                .into_iter()
+                .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+# Finds the program $1 of PostgreSQL: of the major version $2, else of the next newer one, else the newest there is. Where
+# $3 names a folder, only there. Sets $found and $found_major.
+pg_find() {
+  pg_program=$1 pg_wanted=$2 pg_path=$3
+  found='' found_major=0
+  if [ -n "$pg_path" ]; then
+    set -- "$pg_path"
+  else
+    pg_path=$(command -v "$pg_program" 2>/dev/null || :)
+    set -- /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/pgsql*/bin /opt/homebrew/opt/postgresql*/bin \
+      /usr/local/opt/postgresql*/bin "${pg_path%/*}"
+  fi
+  for pg_folder; do
+    [ -x "$pg_folder/$pg_program" ] || continue
+    pg_major=$("$pg_folder/$pg_program" --version 2>/dev/null | sed 's/^[^0-9]*\([0-9]*\).*/\1/;q')
+    case $pg_major in ''|*[!0-9]*) continue ;; esac
+    if pg_better "$pg_major"; then found=$pg_folder/$pg_program found_major=$pg_major; fi
+  done
+}
+# Whether the major version $1 is nearer to the wanted one than what was found.
+pg_better() {
+  if [ -z "$found" ]; then return 0; fi
+  if [ "$found_major" -eq "$pg_wanted" ]; then return 1; fi
+  if [ "$1" -eq "$pg_wanted" ]; then return 0; fi
+  if [ "$found_major" -gt "$pg_wanted" ]; then [ "$1" -gt "$pg_wanted" ] && [ "$1" -lt "$found_major" ]; return; fi
+  [ "$1" -gt "$found_major" ]
+}
+# Finds psql, which all that follows is asked with.
+pg_client() {
+  pg_find psql 999 "$1"
+  psql=$found
+  [ -n "$psql" ] || deploy_fail 'there is no psql on this machine' \
+    "install PostgreSQL's client programs (apt-get install postgresql-client), or say where they are: database.bin_dir"
+}
+# Runs the SQL $2 in the database $1, with further options of psql.
+pg_sql() {
+  pg_database=$1 pg_text=$2
+  shift 2
+  PGDATABASE=$pg_database "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 "$@" <<PG_TEXT
+SET client_min_messages = warning;
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+$pg_text
+PG_TEXT
+}
+# Runs a program of PostgreSQL that takes its database as an argument, which may look like a connection string.
+pg_named() { printf "dbname='%s'" "$(printf '%s\n' "$1" | sed "s/[\\\\']/\\\\&/g")"; }
+# How many jobs: as many as $1 says, else one for each processor, at most 8.
+pg_jobs() {
+  jobs=$1
+  [ -n "$jobs" ] || jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+  [ "$jobs" -le 8 ] || jobs=8
+}
+# Waits until the file $1 has an answer, as long as the process $2 lives; prints the answer.
+pg_answer() {
+  while [ ! -s "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 0.05 2>/dev/null || sleep 1; done
+  cat "$1"
+}
+# Reports how large the database $1 is, every second, while what follows runs in the foreground.
+pg_watch_size() {
+  (
+    while sleep 1 >/dev/null 2>&1 8>&- 9>&- && kill -0 "$$" 2>/dev/null; do
+      pg_size=$(pg_sql "$maintenance" "SELECT pg_database_size(:'db')" -v db="$1" 2>/dev/null) || continue
+      deploy_fact loaded "$pg_size"
+    done
+  ) &
+  pg_watcher=$!
+}
+# Removes the database $1, whoever is connected to it.
+pg_drop() {
+  pg_sql "$maintenance" "$pg_drop_sql" -v db="$1"
+}
+# Runs a command while the size of the database $1 is reported.
+pg_watched() {
+  pg_watch_size "$1"
+  shift
+  pg_status=0
+  "$@" || pg_status=$?
+  kill "$pg_watcher" 2>/dev/null || :
+  return "$pg_status"
+}
+# Finds the program $1 for a server of the major version $2.
+pg_need() {
+  pg_find "$1" "$2" "$3"
+  [ -n "$found" ] || deploy_fail "there is no $1 on this machine" \
+    "install PostgreSQL's client programs (apt-get install postgresql-client), or say where they are: database.bin_dir"
+}
+# Takes the lock on restores of the database $1 for $2, and keeps it as long as the file lock.pid names a process.
+pg_lock() {
+  : >"$folder/lock"
+  sh -c 'echo "$$" >"$1"; printf "%s\n" "$2"; exec tail -f /dev/null' sh "$folder/lock.pid" \
+    "SELECT pg_try_advisory_lock(1684368500, hashtext(:'db'));" 8>&- 9>&- 2>/dev/null |
+    PGDATABASE=$maintenance PGAPPNAME=$2 "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -v db="$1" \
+      >"$folder/lock" 2>"$folder/lock.err" 8>&- 9>&- &
+  case $(pg_answer "$folder/lock" "$!") in
+    t) return ;;
+    f) ;;
+    *) cat "$folder/lock.err" >&2; return 1 ;;
+  esac
+  deploy_fact held_by "$(pg_sql "$maintenance" "$pg_holder_sql" -v db="$1")"
+  deploy_fail "the database $1 is being restored already"
+}
+# Gives up what a restore holds in the folder $1, and removes the database $2 that it may have half made.
+pg_give_up() {
+  [ -d "$1" ] || return 0
+  pg_drop "$2" || :
+  if [ -s "$1/lock.pid" ]; then kill "$(cat "$1/lock.pid")" 2>/dev/null || :; fi
+  rm -rf -- "$1"
+}
+# Puts the database $2 in the place of $1, which becomes $3. The rename lets nobody in any more and then waits for those
+# who are in; meanwhile a second session ends theirs.
+pg_swap() {
+  PGDATABASE=$maintenance "$psql" -X -w -q -v db="$1" >/dev/null 2>&1 8>&- 9>&- <<PG_TEXT &
+$pg_terminate_sql
+PG_TEXT
+  pg_terminator=$!
+  sleep 0.2 2>/dev/null || sleep 1
+  for pg_try in 1 2 3; do
+    pg_status=0
+    pg_sql "$maintenance" "$pg_swap_sql" -v db="$1" -v next="$2" -v previous="$3" || pg_status=$?
+    [ "$pg_status" -ne 0 ] || break
+  done
+  kill "$pg_terminator" 2>/dev/null || :
+  return "$pg_status"
+}
+# Fails, and says who uses the database $1.
+pg_in_use() {
+  deploy_fail "the database $1 can't be replaced while others use it" \
+    "end these sessions, or restore as a superuser: $(pg_sql "$maintenance" "$pg_sessions_sql" -v db="$1" | tr '\n' ' ')"
+}
+# Removes replaced databases of $1, but for the newest $2.
+pg_prune() {
+  pg_sql "$maintenance" "$pg_replaced_sql" -v db="$1" -v keep="$2" | while IFS= read -r pg_old; do
+    pg_drop "$pg_old"
+    deploy_note "removed the replaced database $pg_old"
+  done
+}
+# Unpacks the tar file $1, where it holds the files of a dump of the format `directory`. Sets $archive to what is loaded,
+# and $jobs to 1 where only one can.
+pg_unpack() {
+  archive=$1
+  if tar -tf "$1" | grep -q '^\(\./\)*restore\.sql$'; then jobs=1; return; fi
+  mkdir -p -- "$folder/dump"
+  tar -xf "$1" -C "$folder/dump"
+  archive=$(find "$folder/dump" -name toc.dat | head -n 1)
+  [ -n "$archive" ] || deploy_fail 'the tar file has no toc.dat: it is no dump of PostgreSQL'
+  archive=${archive%/toc.dat}
+}
+# Loads the archive $1 into the database $2 as the role $3 (empty: as who logs in), with further options.
+pg_load() {
+  pg_archive=$1 pg_target=$(pg_named "$2") pg_role=$3
+  shift 3
+  [ -z "$pg_role" ] || set -- "--role=$pg_role" "$@"
+  "$pg_restore" --no-password --exit-on-error --no-owner --no-privileges --no-tablespaces --no-subscriptions \
+    --no-publications --no-security-labels "--jobs=$jobs" "--dbname=$pg_target" "$@" "$pg_archive"
+}
+# Runs the SQL text of the file $1 in the database $2 as the role $3 (empty: as who logs in), with further options.
+pg_run_file() {
+  pg_file=$1 pg_role=$3
+  PGDATABASE=$2
+  export PGDATABASE
+  shift 3
+  if [ -n "$pg_role" ]; then
+    "$psql" -X -w -q -v ON_ERROR_STOP=1 -v role="$pg_role" "$@" -1 -f "$folder/role.sql" -f "$pg_file"
+  else
+    "$psql" -X -w -q -v ON_ERROR_STOP=1 "$@" -1 -f "$pg_file"
+  fi
+}

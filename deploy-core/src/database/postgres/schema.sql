@@ -1,0 +1,14 @@
+-- Up to where an application has migrated the database, as Rails, sqlx and Diesel note it; nothing where none does.
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'version'
+    AND NOT attisdropped) AS rails,
+  to_regclass('_sqlx_migrations') IS NOT NULL AS sqlx,
+  to_regclass('__diesel_schema_migrations') IS NOT NULL AS diesel
+\gset
+\if :rails
+SELECT json_build_object('table', 'schema_migrations', 'version', max(version)::text, 'count', count(*)) FROM schema_migrations;
+\elif :sqlx
+SELECT json_build_object('table', '_sqlx_migrations', 'version', max(version)::text, 'count', count(*)) FROM _sqlx_migrations;
+\elif :diesel
+SELECT json_build_object('table', '__diesel_schema_migrations', 'version', max(version)::text, 'count', count(*))
+  FROM __diesel_schema_migrations;
+\endif

@@ -1,0 +1,219 @@
+//! Dumps as SQL: whether they are complete, and what of them is loaded.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+
+/// What `pg_dump` writes when it has written everything.
+const COMPLETE: &[u8] = b"-- PostgreSQL database dump complete";
+
+/// How much of the end is looked at, in bytes: little follows the last line that matters.
+const TAIL: usize = 4096;
+
+/// The longest line that is looked at, in bytes. Longer ones are data, or bodies of functions.
+const LONGEST: u64 = 16 * 1024;
+
+/// Reads a dump to its end.
+///
+/// # Errors
+///
+/// When its last lines aren't there.
+pub(super) fn must_be_complete(source: &mut dyn Read) -> io::Result<()> {
+    let mut tail: Vec<u8> = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = source.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        tail.extend_from_slice(&buffer[..read]);
+        tail.drain(..tail.len().saturating_sub(TAIL));
+    }
+    match tail.windows(COMPLETE.len()).any(|window| window == COMPLETE) {
+        true => Ok(()),
+        false => Err(ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// A dump as SQL, without what names roles, or reaches out to other servers.
+pub(super) struct WithoutRoles<R> {
+    source: BufReader<R>,
+    place: Place,
+    /// What was read and is yet to be handed out.
+    line: Vec<u8>,
+    handed: usize,
+    /// The rest of a line that is too long to be looked at.
+    in_long_line: bool,
+}
+
+/// Where in the SQL a line begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// Between statements, or within one.
+    Sql,
+    /// In a string.
+    Quote,
+    /// In a string that this tag ends.
+    Dollar(Vec<u8>),
+    /// In the rows of a table.
+    Rows,
+}
+
+impl<R: Read> WithoutRoles<R> {
+    /// What of `source` is loaded.
+    pub(super) fn new(source: R) -> WithoutRoles<R> {
+        let source = BufReader::with_capacity(64 * 1024, source);
+        WithoutRoles { source, place: Place::Sql, line: Vec::new(), handed: 0, in_long_line: false }
+    }
+
+    /// Reads lines until one is to be handed out. False at the end.
+    fn next_line(&mut self) -> io::Result<bool> {
+        loop {
+            self.line.clear();
+            self.handed = 0;
+            self.source.by_ref().take(LONGEST).read_until(b'\n', &mut self.line)?;
+            if self.line.is_empty() {
+                return Ok(false);
+            }
+            let (is_start, is_whole) = (!self.in_long_line, self.line.ends_with(b"\n"));
+            self.in_long_line = !is_whole;
+            let drop = is_start && is_whole && self.place == Place::Sql && names_a_role(&self.line);
+            self.place = self.place.after(&self.line, is_start);
+            if !drop {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for WithoutRoles<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.handed == self.line.len() && !self.next_line()? {
+            return Ok(0);
+        }
+        let rest = &self.line[self.handed..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.handed += count;
+        Ok(count)
+    }
+}
+
+impl Place {
+    /// Where the line after `line` begins. `is_start`: `line` is the beginning of one.
+    fn after(&self, line: &[u8], is_start: bool) -> Place {
+        match self {
+            Place::Rows if is_start && line.trim_ascii_end() == b"\\." => Place::Sql,
+            Place::Rows => Place::Rows,
+            Place::Sql if is_start && line.starts_with(b"--") => Place::Sql,
+            Place::Sql if is_start && line.starts_with(b"COPY ") && line.trim_ascii_end().ends_with(b"FROM stdin;") => {
+                Place::Rows
+            }
+            _ => self.through(line),
+        }
+    }
+
+    /// Follows strings through a piece of SQL.
+    fn through(&self, mut text: &[u8]) -> Place {
+        let mut place = self.clone();
+        while let Some((&byte, rest)) = text.split_first() {
+            text = rest;
+            match &place {
+                Place::Sql if byte == b'\'' => place = Place::Quote,
+                Place::Sql if byte == b'$' => {
+                    if let Some(tag) = tag(rest) {
+                        text = &rest[tag.len() + 1..];
+                        place = Place::Dollar(tag.to_vec());
+                    }
+                }
+                Place::Quote if byte == b'\'' => place = Place::Sql,
+                Place::Dollar(own) if byte == b'$' && tag(rest) == Some(own) => {
+                    text = &rest[own.len() + 1..];
+                    place = Place::Sql;
+                }
+                _ => {}
+            }
+        }
+        place
+    }
+}
+
+/// The tag whose first `$` stands before `text`: `body` of `$body$`.
+fn tag(text: &[u8]) -> Option<&[u8]> {
+    let end = text.iter().position(|byte| *byte == b'$')?;
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+    let (tag, _) = text.split_at(end);
+    (tag.iter().all(is_word) && !tag.first().is_some_and(u8::is_ascii_digit)).then_some(tag)
+}
+
+/// Whether a statement of one line says who owns something or may use it, or talks to other servers.
+fn names_a_role(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let whole = line.ends_with(b";");
+    let begins = |starts: &[&[u8]]| starts.iter().any(|start| line.starts_with(start));
+    let has = |words: &[u8]| line.windows(words.len()).any(|window| window == words);
+    whole
+        && (line.starts_with(b"ALTER ") && has(b" OWNER TO ")
+            || begins(&[
+                b"GRANT ",
+                b"REVOKE ",
+                b"ALTER DEFAULT PRIVILEGES ",
+                b"SET SESSION AUTHORIZATION ",
+                b"SECURITY LABEL ",
+                b"CREATE SUBSCRIPTION ",
+                b"ALTER SUBSCRIPTION ",
+                b"CREATE PUBLICATION ",
+                b"ALTER PUBLICATION ",
+                b"CREATE SCHEMA public;",
+                b"COMMENT ON SCHEMA public ",
+            ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(sql: &str) -> String {
+        let mut text = String::new();
+        WithoutRoles::new(sql.as_bytes()).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn statements_that_name_roles_are_left_out() {
+        let sql = "CREATE TABLE public.a (x integer);\nALTER TABLE public.a OWNER TO shop;\nGRANT SELECT ON TABLE public.a TO web;\n";
+        assert_eq!(loaded(sql), "CREATE TABLE public.a (x integer);\n");
+        assert_eq!(loaded("CREATE SUBSCRIPTION s CONNECTION 'host=prod' PUBLICATION p;\nSELECT 1;\n"), "SELECT 1;\n");
+    }
+
+    #[test]
+    fn rows_functions_and_strings_are_left_as_they_are() {
+        for same in [
+            "COPY public.a (x) FROM stdin;\nGRANT ALL TO x;\n$$ '\n\\.\nSELECT 1;\n",
+            "CREATE FUNCTION f() RETURNS void AS $_$\nALTER TABLE a OWNER TO b;\n$$\nGRANT x TO y;\n$_$ LANGUAGE sql;\n",
+            "COMMENT ON TABLE a IS 'one\nGRANT x TO y;\nit''s';\nSELECT 1;\n",
+            "-- it's\nSELECT '$x$';\nSELECT 1;\n",
+        ] {
+            assert_eq!(loaded(same), same);
+        }
+    }
+
+    #[test]
+    fn after_rows_functions_and_strings_statements_are_looked_at_again() {
+        for before in ["COPY a FROM stdin;\n\\.\n", "DO $x$ SELECT '; $x$;\n", "SELECT 'a''b', $$'$$;\n", "-- don't\n"]
+        {
+            assert_eq!(loaded(&format!("{before}GRANT x TO y;\n")), before);
+        }
+    }
+
+    #[test]
+    fn long_lines_pass_in_pieces() {
+        let row = format!("COPY a FROM stdin;\n{}\n\\.\nGRANT x TO y;\nEND", "x".repeat(100_000));
+        let text = loaded(&row);
+        assert!(text.ends_with("x\n\\.\nEND") && text.len() == row.len() - "GRANT x TO y;\n".len());
+    }
+
+    #[test]
+    fn a_dump_that_was_cut_off_is_found_out() {
+        assert!(must_be_complete(&mut &b"x\n--\n-- PostgreSQL database dump complete\n--\n\n"[..]).is_ok());
+        assert!(must_be_complete(&mut &b"COPY a FROM stdin;\n1\n"[..]).is_err());
+    }
+}

@@ -1,0 +1,79 @@
+//! `db:backup:prune`: backups that nothing keeps are removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::list;
+use super::manifest::Manifest;
+use super::store::Backup;
+use crate::config::Retention;
+use crate::error::{Error, Result};
+use crate::task::Local;
+use crate::ui::size;
+
+/// Shows what goes, asks, and removes it.
+pub(super) fn prune(local: &Local<'_>) -> Result<()> {
+    let mut by_stage: BTreeMap<String, Vec<Backup>> = BTreeMap::new();
+    for backup in list::kept(local)? {
+        by_stage.entry(backup.stage.clone()).or_default().push(backup);
+    }
+    let mut going = Vec::new();
+    for (stage, backups) in by_stage {
+        match retention(local, &stage) {
+            Some(retention) => going.extend(superfluous(&backups, retention).into_iter().cloned()),
+            None => local.note(format!("no stage is called `{stage}` any more: its backups stay")),
+        }
+    }
+    if going.is_empty() {
+        local.note("every backup is kept by `keep_last`, `keep_daily` or `keep_weekly`");
+        return Ok(());
+    }
+    for backup in &going {
+        local.note(format!("goes: {} ({})", backup.name, size(backup.bytes)));
+    }
+    match local.confirm(&format!("Remove these {} backups? [y/N]", going.len())) {
+        Some(true) => {}
+        Some(false) => return Err(Error::task("nothing was removed: the answer was no")),
+        None => return Err(Error::usage("nobody is there to say whether backups may be removed").hint("add --yes")),
+    }
+    for backup in &going {
+        let failed = |error| {
+            Error::task(format!("failed to remove `{}`", backup.path.display())).because(anyhow::Error::from(error))
+        };
+        fs::remove_file(&backup.path).map_err(failed)?;
+        let _ = fs::remove_file(Manifest::path_of(&backup.path));
+    }
+    let bytes = going.iter().map(|backup| backup.bytes).sum();
+    local.note(format!("removed {} backups, {}", going.len(), size(bytes)));
+    Ok(())
+}
+
+fn retention(local: &Local<'_>, stage: &str) -> Option<Retention> {
+    local.config.stages.iter().find(|known| known.name == stage).map(|stage| stage.settings.database.retention)
+}
+
+/// Which of a stage's backups, the newest first, nothing keeps. The newest one that is verified always stays.
+fn superfluous(backups: &[Backup], retention: Retention) -> Vec<&Backup> {
+    let mut kept: BTreeSet<&str> = backups.iter().take(retention.last).map(|backup| &*backup.name).collect();
+    kept.extend(newest_of_each(backups, retention.daily, |time| time.to_zoned(TimeZone::UTC).date().to_string()));
+    kept.extend(newest_of_each(backups, retention.weekly, |time| {
+        let week = time.to_zoned(TimeZone::UTC).date().iso_week_date();
+        format!("{}-{}", week.year(), week.week())
+    }));
+    kept.extend(backups.iter().find(|backup| backup.is_verified()).map(|backup| &*backup.name));
+    backups.iter().filter(|backup| !kept.contains(&*backup.name)).collect()
+}
+
+/// The newest verified backup of each of the last `count` periods that have any.
+fn newest_of_each(backups: &[Backup], count: usize, period: impl Fn(Timestamp) -> String) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let verified = backups.iter().filter(|backup| backup.is_verified());
+    verified.filter(|backup| seen.insert(period(backup.time))).take(count).map(|backup| &*backup.name).collect()
+}
+
+#[cfg(test)]
+#[path = "prune_tests.rs"]
+mod tests;

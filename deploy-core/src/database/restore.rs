@@ -1,0 +1,319 @@
+//! `db:backup:restore`: into a new database beside the live one, which takes its place in one step at the end.
+//!
+//! Until that step the live database is as it was. What is half-made is given up by a program on the server, which also
+//! notices when the controller is gone.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::adapter::{Inventory, Loading, Names, Schema};
+use super::backup;
+use super::consent::{self, Replacing};
+use super::dump::Dump;
+use super::manifest::Purpose;
+use super::site::{Site, io_failed};
+use super::wire::{Packing, Sender};
+use crate::error::{Error, ErrorKind, Result};
+use crate::task::{Found, Held, Job, Local};
+use crate::ui::size;
+
+/// How long to wait before looking again whether another restore is over.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A restore that can begin: the dump is whole, and fits.
+pub(super) struct Restore<'r, 'l> {
+    local: &'r Local<'l>,
+    site: &'r Site<'l>,
+    dump: &'r Dump,
+    inventory: Inventory,
+    /// Texts of SQL that make the data fit for the stage, with the names of their files.
+    after: Vec<(String, String)>,
+}
+
+/// What is on the server for a restore.
+struct Workshop {
+    names: Names,
+    folder: String,
+    file: String,
+    held: Box<dyn Held>,
+}
+
+impl<'r, 'l> Restore<'r, 'l> {
+    /// Checks everything that can be checked before anything changes.
+    ///
+    /// # Errors
+    ///
+    /// When the dump is damaged or doesn't fit, or the stage asks for what isn't there.
+    pub(super) fn prepare(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump) -> Result<Restore<'r, 'l>> {
+        let after = after_restore(site)?;
+        must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
+        let about = format!("check of {}", dump.name());
+        let inventory = dump.check(&*site.adapter, &mut |seen| {
+            local.progress(&about, seen, Some(dump.bytes));
+            (local.stop)().map_or(Ok(()), Err)
+        })?;
+        if let Some(error) = site.adapter.misfit(&site.survey, &inventory) {
+            return Err(site.explain(error));
+        }
+        if !site.survey.may_own {
+            let owner = site.config.owner.as_deref().unwrap_or_default();
+            return Err(site.explain(
+                Error::task(format!("the role `{}` can't make databases for the role `{owner}`", site.survey.user))
+                    .hint(format!("GRANT {owner} TO {}, or name another owner: database.owner", site.survey.user)),
+            ));
+        }
+        Ok(Restore { local, site, dump, inventory, after })
+    }
+
+    /// The same, but the data stays as it is in the dump.
+    pub(super) fn as_it_was(self) -> Restore<'r, 'l> {
+        Restore { after: Vec::new(), ..self }
+    }
+
+    /// Restores beside the live database, and gives that up again. Returns a line for each table: its rows, and its name.
+    ///
+    /// # Errors
+    ///
+    /// When the dump can't be restored.
+    pub(super) fn rehearse(self) -> Result<String> {
+        if !self.site.survey.may_create {
+            return Err(self.site.explain(
+                Error::task(format!("the role `{}` may make no databases", self.site.survey.user))
+                    .hint("ALTER ROLE … CREATEDB, or choose another stage: --stage"),
+            ));
+        }
+        let workshop = self.open()?;
+        self.load(&workshop.names, &self.loading(&workshop))?;
+        let found = self.site.run(vec![self.site.adapter.count(&workshop.names).into()], &mut |_, _| {})?;
+        workshop.held.give_up();
+        Ok(found.get("rows").cloned().unwrap_or_default())
+    }
+
+    /// Restores, once the user agreed.
+    ///
+    /// # Errors
+    ///
+    /// When anything fails. The live database is then as it was, and nothing half-made is left.
+    pub(super) fn run(self) -> Result<()> {
+        let start = Instant::now();
+        match self.site.survey.may_create || self.site.survey.size.is_none() {
+            true => self.beside()?,
+            false => self.in_place()?,
+        }
+        let database = self.site.adapter.describe();
+        self.local.note(format!(
+            "restored {database} from `{}` in {:.1} s",
+            self.dump.name(),
+            start.elapsed().as_secs_f64()
+        ));
+        Ok(())
+    }
+
+    fn beside(&self) -> Result<()> {
+        let workshop = self.open()?;
+        let loading = self.loading(&workshop);
+        let (site, names) = (self.site, &workshop.names);
+        self.load(names, &loading)?;
+        if !workshop.held.is_there() {
+            return Err(Error::connection("the program that keeps the lock on the server is gone")
+                .hint("the live database is as it was; try again"));
+        }
+        let keep = site.config.keep_replaced;
+        site.run(vec![site.adapter.swap(&names.next, &names.previous, Some(keep)).into()], &mut |_, _| {})?;
+        workshop.held.give_up();
+        if site.survey.size.is_some() && keep > 0 {
+            let stage = &site.stage.name;
+            self.local.note(format!(
+                "the replaced database is `{}`: cargo xtask db backup undo --stage {stage}",
+                names.previous
+            ));
+        }
+        Ok(())
+    }
+
+    /// For roles that may make no database: a backup first, then everything in one transaction.
+    fn in_place(&self) -> Result<()> {
+        let user = &self.site.survey.user;
+        self.local.note(format!("the role `{user}` may make no databases: the data is replaced in one transaction"));
+        backup::create(self.local, self.site, Purpose::BeforeRestore)?;
+        let workshop = self.open()?;
+        let script = self.site.adapter.overwrite(&workshop.names, &self.loading(&workshop), &self.after);
+        self.site.run(vec![script.into()], &mut |_, _| {})?;
+        workshop.held.give_up();
+        Ok(())
+    }
+
+    /// Takes the lock on restores of this database, and brings the dump to its machine.
+    fn open(&self) -> Result<Workshop> {
+        let site = self.site;
+        let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
+        let (held, found) = self.hold(&names)?;
+        let folder = found.get("folder").cloned().unwrap_or_default();
+        let file = match site.is_local() && self.dump.is_ready() {
+            true => absolute(&self.dump.path)?,
+            false => self.bring(&folder, found.get("room"))?,
+        };
+        Ok(Workshop { names, folder, file, held })
+    }
+
+    fn hold(&self, names: &Names) -> Result<(Box<dyn Held>, Found)> {
+        let site = self.site;
+        let own = match site.is_local() {
+            true => self.local.config.work_dir.display().to_string(),
+            false => site.layout().records(),
+        };
+        let bases = [own, site.layout().root().to_owned(), site.stage.settings.tmp_dir.clone()];
+        let about =
+            format!("restore by {} since {}", site.stage.settings.local_user, Timestamp::now().strftime("%H:%M UTC"));
+        let start = Instant::now();
+        loop {
+            let (script, hold) = site.adapter.hold(names, &bases, &about);
+            let mut holder = None;
+            match site.machine.hold(script.into(), hold, &mut |name, value| {
+                if name == "held_by" {
+                    holder = Some(value.to_owned());
+                }
+            }) {
+                Ok((found, held)) => return Ok((held, found)),
+                Err(error) => match holder {
+                    None => return Err(site.explain(error)),
+                    Some(holder) if start.elapsed() >= self.local.lock_wait => {
+                        return Err(Error::new(
+                            ErrorKind::Locked,
+                            format!("the database {} is being restored already: {holder}", site.describe()),
+                        )
+                        .hint("wait for it to end: add --lock-wait 30m"));
+                    }
+                    Some(_) => std::thread::sleep(PATIENCE),
+                },
+            }
+            if let Some(error) = (self.local.stop)() {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Sends the dump to the machine, unpacked there so that several jobs can load it.
+    fn bring(&self, folder: &str, room: Option<&String>) -> Result<String> {
+        let (site, dump, local) = (self.site, self.dump, self.local);
+        let room = room.and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok()).map(|room| room * 1024);
+        if room.is_some_and(|room| room < dump.bytes) {
+            return Err(site.explain(
+                Error::task(format!(
+                    "the dump of {} doesn't fit beside `{folder}`, where {} are free",
+                    size(dump.bytes),
+                    size(room.unwrap_or_default())
+                ))
+                .hint("make room there: df -h"),
+            ));
+        }
+        let file = format!("{folder}/dump.file");
+        let packing = if self.inventory.compressed { Packing::None } else { site.packing };
+        let about = format!("dump to {}", site.stage.name);
+        let events = local.teller();
+        let total = dump.bytes;
+        let source = dump.reader(&*site.adapter, move |seen| events.progress(&about, seen, Some(total)))?;
+        let mut sender = Sender::new(packing, source).map_err(|error| io_failed("a dump can't be sent", error))?;
+        let found =
+            site.machine.write(packing.receive(&file).into(), &mut sender).map_err(|error| site.explain(error))?;
+        sender.finish(&found)?;
+        Ok(file)
+    }
+
+    fn loading<'w>(&'w self, workshop: &'w Workshop) -> Loading<'w> {
+        let survey = &self.site.survey;
+        let owner = self.site.config.owner.as_deref().or(survey.owner.as_deref()).unwrap_or(&survey.user);
+        Loading {
+            file: &workshop.file,
+            form: self.dump.form,
+            folder: &workshop.folder,
+            inventory: &self.inventory,
+            owner,
+            user: &survey.user,
+            superuser: survey.superuser,
+        }
+    }
+
+    /// Makes the new database, in one program.
+    fn load(&self, names: &Names, loading: &Loading<'_>) -> Result<()> {
+        let (site, adapter) = (self.site, &self.site.adapter);
+        let mut jobs: Vec<Job> = vec![
+            adapter.make(names, loading).into(),
+            adapter.load(names, loading).into(),
+            adapter.check(names, loading).into(),
+        ];
+        jobs.extend(self.after.iter().map(|(label, sql)| Job::from(adapter.sanitise(names, loading, label, sql))));
+        jobs.push(adapter.settle(names, loading, !self.after.is_empty()).into());
+        let manifest = self.dump.manifest.as_ref();
+        let total = manifest.map(|manifest| manifest.database_bytes).filter(|bytes| *bytes > 0);
+        let about = format!("load into {}", site.stage.name);
+        let found = site.run(jobs, &mut |name, value| {
+            if let (true, Ok(bytes)) = (name == "loaded", value.trim().parse()) {
+                self.local.progress(&about, bytes, total.map(|total: u64| total.max(bytes)));
+            }
+        })?;
+        let Some(expected) = manifest.and_then(|manifest| manifest.schema.as_ref()) else { return Ok(()) };
+        match Schema::of(&found)? {
+            Some(schema) if schema == *expected => Ok(()),
+            other => Err(Error::task(format!(
+                "the restored database is migrated up to {}, and the dumped one was up to {expected}",
+                other.map_or("nothing".to_owned(), |schema| schema.to_string())
+            ))),
+        }
+    }
+}
+
+/// `db:backup:restore`.
+pub(super) fn restore(local: &Local<'_>) -> Result<()> {
+    let file = local.option("file").ok_or_else(|| {
+        Error::usage("nothing says which backup to restore")
+            .hint("add --file FILE; `cargo xtask db backup list` shows what there is")
+    })?;
+    consent::must_be_meant(local)?;
+    let site = Site::open(local, local.stage)?;
+    let dump = Dump::open(&super::find_backup(local, file)?, &*site.adapter)?;
+    let restore = Restore::prepare(local, &site, &dump)?;
+    let source = format!("`{}` ({})", dump.name(), describe(&dump));
+    consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len() })?;
+    restore.run()
+}
+
+/// What a dump is, in a few words.
+pub(super) fn describe(dump: &Dump) -> String {
+    match &dump.manifest {
+        Some(manifest) => format!("{}, of stage {}, made {}", size(dump.bytes), manifest.stage, manifest.created),
+        None => format!("{}, without a manifest", size(dump.bytes)),
+    }
+}
+
+/// The texts of the files of `after_restore`.
+fn after_restore(site: &Site<'_>) -> Result<Vec<(String, String)>> {
+    let read = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::task(format!("failed to read `{}`, which is to run after a restore", path.display()))
+                .because(error)
+                .hint(format!("it is named in `after_restore` of stage `{}`", site.stage.name))
+        })?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok((name, text))
+    };
+    site.config.after_restore.iter().map(read).collect()
+}
+
+/// A stage that asks for it takes no data of another stage as it is.
+pub(super) fn must_be_sanitised(site: &Site<'_>, source: Option<&str>) -> Result<()> {
+    let (config, stage) = (site.config, &site.stage.name);
+    if !config.require_sanitize || !config.after_restore.is_empty() || source == Some(&**stage) {
+        return Ok(());
+    }
+    Err(Error::config(format!("stage `{stage}` takes no data of other stages as it is (`require_sanitize`)")).hint(
+        format!("name SQL that makes it harmless: [stages.{stage}.database] after_restore = [\"…/anonymise.sql\"]"),
+    ))
+}
+
+fn absolute(path: &Path) -> Result<String> {
+    let path = path.canonicalize().map_err(|error| io_failed("the dump is gone", error))?;
+    path.into_os_string().into_string().map_err(|path| Error::usage(format!("`{}` is not UTF-8", path.display())))
+}

@@ -1,0 +1,244 @@
+//! The folder of backups on this machine.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::manifest::Manifest;
+use crate::error::{Error, Result};
+
+/// Where backups are kept: each a dump and its manifest, readable by their owner alone.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    folder: PathBuf,
+}
+
+/// A backup that is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Backup {
+    pub(super) path: PathBuf,
+    /// Its file's name.
+    pub(super) name: String,
+    /// The stage that its name says.
+    pub(super) stage: String,
+    /// When it was made, as its name says.
+    pub(super) time: Timestamp,
+    pub(super) bytes: u64,
+    /// `None`: it has none, or one that can't be read.
+    pub(super) manifest: Option<Manifest>,
+}
+
+impl Backup {
+    /// Whether it is whole, as far as that shows without reading it: it was verified when it was made, and has the size
+    /// that it had then.
+    pub(super) fn is_verified(&self) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| manifest.bytes == self.bytes)
+    }
+}
+
+impl Store {
+    /// The folder `folder`, which need not exist yet.
+    pub(super) fn new(folder: impl Into<PathBuf>) -> Store {
+        Store { folder: folder.into() }
+    }
+
+    /// The backups, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is there and can't be read.
+    pub(super) fn backups(&self) -> Result<Vec<Backup>> {
+        let unreadable = |error| {
+            Error::task(format!("failed to read the folder `{}`", self.folder.display()))
+                .because(anyhow::Error::from(error))
+        };
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut backups = Vec::new();
+        for entry in entries {
+            backups.extend(backup(&entry.map_err(unreadable)?.path()));
+        }
+        backups.sort_by(|a, b| b.name.cmp(&a.name));
+        Ok(backups)
+    }
+
+    /// Begins a backup of `stage` under a temporary name.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub(super) fn begin(&self, stage: &str, extension: &str) -> Result<Draft> {
+        let failed = |error: io::Error| {
+            Error::task(format!("failed to write to the folder `{}`", self.folder.display())).because(error)
+        };
+        self.make_folder().map_err(failed)?;
+        self.sweep();
+        let mut time = Timestamp::now();
+        let name = loop {
+            let name = format!("{}.{stage}.{extension}", time.strftime("%Y%m%d-%H%M%S"));
+            if !self.folder.join(&name).exists() {
+                break name;
+            }
+            time = time.checked_add(jiff::Span::new().seconds(1)).unwrap_or(time);
+        };
+        let part = self.folder.join(format!(".{name}.{}.part", std::process::id()));
+        let file = private().create_new(true).open(&part).map_err(failed)?;
+        Ok(Draft { path: self.folder.join(name), part, file: Some(file), hash: Sha256::new(), bytes: 0, time })
+    }
+
+    /// Makes the folder, out of reach for others and for git.
+    fn make_folder(&self) -> io::Result<()> {
+        if !self.folder.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        }
+        let ignore = self.folder.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(ignore, "*\n")?;
+        }
+        Ok(())
+    }
+
+    /// Removes what runs left behind that were killed.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let pid = name.strip_suffix(".part").and_then(|name| name.rsplit_once('.')?.1.parse::<i32>().ok());
+            if pid.and_then(rustix::process::Pid::from_raw).is_some_and(is_gone) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn is_gone(pid: rustix::process::Pid) -> bool {
+    rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
+}
+
+/// How files are opened that nobody else may read.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+/// The backup at `path`, if it is called like one.
+fn backup(path: &Path) -> Option<Backup> {
+    let name = path.file_name()?.to_str()?;
+    let (stamp, rest) = name.split_once('.')?;
+    let (stage, extension) = rest.rsplit_once('.')?;
+    let civil = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", stamp).ok()?;
+    let time = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    let metadata = fs::metadata(path).ok().filter(|metadata| metadata.is_file() && extension != "json")?;
+    Some(Backup {
+        path: path.to_owned(),
+        name: name.to_owned(),
+        stage: stage.to_owned(),
+        time,
+        bytes: metadata.len(),
+        manifest: Manifest::of(path).ok().flatten(),
+    })
+}
+
+/// A backup that is being written. Dropped, it is gone.
+pub(super) struct Draft {
+    path: PathBuf,
+    part: PathBuf,
+    file: Option<File>,
+    hash: Sha256,
+    bytes: u64,
+    /// When it was begun.
+    pub(super) time: Timestamp,
+}
+
+impl Draft {
+    /// How many bytes it has so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The file, to be read.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be opened.
+    pub(super) fn open(&self) -> io::Result<File> {
+        File::open(&self.part)
+    }
+
+    /// The SHA-256 of what was written.
+    pub(super) fn sha256(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
+
+    /// Gives the backup its name, once its manifest stands beside it and both are on the disk.
+    ///
+    /// # Errors
+    ///
+    /// When that can't be written.
+    pub(super) fn keep(mut self, manifest: &Manifest) -> Result<PathBuf> {
+        let path = self.path.clone();
+        self.finish(manifest).map_err(|error| write_failed(&path, error))?;
+        Ok(path)
+    }
+
+    fn finish(&mut self, manifest: &Manifest) -> io::Result<()> {
+        if let Some(file) = self.file.take() {
+            file.sync_all()?;
+        }
+        let beside = Manifest::path_of(&self.path);
+        let mut file = private().create(true).truncate(true).open(&beside)?;
+        let written = file.write_all(manifest.text().as_bytes()).and_then(|()| file.sync_all());
+        written.and_then(|()| fs::rename(&self.part, &self.path)).inspect_err(|_| drop(fs::remove_file(&beside)))?;
+        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    /// An error in writing it.
+    pub(super) fn failed(&self, error: io::Error) -> Error {
+        write_failed(&self.path, error)
+    }
+}
+
+fn write_failed(path: &Path, error: io::Error) -> Error {
+    let full = error.kind() == io::ErrorKind::StorageFull;
+    let failed = Error::task(format!("failed to write `{}`", path.display())).because(error);
+    match full {
+        true => failed.hint("make room on this machine, or keep backups elsewhere: database.backup_dir"),
+        false => failed,
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(file) = &mut self.file else { return Ok(0) };
+        file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,0 +1,117 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::database::manifest::Purpose;
+
+fn manifest(bytes: u64) -> Manifest {
+    Manifest {
+        stage: "qa".into(),
+        database: "shop".into(),
+        purpose: Purpose::Backup,
+        created: "2026-11-22T10:15:00Z".into(),
+        by: "ada".into(),
+        bytes,
+        sha256: String::new(),
+        seconds: 1.0,
+        server_version: "15.18".into(),
+        database_bytes: 10,
+        tables: 1,
+        revision: None,
+        schema: None,
+    }
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("backups"));
+    (folder, store)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn nobody_else_can_read_what_is_kept() {
+    let (folder, store) = store();
+    let mut draft = store.begin("qa", "pgdump").unwrap();
+    draft.write_all(b"data").unwrap();
+    let path = draft.keep(&manifest(4)).unwrap();
+    let backups = folder.path().join("backups");
+    assert_eq!((mode(&backups), mode(&path), mode(&Manifest::path_of(&path))), (0o700, 0o600, 0o600));
+    assert_eq!(fs::read_to_string(backups.join(".gitignore")).unwrap(), "*\n");
+}
+
+#[test]
+fn a_draft_that_is_dropped_leaves_nothing() {
+    let (folder, store) = store();
+    let mut draft = store.begin("qa", "pgdump").unwrap();
+    draft.write_all(b"half").unwrap();
+    drop(draft);
+    assert_eq!(names(&folder.path().join("backups")), [".gitignore"]);
+}
+
+#[test]
+fn what_a_killed_run_left_behind_is_removed_by_the_next_one() {
+    let (folder, store) = store();
+    drop(store.begin("qa", "pgdump").unwrap());
+    let backups = folder.path().join("backups");
+    // No process has this number: it is larger than any system allows.
+    fs::write(backups.join(".20260101-000000.qa.pgdump.2000000000.part"), "half").unwrap();
+    fs::write(backups.join(format!(".20260101-000001.qa.pgdump.{}.part", std::process::id())), "ours").unwrap();
+    drop(store.begin("qa", "pgdump").unwrap());
+    assert_eq!(
+        names(&backups),
+        [format!(".20260101-000001.qa.pgdump.{}.part", std::process::id()), ".gitignore".to_owned()]
+    );
+}
+
+#[test]
+fn two_backups_in_one_second_have_two_names() {
+    let (_folder, store) = store();
+    let keep = || store.begin("qa", "pgdump").unwrap().keep(&manifest(0)).unwrap();
+    assert_ne!(keep(), keep());
+    assert_eq!(store.backups().unwrap().len(), 2);
+}
+
+#[test]
+fn backups_are_known_by_their_names_the_newest_first() {
+    let (folder, store) = store();
+    let backups = folder.path().join("backups");
+    fs::create_dir(&backups).unwrap();
+    for name in
+        ["20260101-101500.qa.pgdump", "20260102-101500.eu.west.pgdump", "notes.txt", "20260101-101500.qa.pgdump.json"]
+    {
+        fs::write(backups.join(name), "").unwrap();
+    }
+    let found: Vec<_> =
+        store.backups().unwrap().into_iter().map(|backup| (backup.stage, backup.time.to_string())).collect();
+    assert_eq!(
+        found,
+        [("eu.west".into(), "2026-01-02T10:15:00Z".to_owned()), ("qa".into(), "2026-01-01T10:15:00Z".to_owned())]
+    );
+}
+
+#[test]
+fn a_backup_is_verified_as_long_as_it_has_the_size_that_it_had() {
+    let (_folder, store) = store();
+    let mut draft = store.begin("qa", "pgdump").unwrap();
+    draft.write_all(b"data").unwrap();
+    let path = draft.keep(&manifest(4)).unwrap();
+    assert!(store.backups().unwrap()[0].is_verified());
+    fs::write(path, "dat").unwrap();
+    assert!(!store.backups().unwrap()[0].is_verified());
+}
+
+#[test]
+fn a_folder_that_does_not_exist_has_no_backups() {
+    let (_folder, store) = store();
+    assert!(store.backups().unwrap().is_empty());
+}

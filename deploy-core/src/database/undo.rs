@@ -1,0 +1,55 @@
+//! `db:backup:undo`: the replaced database comes back, and what is live takes its place.
+
+use jiff::Timestamp;
+
+use super::consent::{self, Replacing};
+use super::dump::Dump;
+use super::manifest::Purpose;
+use super::restore::{Restore, describe};
+use super::site::Site;
+use super::store::Store;
+use crate::error::{Error, Result};
+use crate::task::Local;
+
+/// Takes the last restore back. Done twice, it takes itself back.
+pub(super) fn undo(local: &Local<'_>) -> Result<()> {
+    consent::must_be_meant(local)?;
+    let site = Site::open(local, local.stage)?;
+    match (site.survey.replaced.first(), site.survey.may_create) {
+        (Some(replaced), true) => swap_back(local, &site, replaced),
+        (_, false) if site.survey.size.is_some() => restore_last(local, &site),
+        _ => Err(nothing(&site)),
+    }
+}
+
+fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
+    let source = format!("the replaced database `{replaced}`");
+    consent::ask(local, &Replacing { site, source, after: 0 })?;
+    let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
+    site.run(vec![site.adapter.swap(replaced, &names.previous, None).into()], &mut |_, _| {})?;
+    local.note(format!("`{replaced}` is live again; what was live is `{}`", names.previous));
+    Ok(())
+}
+
+/// Where no database can be made, a restore made a backup before.
+fn restore_last(local: &Local<'_>, site: &Site<'_>) -> Result<()> {
+    let backups = Store::new(&site.config.backup_dir).backups()?;
+    let is_ours =
+        |purpose: Option<Purpose>, stage: &str| purpose == Some(Purpose::BeforeRestore) && stage == site.stage.name;
+    let last = backups
+        .iter()
+        .find(|backup| is_ours(backup.manifest.as_ref().map(|manifest| manifest.purpose), &backup.stage))
+        .ok_or_else(|| nothing(site))?;
+    let dump = Dump::open(&last.path, &*site.adapter)?;
+    let restore = Restore::prepare(local, site, &dump)?.as_it_was();
+    let source = format!("`{}` ({})", dump.name(), describe(&dump));
+    consent::ask(local, &Replacing { site, source, after: 0 })?;
+    restore.run()
+}
+
+fn nothing(site: &Site<'_>) -> Error {
+    let stage = &site.stage.name;
+    Error::task(format!("there is nothing to undo: no replaced database of stage `{stage}` is kept")).hint(format!(
+        "an earlier backup can be restored: cargo xtask db backup list, and restore --stage {stage} --file FILE"
+    ))
+}

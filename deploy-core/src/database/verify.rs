@@ -1,0 +1,85 @@
+//! `db:backup:verify`: whether backups are whole, and with `--deep` whether they can be restored.
+
+use super::adapter::Adapter;
+use super::dump::Dump;
+use super::list;
+use super::postgres::Postgres;
+use super::restore::Restore;
+use super::site::Site;
+use crate::error::{Error, Result};
+use crate::task::Local;
+
+/// Verifies the backup that was asked for, else all of them.
+pub(super) fn verify(local: &Local<'_>) -> Result<()> {
+    let files = match local.option("file") {
+        Some(file) => vec![super::find_backup(local, file)?],
+        None => list::kept(local)?.into_iter().map(|backup| backup.path).collect(),
+    };
+    if files.is_empty() {
+        return Err(
+            Error::task("there is no backup to verify").hint("make one: cargo xtask db backup create --stage STAGE")
+        );
+    }
+    if local.option("deep").is_some() {
+        return files.iter().try_for_each(|file| deep(local, file));
+    }
+    let adapter = reader(local)?;
+    let mut damaged = Vec::new();
+    for file in &files {
+        match look(local, file, &adapter) {
+            Ok(text) => local.print(&text),
+            Err(error) if (local.stop)().is_some() => return Err(error),
+            Err(error) => {
+                let text = error.to_string();
+                let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("hint:"));
+                local.print(&format!("{}\n", lines.next().unwrap_or_default()));
+                lines.for_each(|line| local.print(&format!("{line}\n")));
+                damaged.push(file);
+            }
+        }
+    }
+    match damaged.len() {
+        0 => Ok(()),
+        count => Err(Error::task(format!("{count} of {} backups can't be restored", files.len()))
+            .hint("make a new one: cargo xtask db backup create --stage STAGE")),
+    }
+}
+
+/// What reads dumps without any database.
+fn reader(local: &Local<'_>) -> Result<Postgres> {
+    let mut database = local.stage.settings.database.clone();
+    database.parts.name.get_or_insert_with(|| "none".to_owned());
+    Postgres::new(None, &database, &local.stage.name)
+}
+
+fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Result<String> {
+    let dump = Dump::open(file, adapter)?;
+    let about = format!("check of {}", dump.name());
+    let inventory = dump.check(adapter, &mut |seen| {
+        local.progress(&about, seen, Some(dump.bytes));
+        (local.stop)().map_or(Ok(()), Err)
+    })?;
+    let how = if dump.manifest.is_some() {
+        "checksum and contents are right"
+    } else {
+        "no manifest; complete in its structure"
+    };
+    let tables = match inventory.tables.len() {
+        0 => String::new(),
+        count => format!(", {count} tables"),
+    };
+    Ok(format!("{}: {how}{tables}\n", dump.name()))
+}
+
+/// Restores the backup beside the stage's database, counts rows, and removes it again.
+fn deep(local: &Local<'_>, file: &std::path::Path) -> Result<()> {
+    let site = Site::open(local, local.stage)?;
+    let dump = Dump::open(file, &*site.adapter)?;
+    let rows = Restore::prepare(local, &site, &dump)?.as_it_was().rehearse()?;
+    local.print(&format!("{}: restored beside {}, and removed again\n", dump.name(), site.adapter.describe()));
+    for line in rows.lines() {
+        let (count, table) = line.split_once(' ').unwrap_or((line, ""));
+        local.print(&format!("{count:>12}  {table}\n"));
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Databases: backed up, restored, brought home from production. What came of it is asked of PostgreSQL by psql, never of
+//! the tool.
+
+mod access;
+mod archive;
+mod backup;
+mod confirmed;
+mod console;
+mod crowded;
+mod damaged;
+mod formats;
+mod home;
+mod killed;
+mod measured;
+mod moments;
+mod restore;
+mod scene;
+mod secrets;
+mod starved;
+mod versions;
