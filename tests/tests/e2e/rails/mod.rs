@@ -2,6 +2,8 @@
 
 mod deploys;
 mod failures;
+mod fleet;
 mod page;
 mod shop;
+mod traffic;
 mod visitor;

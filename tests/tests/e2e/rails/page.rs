@@ -41,6 +41,11 @@ impl Page {
         })
     }
 
+    /// The page as any process of its release shows it: Passenger may run several.
+    pub(super) fn of_any_process(self) -> Page {
+        Page { process: 0, ..self }
+    }
+
     /// Whether stylesheet and script are there and of the page's own edition; the error says what is wrong.
     pub(super) fn is_of_one_piece(&self, port: u16) -> Result<(), String> {
         for asset in [&self.stylesheet, &self.script] {

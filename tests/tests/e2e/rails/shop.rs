@@ -39,9 +39,8 @@ impl Shop {
         let webs = servers.iter().filter(|(_, roles)| roles.contains("web"));
         let webs = webs.map(|(name, _)| ((*name).to_owned(), web(&mut project, name, &environment))).collect();
         let variables: String = environment.iter().map(|(name, value)| format!("{name} = {value:?}\n")).collect();
-        project.top("linked_dirs = [\"log\", \"tmp\", \"public/assets\"]");
-        project.tables(&format!("[default_env]\nRAILS_ENV = \"staging\"\n{variables}"));
-        project.tables(BY_HAND);
+        project.tables(&format!("[default_env]\n{variables}"));
+        project.tables(RECIPES);
         Shop { webs, database, project }
     }
 
@@ -81,7 +80,10 @@ impl Shop {
 fn web(project: &mut Project, name: &str, environment: &[(&str, String)]) -> Apache {
     let apache = Apache::start(&project.sandbox, name, &project.server(name).site, environment);
     let registry = apache.registry().display().to_string();
-    project.server_mut(name).sshd.set_env("PASSENGER_INSTANCE_REGISTRY_DIR", &registry);
+    let server = project.server_mut(name);
+    server.sshd.set_env("PASSENGER_INSTANCE_REGISTRY_DIR", &registry);
+    // What a health check takes for port 80 of its server is this web server.
+    server.sshd.set_env("http_proxy", &format!("http://127.0.0.1:{}", apache.port()));
     apache
 }
 
@@ -97,21 +99,13 @@ fn environment(database: &Cluster) -> Vec<(&'static str, String)> {
     ]
 }
 
-const BY_HAND: &str = r#"
-[recipes.bundler]
+/// The bundle as it comes, with a check that asks soon, so that tests don't wait.
+const RECIPES: &str = r#"
+[recipes.rails]
 
-[tasks."deploy:migrate"]
-run = "bundle exec rake db:migrate"
-roles = ["db"]
-primary = true
-after = "deploy:updated"
-
-[tasks."deploy:compile_assets"]
-run = "bundle exec rake assets:precompile"
-roles = ["web"]
-after = "deploy:updated"
-
-[tasks."deploy:restart"]
-run = 'passenger-config restart-app "$(cd ../.. && pwd)" --ignore-app-not-running'
-roles = ["web"]
+[recipes.passenger]
+health_url = "/up"
+health_retries = 1
+health_wait = 0
+wait = 0
 "#;

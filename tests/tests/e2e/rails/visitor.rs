@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::page::Page;
 
@@ -15,10 +16,10 @@ pub(super) struct Visitor {
 /// What a visitor saw.
 #[derive(Default)]
 pub(super) struct Visits {
-    /// Each page that was there.
-    pages: Vec<Page>,
+    /// Each page, and when it was there.
+    pub(super) pages: Vec<(Instant, Page)>,
     /// What was wrong: no answer, an error, or a page and an asset of different editions.
-    problems: Vec<String>,
+    pub(super) problems: Vec<String>,
 }
 
 impl Visitor {
@@ -47,7 +48,7 @@ impl Visits {
     fn visit(&mut self, port: u16) {
         let visit = Page::try_of(port).and_then(|page| page.is_of_one_piece(port).map(|()| page));
         match visit {
-            Ok(page) => self.pages.push(page),
+            Ok(page) => self.pages.push((Instant::now(), page)),
             Err(problem) => self.problems.push(problem),
         }
     }
@@ -57,5 +58,22 @@ impl Visits {
     pub(super) fn were_undisturbed(&self) {
         assert!(!self.pages.is_empty(), "nobody looked");
         assert!(self.problems.is_empty(), "{} problems, the first: {}", self.problems.len(), self.problems[0]);
+    }
+
+    /// The editions that were seen, in order, each once where it came several times in a row.
+    pub(super) fn editions(&self) -> Vec<&str> {
+        let mut editions: Vec<_> = self.pages.iter().map(|(_, page)| page.edition.as_str()).collect();
+        editions.dedup();
+        editions
+    }
+
+    /// When `revision` was first seen.
+    pub(super) fn first_of(&self, revision: &str) -> Option<Instant> {
+        self.pages.iter().find(|(_, page)| page.revision == revision).map(|(when, _)| *when)
+    }
+
+    /// When `revision` was last seen.
+    pub(super) fn last_of(&self, revision: &str) -> Option<Instant> {
+        self.pages.iter().rfind(|(_, page)| page.revision == revision).map(|(when, _)| *when)
     }
 }
