@@ -134,6 +134,13 @@ pg_in_use() {
   deploy_fail "the database $1 can't be replaced while others use it" \
     "end these sessions, or restore as a superuser: $(pg_sql "$maintenance" "$pg_sessions_sql" -v db="$1" | tr '\n' ' ')"
 }
+# Removes what dead restores of the database $1 left half-made. Only who has the lock may do so.
+pg_sweep() {
+  pg_sql "$maintenance" "$pg_half_made_sql" -v db="$1" | while IFS= read -r pg_old; do
+    pg_drop "$pg_old"
+    deploy_note "removed the half-made database $pg_old of a restore that died"
+  done
+}
 # Removes replaced databases of $1, but for the newest $2.
 pg_prune() {
   pg_sql "$maintenance" "$pg_replaced_sql" -v db="$1" -v keep="$2" | while IFS= read -r pg_old; do
@@ -151,6 +158,22 @@ pg_unpack() {
   archive=$(find "$folder/dump" -name toc.dat | head -n 1)
   [ -n "$archive" ] || deploy_fail 'the tar file has no toc.dat: it is no dump of PostgreSQL'
   archive=${archive%/toc.dat}
+}
+# Writes the archive $1 as SQL.
+pg_as_sql() {
+  "$pg_restore" --no-owner --no-privileges --no-tablespaces --no-subscriptions --no-publications --no-security-labels \
+    --single-transaction --file=- "$1"
+}
+# What follows a dump that came to its end.
+pg_end() { echo "SELECT set_config('deploy.complete', 'yes', false);"; }
+# Leaves out the BEGIN at the start of what pg_as_sql writes, and the COMMIT at its end: what looks like them within data
+# is further away from both.
+pg_without_commit() {
+  LC_ALL=C awk '
+    NR > 30 { print line[NR % 30] }
+    { line[NR % 30] = $0 }
+    NR <= 30 && $0 == "BEGIN;" { line[NR % 30] = "" }
+    END { for (at = NR - 29; at <= NR; at++) if (at > 0 && line[at % 30] != "COMMIT;") print line[at % 30] }'
 }
 # Loads the archive $1 into the database $2 as the role $3 (empty: as who logs in), with further options.
 pg_load() {
