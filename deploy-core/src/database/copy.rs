@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::backup;
-use super::consent::{self, Replacing};
+use super::consent::{self, Replacing, several};
 use super::dump::Dump;
 use super::manifest::{Manifest, Purpose};
 use super::restore::{Restore, describe, must_be_sanitised};
@@ -44,7 +44,7 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     must_be_sanitised(&target, Some(name))?;
     must_differ(&source, &target)?;
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
-    let text = format!("{} of stage `{name}`, {about} in {} tables", source.describe(), source.survey.tables);
+    let text = format!("{} of stage `{name}`, {about} in {}", source.describe(), several(source.survey.tables, "table"));
     consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
     let (path, _) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
