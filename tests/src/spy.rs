@@ -30,7 +30,7 @@ impl Spy {
             while !flag.load(Ordering::SeqCst) || seen.rounds == 0 {
                 seen.lines.extend(all().into_iter().filter_map(command_line).filter(|line| line.contains(&text)));
                 seen.rounds += 1;
-                thread::sleep(Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(10));
             }
             seen
         });

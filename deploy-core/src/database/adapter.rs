@@ -59,9 +59,10 @@ pub(super) trait Adapter: Sync {
     /// Why `inventory` can't be loaded into the database that `survey` knows, if it can't.
     fn misfit(&self, survey: &Survey, inventory: &Inventory) -> Option<Error>;
 
-    /// Makes sure that nobody else restores, and what gives up everything half-made when the run ends or dies. The fact
-    /// `folder` is a private folder; the first of `bases` that can be written to holds it.
-    fn hold(&self, names: &Names, bases: &[String], about: &str) -> (Script, Hold);
+    /// Makes sure that nobody else restores, removes what dead runs left half-made, and what gives up everything half-made
+    /// when the run ends or dies. The fact `folder` is a private folder called `folder`, in the first of `bases` that can be
+    /// written to.
+    fn hold(&self, names: &Names, folder: &str, bases: &[String], about: &str) -> (Script, Hold);
 
     /// Makes the new database.
     fn make(&self, names: &Names, loading: &Loading<'_>) -> Script;
@@ -83,7 +84,7 @@ pub(super) trait Adapter: Sync {
 
     /// Loads the dump into the live database in one transaction, in the place of all that the role owns there: for roles
     /// that may make no database. `sql` are the texts that run behind it, with their labels.
-    fn overwrite(&self, names: &Names, loading: &Loading<'_>, sql: &[(String, String)]) -> Script;
+    fn overwrite(&self, loading: &Loading<'_>, sql: &[(String, String)]) -> Script;
 
     /// Reports the number of rows of each table of the new database: the fact `rows`, a line `COUNT NAME` each.
     fn count(&self, names: &Names) -> Script;
@@ -126,8 +127,6 @@ pub(super) struct Survey {
     pub(super) sessions: u64,
     /// Replaced databases, the newest first.
     pub(super) replaced: Vec<String>,
-    /// What dead runs left half-made.
-    pub(super) half_made: Vec<String>,
     /// The extensions that can be had.
     pub(super) extensions: Vec<String>,
     /// The major version of the program that dumps, and of the one that loads; 0: there is none.

@@ -31,17 +31,18 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
     };
     let mut receiver = Receiver::new(packing, draft).map_err(|error| io_failed("a dump can't be received", error))?;
     let about = format!("dump of {}", site.stage.name);
+    let mut failed_here = false;
     let found = site.machine.read(script.then(site.adapter.schema()).into(), &mut |bytes| {
-        receiver.take(bytes).map_err(|error| receiver.inner().failed(error))?;
+        receiver.take(bytes).map_err(|error| receiver.inner().failed(error)).inspect_err(|_| failed_here = true)?;
         local.progress(&about, receiver.inner().bytes(), Some(site.survey.data));
         Ok(())
     });
-    let found = found.map_err(|error| site.explain(error))?;
+    let found = found.map_err(|error| if failed_here { error } else { site.explain(error) })?;
     let (draft, sent) = receiver.finish(&found)?;
     let mut file = draft.open().map_err(|error| draft.failed(error))?;
-    let mut head = std::io::BufReader::new(&mut file);
-    let inventory = site.adapter.inspect(Form::Archive, &mut head, false);
-    let inventory = inventory.map_err(|error| io_failed("the dump's table of contents can't be read", error))?;
+    let inventory = site.adapter.inspect(Form::Archive, &mut file, true).map_err(|error| {
+        site.explain(io_failed("what pg_dump wrote is not whole, though it reported no failure", error))
+    })?;
     let manifest = Manifest {
         stage: site.stage.name.clone(),
         database: site.adapter.database().to_owned(),

@@ -111,10 +111,10 @@ impl Dump {
         let inventory = {
             let mut reader: Box<dyn Read + '_> = match self.compression {
                 Compression::None => Box::new(&mut source),
-                Compression::Gzip => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(&mut source))),
+                Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(&mut source)),
                 Compression::Zstd => {
                     let decoder = zstd::stream::read::Decoder::new(&mut source);
-                    Box::new(BufReader::new(decoder.map_err(|error| damaged(&self.path, error))?))
+                    Box::new(decoder.map_err(|error| damaged(&self.path, error))?)
                 }
             };
             let inventory = adapter.inspect(self.form, &mut *reader, whole);

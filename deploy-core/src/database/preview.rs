@@ -122,7 +122,7 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         Part { words: format!("check {file}"), place: "this machine".to_owned(), scripts: Vec::new() },
         part(
             format!("look at the database {name}, and take the lock on restores of it"),
-            vec![adapter.survey(), adapter.hold(&names, &["<folder>".to_owned()], "restore").0],
+            vec![adapter.survey(), adapter.hold(&names, "<folder>", &["<folder>".to_owned()], "restore").0],
         ),
         part(
             format!("make `{}` beside it, and load the dump into that", names.next),

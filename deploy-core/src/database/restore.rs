@@ -16,6 +16,7 @@ use super::manifest::Purpose;
 use super::site::{Site, io_failed};
 use super::wire::{Packing, Sender};
 use crate::error::{Error, ErrorKind, Result};
+use crate::script::nonce;
 use crate::task::{Found, Held, Job, Local};
 use crate::ui::size;
 
@@ -68,7 +69,7 @@ impl<'r, 'l> Restore<'r, 'l> {
     }
 
     /// The same, but the data stays as it is in the dump.
-    pub(super) fn as_it_was(self) -> Restore<'r, 'l> {
+    pub(super) fn unchanged(self) -> Restore<'r, 'l> {
         Restore { after: Vec::new(), ..self }
     }
 
@@ -139,7 +140,7 @@ impl<'r, 'l> Restore<'r, 'l> {
         self.local.note(format!("the role `{user}` may make no databases: the data is replaced in one transaction"));
         backup::create(self.local, self.site, Purpose::BeforeRestore)?;
         let workshop = self.open()?;
-        let script = self.site.adapter.overwrite(&workshop.names, &self.loading(&workshop), &self.after);
+        let script = self.site.adapter.overwrite(&self.loading(&workshop), &self.after);
         self.site.run(vec![script.into()], &mut |_, _| {})?;
         workshop.held.give_up();
         Ok(())
@@ -169,7 +170,8 @@ impl<'r, 'l> Restore<'r, 'l> {
             format!("restore by {} since {}", site.stage.settings.local_user, Timestamp::now().strftime("%H:%M UTC"));
         let start = Instant::now();
         loop {
-            let (script, hold) = site.adapter.hold(names, &bases, &about);
+            let folder = format!("deploy-database-{}", nonce()?);
+            let (script, hold) = site.adapter.hold(names, &folder, &bases, &about);
             let mut holder = None;
             match site.machine.hold(script.into(), hold, &mut |name, value| {
                 if name == "held_by" {

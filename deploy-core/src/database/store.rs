@@ -80,17 +80,20 @@ impl Store {
         };
         self.make_folder().map_err(failed)?;
         self.sweep();
-        let mut time = Timestamp::now();
-        let name = loop {
-            let name = format!("{}.{stage}.{extension}", time.strftime("%Y%m%d-%H%M%S"));
-            if !self.folder.join(&name).exists() {
-                break name;
-            }
-            time = time.checked_add(jiff::Span::new().seconds(1)).unwrap_or(time);
-        };
+        let time = Timestamp::now();
+        let name = file_name(time, stage, extension);
         let part = self.folder.join(format!(".{name}.{}.part", std::process::id()));
         let file = private().create_new(true).open(&part).map_err(failed)?;
-        Ok(Draft { path: self.folder.join(name), part, file: Some(file), hash: Sha256::new(), bytes: 0, time })
+        Ok(Draft {
+            path: self.folder.join(name),
+            part,
+            stage: stage.to_owned(),
+            extension: extension.to_owned(),
+            file: Some(file),
+            hash: Sha256::new(),
+            bytes: 0,
+            time,
+        })
     }
 
     /// Makes the folder, out of reach for others and for git.
@@ -119,6 +122,10 @@ impl Store {
 
 fn is_gone(pid: rustix::process::Pid) -> bool {
     rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
+}
+
+fn file_name(time: Timestamp, stage: &str, extension: &str) -> String {
+    format!("{}.{stage}.{extension}", time.strftime("%Y%m%d-%H%M%S"))
 }
 
 /// How files are opened that nobody else may read.
@@ -150,6 +157,8 @@ fn backup(path: &Path) -> Option<Backup> {
 pub(super) struct Draft {
     path: PathBuf,
     part: PathBuf,
+    stage: String,
+    extension: String,
     file: Option<File>,
     hash: Sha256,
     bytes: u64,
@@ -183,20 +192,33 @@ impl Draft {
     ///
     /// When that can't be written.
     pub(super) fn keep(mut self, manifest: &Manifest) -> Result<PathBuf> {
-        let path = self.path.clone();
-        self.finish(manifest).map_err(|error| write_failed(&path, error))?;
-        Ok(path)
+        self.finish(manifest).map_err(|error| write_failed(&self.path, error))?;
+        Ok(self.path.clone())
     }
 
     fn finish(&mut self, manifest: &Manifest) -> io::Result<()> {
         if let Some(file) = self.file.take() {
             file.sync_all()?;
         }
-        let beside = Manifest::path_of(&self.path);
-        let mut file = private().create(true).truncate(true).open(&beside)?;
+        let (beside, mut file) = self.reserve()?;
         let written = file.write_all(manifest.text().as_bytes()).and_then(|()| file.sync_all());
         written.and_then(|()| fs::rename(&self.part, &self.path)).inspect_err(|_| drop(fs::remove_file(&beside)))?;
         File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    /// Takes the first name that nobody else has, by making the manifest's file.
+    fn reserve(&mut self) -> io::Result<(PathBuf, File)> {
+        loop {
+            let beside = Manifest::path_of(&self.path);
+            match private().create_new(true).open(&beside) {
+                Ok(file) if !self.path.exists() => return Ok((beside, file)),
+                Ok(_) => fs::remove_file(&beside)?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+            self.time = self.time.checked_add(jiff::Span::new().seconds(1)).map_err(io::Error::other)?;
+            self.path = self.path.with_file_name(file_name(self.time, &self.stage, &self.extension));
+        }
     }
 
     /// An error in writing it.

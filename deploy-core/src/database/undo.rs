@@ -41,7 +41,7 @@ fn restore_last(local: &Local<'_>, site: &Site<'_>) -> Result<()> {
         .find(|backup| is_ours(backup.manifest.as_ref().map(|manifest| manifest.purpose), &backup.stage))
         .ok_or_else(|| nothing(site))?;
     let dump = Dump::open(&last.path, &*site.adapter)?;
-    let restore = Restore::prepare(local, site, &dump)?.as_it_was();
+    let restore = Restore::prepare(local, site, &dump)?.unchanged();
     let source = format!("`{}` ({})", dump.name(), describe(&dump));
     consent::ask(local, &Replacing { site, source, after: 0 })?;
     restore.run()

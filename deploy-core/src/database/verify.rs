@@ -75,7 +75,7 @@ fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Res
 fn deep(local: &Local<'_>, file: &std::path::Path) -> Result<()> {
     let site = Site::open(local, local.stage)?;
     let dump = Dump::open(file, &*site.adapter)?;
-    let rows = Restore::prepare(local, &site, &dump)?.as_it_was().rehearse()?;
+    let rows = Restore::prepare(local, &site, &dump)?.unchanged().rehearse()?;
     local.print(&format!("{}: restored beside {}, and removed again\n", dump.name(), site.adapter.describe()));
     for line in rows.lines() {
         let (count, table) = line.split_once(' ').unwrap_or((line, ""));

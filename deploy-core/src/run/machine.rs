@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Server, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Failure, ServerNo, StepNo, Stream};
-use crate::script::{Hold, Report, Shell, TaskScript, compile, nonce};
+use crate::script::{Hold, Report, SECRET, Shell, TaskScript, compile, nonce};
 use crate::task::{Found, Held, Job, Machine, Reach, talk};
 use crate::transport::{Output, Process, Transport};
 
@@ -108,6 +108,7 @@ impl OnServer<'_> {
         on_fact: &mut dyn FnMut(&str, &str),
     ) -> Result<(Found, Process)> {
         let shell = Shell { nonce: nonce()?, ..shell };
+        let secrets = scripts.iter().flat_map(|task| task.script.secrets()).map(<[u8]>::to_vec).collect();
         let program = compile(&scripts, &shell)?;
         self.write_down(&program.steps);
         let prepared = Prepared { steps: vec![self.step], scripts, payloads: Vec::new(), shell, program };
@@ -120,8 +121,15 @@ impl OnServer<'_> {
             stop: &stop,
             sessions: self.sessions,
         };
-        let mut listener =
-            Listener { machine: self, prepared: &prepared, on_fact, found: Found::new(), current: None, failed: None };
+        let mut listener = Listener {
+            machine: self,
+            prepared: &prepared,
+            on_fact,
+            found: Found::new(),
+            secrets,
+            current: None,
+            failed: None,
+        };
         let ended = running.run_with_data(&|_, _| true, &mut |report| listener.hear(report), data);
         match (listener.failed.take(), ended) {
             // A program that was told to end fails for that reason, whatever its last task says.
@@ -145,6 +153,8 @@ struct Listener<'l> {
     prepared: &'l Prepared,
     on_fact: &'l mut dyn FnMut(&str, &str),
     found: Found,
+    /// What programs must not make us show, though their environment has it.
+    secrets: Vec<Vec<u8>>,
     current: Option<(usize, Current)>,
     failed: Option<Failure>,
 }
@@ -179,6 +189,7 @@ impl Listener<'_> {
     }
 
     fn line(&mut self, stream: Stream, line: Vec<u8>) {
+        let line = self.secrets.iter().fold(line, |line, secret| hidden(line, secret));
         if let Some((_, current)) = &mut self.current {
             current.line(&line);
         }
@@ -192,6 +203,19 @@ impl Listener<'_> {
         let tail = current.into_failure(1, &self.prepared.program.steps[task]).tail;
         if tail.is_empty() { error } else { error.and_detail(&tail.join("\n")) }
     }
+}
+
+/// `line` without `secret`.
+fn hidden(line: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::new();
+    let mut rest = line.as_slice();
+    while let Some(at) = rest.windows(secret.len().max(1)).position(|window| window == secret) {
+        shown.extend_from_slice(&rest[..at]);
+        shown.extend_from_slice(SECRET.as_bytes());
+        rest = &rest[at + secret.len()..];
+    }
+    shown.extend_from_slice(rest);
+    shown
 }
 
 fn explained(failure: Failure) -> Error {

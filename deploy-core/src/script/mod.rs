@@ -22,6 +22,9 @@ pub use compile::{Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
 pub use quote::{quote, quote_expanding};
 
+/// What is shown in the place of a secret.
+pub(crate) const SECRET: &str = "[secret]";
+
 /// A value in a script. It is quoted when the script is compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arg {
@@ -33,12 +36,16 @@ pub struct Arg {
 impl Arg {
     /// A value that is shown as `[secret]` wherever the command is shown.
     pub fn secret(value: impl Into<Arg>) -> Arg {
-        Arg { shown: Some("[secret]".to_owned()), ..value.into() }
+        Arg { shown: Some(SECRET.to_owned()), ..value.into() }
     }
 
     /// A long value that is shown by its name, as `[name]`, wherever the command is shown.
     pub fn brief(value: impl Into<Arg>, name: &str) -> Arg {
         Arg { shown: Some(format!("[{name}]")), ..value.into() }
+    }
+
+    fn is_secret(&self) -> bool {
+        self.shown.as_deref() == Some(SECRET)
     }
 
     /// The value itself.
@@ -171,6 +178,8 @@ impl fmt::Display for Cmd {
 pub struct Script {
     steps: Vec<Step>,
     libraries: Vec<&'static str>,
+    /// Values that must not be shown, whoever repeats them.
+    secrets: Vec<Vec<u8>>,
 }
 
 /// What a program does after its last task, as long as the run lasts: it holds something on the server.
@@ -244,6 +253,7 @@ impl Script {
     pub fn then(mut self, other: Script) -> Script {
         self.steps.extend(other.steps);
         other.libraries.into_iter().for_each(|library| self.add_library(library));
+        self.secrets.extend(other.secrets);
         self
     }
 
@@ -285,7 +295,13 @@ impl Script {
             bytes.extend_from_slice(piece.as_bytes());
             shown.push_str(&format!("{arg}{piece}"));
         }
-        Script::new().push(Step::Shell { text: bytes, label: shown.trim().to_owned() })
+        let secrets = args.iter().filter(|arg| arg.is_secret()).map(|arg| arg.bytes.clone()).collect();
+        Script { secrets, ..Script::new().push(Step::Shell { text: bytes, label: shown.trim().to_owned() }) }
+    }
+
+    /// The values that must not be shown.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        self.secrets.iter().map(Vec::as_slice)
     }
 
     fn push(mut self, step: Step) -> Script {

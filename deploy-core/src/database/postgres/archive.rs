@@ -4,7 +4,7 @@
 //! (PostgreSQL 17). So the controller needs no programs of PostgreSQL to look into a dump.
 
 use std::collections::BTreeSet;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 /// What every archive begins with.
 pub(super) const MAGIC: &[u8; 5] = b"PGDMP";
@@ -14,6 +14,9 @@ const KNOWN: std::ops::RangeInclusive<(u8, u8)> = (1, 12)..=(1, 16);
 
 /// The longest text that is believed: a longer one is a sign of damage, not of a long function.
 const LONGEST: u64 = 1 << 30;
+
+/// How much is read at a time, in bytes.
+const BUFFER: usize = 1 << 17;
 
 /// How an archive is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +77,7 @@ impl Contents {
 
 /// Reads an archive from its beginning.
 pub(super) struct Archive<R> {
-    source: R,
+    source: BufReader<R>,
     version: (u8, u8),
     int_size: usize,
     offset_size: usize,
@@ -87,6 +90,7 @@ impl<R: Read> Archive<R> {
     ///
     /// When it is no archive, of a version that isn't known, or damaged.
     pub(super) fn open(source: R) -> io::Result<(Archive<R>, Contents)> {
+        let source = BufReader::with_capacity(BUFFER, source);
         let mut archive = Archive { source, version: (0, 0), int_size: 0, offset_size: 0 };
         let mut magic = [0; 5];
         archive.source.read_exact(&mut magic)?;
@@ -217,12 +221,16 @@ impl<R: Read> Archive<R> {
 
     /// A sign, and so many bytes, the lowest first.
     fn int(&mut self) -> io::Result<i64> {
+        let size = self.int_size + 1;
+        // Each row of a table has one of these: most are read from the buffer as they stand there.
+        if let Some(bytes) = self.source.buffer().get(..size) {
+            let value = int_of(bytes);
+            self.source.consume(size);
+            return value;
+        }
         let mut bytes = [0; 9];
-        let bytes = &mut bytes[..=self.int_size];
-        self.source.read_exact(bytes)?;
-        let value = bytes[1..].iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-        let value = i64::try_from(value).map_err(|_| damaged("a number is too large"))?;
-        Ok(if bytes[0] == 0 { value } else { -value })
+        self.source.read_exact(&mut bytes[..size])?;
+        int_of(&bytes[..size])
     }
 
     fn text(&mut self) -> io::Result<String> {
@@ -243,11 +251,24 @@ impl<R: Read> Archive<R> {
     }
 
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        match io::copy(&mut self.source.by_ref().take(bytes), &mut io::sink())? {
-            all if all == bytes => Ok(()),
-            _ => Err(ErrorKind::UnexpectedEof.into()),
+        let mut left = bytes;
+        while left > 0 {
+            let there = self.source.fill_buf()?.len();
+            if there == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(there);
+            self.source.consume(skipped);
+            left -= skipped as u64;
         }
+        Ok(())
     }
+}
+
+fn int_of(bytes: &[u8]) -> io::Result<i64> {
+    let value = bytes[1..].iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = i64::try_from(value).map_err(|_| damaged("a number is too large"))?;
+    Ok(if bytes[0] == 0 { value } else { -value })
 }
 
 fn damaged(why: impl Into<String>) -> io::Error {

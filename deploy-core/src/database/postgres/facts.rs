@@ -21,7 +21,6 @@ struct Maintenance {
     sessions: u64,
     identity: String,
     replaced: Vec<String>,
-    half_made: Vec<String>,
     extensions: Option<Vec<String>>,
 }
 
@@ -59,7 +58,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.owner = about.owner;
         survey.sessions = about.sessions;
         survey.identity = Some(about.identity).filter(|_| about.exists);
-        (survey.replaced, survey.half_made) = (about.replaced, about.half_made);
+        survey.replaced = about.replaced;
         survey.extensions = about.extensions.unwrap_or_default();
     }
     Ok(survey)

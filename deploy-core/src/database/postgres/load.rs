@@ -1,6 +1,6 @@
 //! Loading a dump, and bringing what was loaded into the state in which it can go live.
 
-use super::{POSTGRES, Postgres, sql, sql_file};
+use super::{Postgres, sql, sql_file, sql_path, write_sql};
 use crate::database::adapter::{Form, Inventory, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
 use crate::sh;
@@ -105,35 +105,34 @@ impl Postgres {
         script.then(sql(&self.maintenance, sql_file!("like.sql"), &variables))
     }
 
-    pub(super) fn overwrite_script(&self, names: &Names, loading: &Loading<'_>, texts: &[(String, String)]) -> Script {
+    /// One transaction: what is there goes, the dump comes, and the texts run. It is rolled back where the dump ends early.
+    pub(super) fn overwrite_script(&self, loading: &Loading<'_>, texts: &[(String, String)]) -> Script {
         let setup = self.session().then(sh!("folder={}\njobs=1\narchive={}", loading.folder, loading.file));
         let setup = match loading.form {
-            Form::Text => setup.then(sh!("pg_contents() { cat -- \"$archive\"; }")),
+            Form::Text => setup.then(sh!("pg_contents() { cat -- \"$archive\" && pg_end; }")),
             Form::Tar => setup.then(sh!("pg_unpack \"$archive\"")).then(self.contents()),
             Form::Archive => setup.then(self.contents()),
         };
-        let after: String = texts.iter().map(|(_, sql)| format!("{sql}\n;\n")).collect();
-        let after = format!("{after}{}ANALYZE;\n", if texts.is_empty() { "" } else { include_str!("refresh.sql") });
-        let _ = names;
+        let refresh = if texts.is_empty() { "" } else { include_str!("refresh.sql") };
+        let last = format!("{refresh}ANALYZE;\n");
+        let first = [("deploy-clear.sql", include_str!("clear.sql")), ("deploy-whole.sql", include_str!("whole.sql"))];
+        let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
+        let files: Vec<_> = first.into_iter().chain(texts).chain([("deploy-last.sql", &*last)]).collect();
+        let setup = files.iter().fold(setup, |setup, (label, sql)| setup.then(write_sql(loading.folder, label, sql)));
+        let mut order: Vec<_> =
+            files.iter().map(|(label, _)| format!("--file={}", sql_path(loading.folder, label))).collect();
+        order.insert(1, "--file=-".to_owned());
+        let take = "pg_take() { PGDATABASE={} \"$psql\" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -1 \"$@\"; }";
         setup
-            .then(Script::shell("printf '%s' {} >\"$folder/clear.sql\"", &[sql_file!("clear.sql")]))
-            .then(Script::shell("printf '%s' {} >\"$folder/after.sql\"", &[Arg::secret(after)]))
-            .then(sh!(
-                "pg_whole() { cat \"$folder/clear.sql\"; pg_contents; echo 'RESET ALL;'; cat \"$folder/after.sql\"; }"
-            ))
-            .then(sh!(
-                "pg_take() { PGDATABASE={} \"$psql\" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -1 -f -; }",
-                &self.database
-            ))
-            .uses(POSTGRES)
-            .pipe([Cmd::new("pg_whole"), Cmd::new("pg_take")])
+            .then(Script::shell(take, &[Arg::from(&self.database)]))
+            .pipe([Cmd::new("pg_contents"), Cmd::new("pg_take").args(order)])
     }
 
-    /// The function that writes an archive as SQL.
+    /// The function that writes an archive as SQL, for a transaction of ours.
     fn contents(&self) -> Script {
         sh!(
-            "pg_need pg_restore 999 {}\npg_restore=$found\npg_contents() { \"$pg_restore\" --no-owner --no-privileges \
-             --no-tablespaces --no-subscriptions --no-publications --no-security-labels --file=- \"$archive\"; }",
+            "pg_need pg_restore 999 {}\npg_restore=$found\n\
+             pg_contents() { { pg_as_sql \"$archive\" && pg_end; } | pg_without_commit; }",
             &self.bin_dir
         )
     }

@@ -100,6 +100,17 @@ fn sql(database: &str, text: impl Into<Arg>, variables: &[(&str, &str)]) -> Scri
     Script::shell(&shell, &args)
 }
 
+/// Where a file of SQL called `label` stands in the private folder.
+fn sql_path(folder: &str, label: &str) -> String {
+    format!("{folder}/sql/{label}")
+}
+
+/// Writes a file of SQL into the private folder. It keeps its name, which PostgreSQL's messages tell.
+fn write_sql(folder: &str, label: &str, sql: &str) -> Script {
+    let write = "folder={}\nmkdir -p -- \"$folder/sql\"\nprintf '%s' {} >{}";
+    Script::shell(write, &[Arg::from(folder), Arg::brief(sql, label), Arg::from(sql_path(folder, label))])
+}
+
 impl Adapter for Postgres {
     fn describe(&self) -> String {
         self.connection.describe()
@@ -123,7 +134,7 @@ case $about in
   *)
     live=$(pg_sql "$database" {})
     deploy_fact live "$live"
-    schema=$(pg_sql "$database" {})
+    schema=$(pg_sql "$database" {}) || schema=''
     deploy_fact schema "$schema"
     major=$(printf '%s' "$live" | tr '\n' ' ' | sed 's/.*"version" : \([0-9]*\).*/\1/')
     ;;
@@ -149,17 +160,23 @@ database_packers"#,
     }
 
     fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd) {
+        // A survey that was not made is that of a dry run.
+        let major = if survey.major == 0 { "<version>".to_owned() } else { survey.major.to_string() };
         let setup = self.session().then(sh!(
-            "pg_need pg_dump {} {}\npg_dump=$found\npg_archive() { \"$pg_dump\" \"$@\"; }",
-            survey.major.to_string(),
+            "pg_need pg_dump {} {}\npg_dumper=$found\npg_dump() { \"$pg_dumper\" \"$@\"; }",
+            major,
             &self.bin_dir
         ));
         let level = format!("--compress={compress}");
-        (setup, Cmd::new("pg_archive").args(["--format=custom", &level, "--no-password"]))
+        (setup, Cmd::new("pg_dump").args(["--format=custom", &level, "--no-password"]))
     }
 
     fn schema(&self) -> Script {
-        sh!("schema=$(pg_sql {} {})\ndeploy_fact schema \"$schema\"", &self.database, sql_file!("schema.sql"))
+        sh!(
+            "schema=$(pg_sql {} {}) || schema=''\ndeploy_fact schema \"$schema\"",
+            &self.database,
+            sql_file!("schema.sql")
+        )
     }
 
     fn recognize(&self, head: &[u8]) -> Option<Form> {
@@ -219,19 +236,19 @@ database_packers"#,
         explain::misfit(survey, inventory)
     }
 
-    fn hold(&self, names: &Names, bases: &[String], about: &str) -> (Script, Hold) {
-        let folder = format!("deploy-database-{}", names.next.rsplit('_').next().unwrap_or_default());
+    fn hold(&self, names: &Names, folder: &str, bases: &[String], about: &str) -> (Script, Hold) {
         let bases_shell = vec!["{}"; bases.len()].join(" ");
-        let mut args = vec![Arg::from(&folder)];
+        let mut args = vec![Arg::from(folder)];
         args.extend(bases.iter().map(Arg::from));
         let start = self
             .session()
-            .then(sh!("pg_holder_sql={}", sql_file!("holder.sql")))
+            .then(sh!("pg_holder_sql={}\npg_half_made_sql={}", sql_file!("holder.sql"), sql_file!("half_made.sql")))
             .then(Script::shell(&format!("database_folder {{}} {bases_shell}"), &args));
         let start = start.then(sh!(
-            "pg_lock {} {} || { rm -rf -- \"$folder\"; exit 1; }\nprintf 'SET ROLE :\"role\";\\n' >\"$folder/role.sql\"",
+            "pg_lock {} {}\npg_sweep {}\nprintf 'SET ROLE :\"role\";\\n' >\"$folder/role.sql\"",
             &self.database,
-            about
+            about,
+            &self.database
         ));
         let on_end = bases.iter().fold(self.session(), |script, base| {
             script.then(sh!("pg_give_up {} {}", format!("{base}/{folder}"), &names.next))
@@ -255,10 +272,13 @@ database_packers"#,
 
     fn sanitise(&self, names: &Names, loading: &Loading<'_>, label: &str, sql: &str) -> Script {
         let stage = format!("stage={}", self.stage);
-        self.session()
-            .then(sh!("folder={}", loading.folder))
-            .then(Script::shell("printf '%s' {} >\"$folder/after.sql\"", &[Arg::brief(sql, label)]))
-            .then(sh!("pg_run_file \"$folder/after.sql\" {} {} -v {}", &names.next, loading.role(), stage))
+        self.session().then(write_sql(loading.folder, label, sql)).then(sh!(
+            "pg_run_file {} {} {} -v {}",
+            sql_path(loading.folder, label),
+            &names.next,
+            loading.role(),
+            stage
+        ))
     }
 
     fn settle(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script {
@@ -285,8 +305,8 @@ database_packers"#,
         }
     }
 
-    fn overwrite(&self, names: &Names, loading: &Loading<'_>, sql: &[(String, String)]) -> Script {
-        self.overwrite_script(names, loading, sql)
+    fn overwrite(&self, loading: &Loading<'_>, sql: &[(String, String)]) -> Script {
+        self.overwrite_script(loading, sql)
     }
 
     fn count(&self, names: &Names) -> Script {

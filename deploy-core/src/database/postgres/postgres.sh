@@ -96,17 +96,22 @@ pg_lock() {
   case $(pg_answer "$folder/lock" "$!") in
     t) return ;;
     f) ;;
-    *) cat "$folder/lock.err" >&2; return 1 ;;
+    *) cat "$folder/lock.err" >&2; pg_unlock "$folder"; return 1 ;;
   esac
+  pg_unlock "$folder"
   deploy_fact held_by "$(pg_sql "$maintenance" "$pg_holder_sql" -v db="$1")"
   deploy_fail "the database $1 is being restored already"
+}
+# Ends the session that has, or wants, the lock of a restore, and removes its folder $1.
+pg_unlock() {
+  if [ -s "$1/lock.pid" ]; then kill "$(cat "$1/lock.pid")" 2>/dev/null || :; fi
+  rm -rf -- "$1"
 }
 # Gives up what a restore holds in the folder $1, and removes the database $2 that it may have half made.
 pg_give_up() {
   [ -d "$1" ] || return 0
   pg_drop "$2" || :
-  if [ -s "$1/lock.pid" ]; then kill "$(cat "$1/lock.pid")" 2>/dev/null || :; fi
-  rm -rf -- "$1"
+  pg_unlock "$1"
 }
 # Puts the database $2 in the place of $1, which becomes $3. The rename lets nobody in any more and then waits for those
 # who are in; meanwhile a second session ends theirs.
@@ -129,11 +134,21 @@ pg_in_use() {
   deploy_fail "the database $1 can't be replaced while others use it" \
     "end these sessions, or restore as a superuser: $(pg_sql "$maintenance" "$pg_sessions_sql" -v db="$1" | tr '\n' ' ')"
 }
+# Removes what dead restores of the database $1 left half-made. Only who has the lock may do so.
+pg_sweep() {
+  pg_sql "$maintenance" "$pg_half_made_sql" -v db="$1" | while IFS= read -r pg_old; do
+    pg_drop "$pg_old"
+    deploy_note "removed the half-made database $pg_old of a restore that died"
+  done
+}
 # Removes replaced databases of $1, but for the newest $2.
 pg_prune() {
   pg_sql "$maintenance" "$pg_replaced_sql" -v db="$1" -v keep="$2" | while IFS= read -r pg_old; do
-    pg_drop "$pg_old"
-    deploy_note "removed the replaced database $pg_old"
+    if pg_drop "$pg_old"; then
+      deploy_note "removed the replaced database $pg_old"
+    else
+      deploy_note "the replaced database $pg_old could not be removed: DROP DATABASE it by hand"
+    fi
   done
 }
 # Unpacks the tar file $1, where it holds the files of a dump of the format `directory`. Sets $archive to what is loaded,
@@ -146,6 +161,22 @@ pg_unpack() {
   archive=$(find "$folder/dump" -name toc.dat | head -n 1)
   [ -n "$archive" ] || deploy_fail 'the tar file has no toc.dat: it is no dump of PostgreSQL'
   archive=${archive%/toc.dat}
+}
+# Writes the archive $1 as SQL.
+pg_as_sql() {
+  "$pg_restore" --no-owner --no-privileges --no-tablespaces --no-subscriptions --no-publications --no-security-labels \
+    --single-transaction --file=- "$1"
+}
+# What follows a dump that came to its end.
+pg_end() { echo "SELECT set_config('deploy.complete', 'yes', false);"; }
+# Leaves out the BEGIN at the start of what pg_as_sql writes, and the COMMIT at its end: what looks like them within data
+# is further away from both.
+pg_without_commit() {
+  LC_ALL=C awk '
+    NR > 30 { print line[NR % 30] }
+    { line[NR % 30] = $0 }
+    NR <= 30 && $0 == "BEGIN;" { line[NR % 30] = "" }
+    END { for (at = NR - 29; at <= NR; at++) if (at > 0 && line[at % 30] != "COMMIT;") print line[at % 30] }'
 }
 # Loads the archive $1 into the database $2 as the role $3 (empty: as who logs in), with further options.
 pg_load() {

@@ -1,3 +1,4 @@
+SET lock_timeout = '3s';
 -- Up to where an application has migrated the database, as Rails, sqlx and Diesel note it; nothing where none does.
 SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'version'
     AND NOT attisdropped) AS rails,

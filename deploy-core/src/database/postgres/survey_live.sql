@@ -4,8 +4,8 @@ SELECT json_build_object(
   'version_text', current_setting('server_version'),
   'user', current_user,
   'size', pg_database_size(current_database()),
-  'data', (SELECT coalesce(sum(pg_table_size(oid)), 0)::bigint FROM pg_class
-    WHERE relkind IN ('r', 'm') AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)),
+  'data', (SELECT coalesce(sum(relpages::bigint), 0) * current_setting('block_size')::bigint FROM pg_class
+    WHERE relkind IN ('r', 'm', 't') AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)),
   'tables', (SELECT count(*) FROM pg_class c WHERE relkind IN ('r', 'p')
     AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e'))

@@ -33,7 +33,7 @@ pub(super) fn must_be_complete(source: &mut dyn Read) -> io::Result<()> {
     }
 }
 
-/// A dump as SQL, without what names roles, or reaches out to other servers.
+/// A dump as SQL, without what names roles, reaches out to other servers, or ends the transaction that it is loaded in.
 pub(super) struct WithoutRoles<R> {
     source: BufReader<R>,
     place: Place,
@@ -49,6 +49,8 @@ pub(super) struct WithoutRoles<R> {
 enum Place {
     /// Between statements, or within one.
     Sql,
+    /// In a name.
+    Name,
     /// In a string.
     Quote,
     /// In a string that this tag ends.
@@ -75,7 +77,7 @@ impl<R: Read> WithoutRoles<R> {
             }
             let (is_start, is_whole) = (!self.in_long_line, self.line.ends_with(b"\n"));
             self.in_long_line = !is_whole;
-            let drop = is_start && is_whole && self.place == Place::Sql && names_a_role(&self.line);
+            let drop = is_start && is_whole && self.place == Place::Sql && stays_out(&self.line);
             self.place = self.place.after(&self.line, is_start);
             if !drop {
                 return Ok(true);
@@ -117,6 +119,8 @@ impl Place {
         while let Some((&byte, rest)) = text.split_first() {
             text = rest;
             match &place {
+                Place::Sql if byte == b'"' => place = Place::Name,
+                Place::Name if byte == b'"' => place = Place::Sql,
                 Place::Sql if byte == b'\'' => place = Place::Quote,
                 Place::Sql if byte == b'$' => {
                     if let Some(tag) = tag(rest) {
@@ -144,8 +148,8 @@ fn tag(text: &[u8]) -> Option<&[u8]> {
     (tag.iter().all(is_word) && !tag.first().is_some_and(u8::is_ascii_digit)).then_some(tag)
 }
 
-/// Whether a statement of one line says who owns something or may use it, or talks to other servers.
-fn names_a_role(line: &[u8]) -> bool {
+/// Whether a statement of one line says who owns something or may use it, talks to other servers, or ends a transaction.
+fn stays_out(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
     let whole = line.ends_with(b";");
     let begins = |starts: &[&[u8]]| starts.iter().any(|start| line.starts_with(start));
@@ -164,7 +168,10 @@ fn names_a_role(line: &[u8]) -> bool {
                 b"ALTER PUBLICATION ",
                 b"CREATE SCHEMA public;",
                 b"COMMENT ON SCHEMA public ",
-            ]))
+            ])
+            // The whole dump is loaded in one transaction.
+            || line == b"BEGIN;"
+            || line == b"COMMIT;")
 }
 
 #[cfg(test)]
@@ -181,6 +188,7 @@ mod tests {
     fn statements_that_name_roles_are_left_out() {
         let sql = "CREATE TABLE public.a (x integer);\nALTER TABLE public.a OWNER TO shop;\nGRANT SELECT ON TABLE public.a TO web;\n";
         assert_eq!(loaded(sql), "CREATE TABLE public.a (x integer);\n");
+        assert_eq!(loaded("BEGIN;\nSELECT 1;\nCOMMIT;\n"), "SELECT 1;\n");
         assert_eq!(loaded("CREATE SUBSCRIPTION s CONNECTION 'host=prod' PUBLICATION p;\nSELECT 1;\n"), "SELECT 1;\n");
     }
 
@@ -191,6 +199,7 @@ mod tests {
             "CREATE FUNCTION f() RETURNS void AS $_$\nALTER TABLE a OWNER TO b;\n$$\nGRANT x TO y;\n$_$ LANGUAGE sql;\n",
             "COMMENT ON TABLE a IS 'one\nGRANT x TO y;\nit''s';\nSELECT 1;\n",
             "-- it's\nSELECT '$x$';\nSELECT 1;\n",
+            "COPY a FROM stdin;\nCOMMIT;\n\\.\n",
         ] {
             assert_eq!(loaded(same), same);
         }
@@ -198,8 +207,13 @@ mod tests {
 
     #[test]
     fn after_rows_functions_and_strings_statements_are_looked_at_again() {
-        for before in ["COPY a FROM stdin;\n\\.\n", "DO $x$ SELECT '; $x$;\n", "SELECT 'a''b', $$'$$;\n", "-- don't\n"]
-        {
+        for before in [
+            "COPY a FROM stdin;\n\\.\n",
+            "DO $x$ SELECT '; $x$;\n",
+            "SELECT 'a''b', $$'$$;\n",
+            "-- don't\n",
+            "CREATE TABLE \"it's\" (\"$x$\" text);\n",
+        ] {
             assert_eq!(loaded(&format!("{before}GRANT x TO y;\n")), before);
         }
     }

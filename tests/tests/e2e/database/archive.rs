@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use e2e::postgres::rows;
+use serde_json::Value;
 
 use super::scene::{NONE, Shop};
 
@@ -44,9 +45,12 @@ fn the_list_is_json_too() {
     let dump = shop.back_up("dev");
     let output = shop.project.xtask("db backup list --json").success();
     let name = dump.file_name().unwrap().to_str().unwrap();
-    let entry = output.json().into_iter().find(|entry| entry.to_string().contains(name)).expect("it is listed");
-    let text = entry.to_string();
-    assert!(text.contains("\"dev\"") && text.contains(&fs::metadata(&dump).unwrap().len().to_string()), "{text}");
+    let list: Value = serde_json::from_str(output.stdout()).unwrap();
+    let [entry] = &list.as_array().expect("a list")[..] else { panic!("one backup: {list}") };
+    assert!(entry["file"].as_str().unwrap().ends_with(name), "{entry}");
+    assert_eq!(entry["stage"], "dev");
+    assert_eq!(entry["bytes"], fs::metadata(&dump).unwrap().len());
+    assert_eq!(entry["manifest"]["database"], "shop_dev");
 }
 
 #[test]

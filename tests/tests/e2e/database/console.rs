@@ -22,6 +22,10 @@ fn the_console_is_psql_where_the_database_is() {
         terminal.type_in("\\q\r");
         let shown = terminal.ends_with(0);
         assert!(shown.contains(&format!("{stage}_app")) && !shown.contains(&shop.secret()), "{shown}");
+        // What psql itself keeps for whoever sits there.
+        for home in [shop.project.server("staging1").sshd.home(), shop.project.sandbox.join("home")] {
+            let _ = std::fs::remove_file(home.join(".psql_history"));
+        }
         shop.is_as(stage, &before).unwrap();
     }
 }

@@ -53,7 +53,7 @@ fn somebody_in_a_transaction_does_not_keep_the_swap_from_happening() {
     shop.mark("staging");
     let dump = shop.back_up("production");
     let (cluster, role) = (shop.cluster("staging"), shop.role("staging"));
-    let in_a_transaction = "begin; lock table old_things; select pg_sleep(600)";
+    let in_a_transaction = "begin; lock table old_things; select pg_sleep(100)";
     std::thread::scope(|scope| {
         let client = scope.spawn(move || cluster.try_psql_as(role, "shop_staging", in_a_transaction));
         sleeps(&shop, "staging");
@@ -73,7 +73,7 @@ fn sessions_that_may_not_be_ended_are_named_and_nothing_changes() {
     let cluster = shop.cluster("staging");
     let before = shop.contents("staging");
     std::thread::scope(|scope| {
-        scope.spawn(move || cluster.try_psql("shop_staging", "select pg_sleep(600)"));
+        scope.spawn(move || cluster.try_psql("shop_staging", "select pg_sleep(100)"));
         sleeps(&shop, "staging");
         let output = shop.restore(&dump, "staging").fails();
         cluster.psql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'");

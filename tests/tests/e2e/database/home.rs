@@ -23,7 +23,9 @@ fn production_comes_to_staging_and_home_in_one_command() {
         shop.is_as("production", &production).unwrap();
         shop.is_quiet(stage).unwrap();
         let output = output.says("shop_production").says(&name(stage));
-        assert!(output.stderr().contains("production") && output.stderr().contains(stage), "{output}");
+        let shown = output.to_string();
+        let places = ["from ", "into ", "replaces "].map(|word| shown.find(word));
+        assert!(places.is_sorted() && places[0].is_some(), "the plan comes first:\n{shown}");
         assert_eq!(shop.others(stage).len(), 1);
     }
 }

@@ -32,7 +32,7 @@ fn everything_belongs_to_the_stages_own_role() {
             and not exists (select from pg_depend d where d.objid = c.oid and deptype = 'e')
         union all select proname, proowner::regrole from pg_proc p
         where pronamespace = 'public'::regnamespace and proowner <> 'staging_app'::regrole
-            and not exists (select from pg_depend d where d.objid = p.oid and deptype = 'e')
+            and not exists (select from pg_depend d where d.objid = p.oid and deptype in ('e', 'i'))
         union all select nspname, nspowner::regrole from pg_namespace where nspname ~ '^[A-Z]' and nspowner <> 'staging_app'::regrole
         union all select 'large object', lomowner::regrole from pg_largeobject_metadata where lomowner <> 'staging_app'::regrole
         union all select datname, datdba::regrole from pg_database where datname = current_database() and datdba <> 'staging_app'::regrole";

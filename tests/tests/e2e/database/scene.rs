@@ -28,6 +28,8 @@ impl Shop {
         for stage in stages.iter().filter(|stage| !["dev", "staging"].contains(stage)) {
             project.add_server_of(stage, &format!("{stage}1"), "app db");
         }
+        let tmp = project.sandbox.join("tmp");
+        project.top(&format!("tmp_dir = {tmp:?}"));
         let dev = format!("transport = \"local\"\ndeploy_to = {:?}", project.site.path());
         project.other_stage("dev", &dev);
         let mut shop = Shop { project, clusters: BTreeMap::new(), roles: BTreeMap::new() };
@@ -158,20 +160,26 @@ impl Shop {
 
     /// Whether a stage is as it was before, nothing runs any more, and nothing is left anywhere.
     pub(super) fn is_as(&self, stage: &str, before: &Before) -> Result<(), String> {
-        self.is_quiet(stage)?;
-        let now = self.before(stage);
-        if now.databases != before.databases {
-            return Err(format!("databases before: {:?}, now: {:?}", before.databases, now.databases));
+        self.lives_as(stage, before)?;
+        let databases = self.cluster(stage).databases();
+        if databases != before.databases {
+            return Err(format!("databases before: {:?}, now: {databases:?}", before.databases));
         }
-        let differences = before.contents.differences(&now.contents);
+        let new: Vec<_> = self.files().into_iter().filter(|file| !before.files.contains(file)).collect();
+        if new.is_empty() { Ok(()) } else { Err(format!("files are left: {new:#?}")) }
+    }
+
+    /// Whether a stage's live database is as it was before, and nothing runs any more.
+    pub(super) fn lives_as(&self, stage: &str, before: &Before) -> Result<(), String> {
+        self.is_quiet(stage)?;
+        let differences = before.contents.differences(&self.contents(stage));
         if !differences.is_empty() {
             return Err(format!("the live database has changed: {differences:#?}"));
         }
-        if now.properties != before.properties {
-            return Err(format!("the live database was `{}`, is `{}`", before.properties, now.properties));
+        match self.cluster(stage).properties(&name(stage)) {
+            now if now == before.properties => Ok(()),
+            now => Err(format!("the live database was `{}`, is `{now}`", before.properties)),
         }
-        let new: Vec<_> = now.files.iter().filter(|file| !before.files.contains(file)).collect();
-        if new.is_empty() { Ok(()) } else { Err(format!("files are left: {new:#?}")) }
     }
 
     /// Whether nothing runs on any server and nobody is connected to a stage's server any more.
