@@ -7,7 +7,7 @@ use super::shop::{ALONE, Shop};
 const BROKEN: [(&str, &str, &str); 3] = [
     ("broken-migration", "deploy:migrate", "no_such_table"),
     ("broken-asset", "deploy:compile_assets", "no_such_stylesheet"),
-    ("broken-boot", "deploy:migrate", "config/environment.rb"),
+    ("broken-boot", "deploy:migrate", "this release does not boot"),
 ];
 
 /// A shop that is open, and what it shows.
