@@ -3,7 +3,7 @@
 use super::site::Site;
 use crate::error::{Error, Result};
 use crate::task::Local;
-use crate::ui::size;
+use crate::ui::{several, size};
 
 /// What a command is about to do to a stage's database.
 pub(super) struct Replacing<'r, 'l> {
@@ -76,11 +76,6 @@ fn typed(local: &Local<'_>, stage: &str) -> Result<()> {
     }
 }
 
-/// `1 table`, `2 tables`.
-pub(super) fn several(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 impl Replacing<'_, '_> {
     fn lines(&self) -> Vec<String> {
         let Replacing { site, source, after } = self;
@@ -94,7 +89,10 @@ impl Replacing<'_, '_> {
             }
         });
         if *after > 0 {
-            lines.push(format!("runs     {} of SQL in it (`after_restore`) before it goes live", several(*after as u64, "file")));
+            lines.push(format!(
+                "runs     {} of SQL in it (`after_restore`) before it goes live",
+                several(*after as u64, "file")
+            ));
         }
         if survey.size.is_some() && survey.may_create {
             lines.push(match site.config.keep_replaced {

@@ -1,7 +1,7 @@
 //! Loading a dump, and bringing what was loaded into the state in which it can go live.
 
-use super::{Postgres, sql, sql_file, sql_path, write_sql};
 use super::explain::reader_of;
+use super::{Postgres, sql, sql_file, sql_path, write_sql};
 use crate::database::adapter::{Form, Inventory, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
 use crate::sh;
@@ -131,9 +131,7 @@ impl Postgres {
         order.insert(1, "--file=-".to_owned());
         let take = format!("pg_take() {{ pg_at_once {{}} {{}}{}; }}", " {}".repeat(order.len()));
         let args = [self.database.clone(), self.stage.clone()].into_iter().chain(order).map(Arg::from);
-        setup
-            .then(Script::shell(&take, &args.collect::<Vec<_>>()))
-            .pipe([Cmd::new("pg_contents"), Cmd::new("pg_take")])
+        setup.then(Script::shell(&take, &args.collect::<Vec<_>>())).pipe([Cmd::new("pg_contents"), Cmd::new("pg_take")])
     }
 
     /// The function that writes an archive as SQL, for a transaction of ours.
@@ -141,15 +139,14 @@ impl Postgres {
         let parts = &loading.inventory.parts;
         let others = |part: &Part| part.kind == "COMMENT" && loading.others.iter().any(|name| is_named(part, name));
         let wanted = |part: &Part| !stays_out(part) && !is_for_superusers(part) && !others(part);
-        let list = match parts.is_empty() {
-            true => sh!("pg_list=''"),
-            false => write_list(&list(parts, wanted)).then(sh!("pg_list=--use-list=$folder/list")),
+        let script = left_out(loading).then(sh!("pg_need pg_restore 999 {}\npg_restore=$found", &self.bin_dir));
+        let script = match parts.is_empty() {
+            true => script.then(sh!("pg_selected() { pg_as_sql \"$archive\"; }")),
+            false => script
+                .then(write_list(&list(parts, wanted)))
+                .then(sh!("pg_selected() { pg_as_sql \"--use-list=$folder/list\" \"$archive\"; }")),
         };
-        left_out(loading).then(list).then(sh!(
-            "pg_need pg_restore 999 {}\npg_restore=$found\n\
-             pg_contents() { { pg_as_sql ${pg_list:+\"$pg_list\"} \"$archive\" && pg_end; } | pg_without_commit; }",
-            &self.bin_dir
-        ))
+        script.then(sh!("pg_contents() { { pg_selected && pg_end; } | pg_without_commit; }"))
     }
 }
 

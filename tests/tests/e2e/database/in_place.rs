@@ -43,7 +43,10 @@ fn files_of_the_same_name_all_run() {
 fn rows_that_look_like_statements_are_rows() {
     let shop = shop();
     shop.own("production", "drop owned by production_app cascade; grant all on schema public to production_app");
-    shop.own("production", "create table notes (t text); insert into notes values ('BEGIN;'), ('x'), ('COMMIT;'), ('COMMIT;')");
+    shop.own(
+        "production",
+        "create table notes (t text); insert into notes values ('BEGIN;'), ('x'), ('COMMIT;'), ('COMMIT;')",
+    );
     let dump = shop.back_up("production");
     let _ = shop.restore(&dump, "staging").success();
     assert_eq!(shop.own("staging", "select string_agg(t, ' ') from notes"), "BEGIN; x COMMIT; COMMIT;");
@@ -69,7 +72,10 @@ fn a_program_that_dies_in_the_middle_is_taken_back() {
     let dump = shop.back_up("production");
     let before = shop.before("staging");
     let tools = shop.tools("staging");
-    tools.replace("pg_restore", "case $* in *--file=-*) \"$real\" \"$@\" | head -c 30000; kill -9 $$ ;; esac; exec \"$real\" \"$@\"");
+    tools.replace(
+        "pg_restore",
+        "case $* in *--file=-*) \"$real\" \"$@\" | head -c 30000; kill -9 $$ ;; esac; exec \"$real\" \"$@\"",
+    );
     let output = shop.restore(&dump, "staging").fails_with(1);
     eprintln!("{output}");
     output.says("as it was");
@@ -83,7 +89,10 @@ fn what_is_replaced_belongs_to_the_owner_that_is_configured() {
     shop.cluster("staging").psql("postgres", "grant staging_app to login");
     shop.project.no_database("staging");
     let (port, password) = (shop.cluster("staging").port(), login.password.clone());
-    shop.set("staging", &format!("adapter = \"postgresql\"\nhost = \"127.0.0.1\"\nport = {port}\nname = \"shop_staging\""));
+    shop.set(
+        "staging",
+        &format!("adapter = \"postgresql\"\nhost = \"127.0.0.1\"\nport = {port}\nname = \"shop_staging\""),
+    );
     shop.set("staging", &format!("user = \"login\"\npassword = {password:?}\nowner = \"staging_app\""));
     let dump = shop.back_up("production");
     let output = shop.restore(&dump, "staging").success();
@@ -118,7 +127,13 @@ fn a_dump_as_sql_with_large_objects_that_fails_at_its_end_changes_nothing() {
     let path = shop.project.sandbox.join("plain.sql");
     let cluster = shop.cluster("production");
     let mut pg_dump = std::process::Command::new(cluster.release().program("pg_dump"));
-    pg_dump.arg("-h").arg(cluster.socket_dir()).args(["-p", &cluster.port().to_string(), "-U", "postgres", "shop_production"]);
+    pg_dump.arg("-h").arg(cluster.socket_dir()).args([
+        "-p",
+        &cluster.port().to_string(),
+        "-U",
+        "postgres",
+        "shop_production",
+    ]);
     let output = pg_dump.output().unwrap();
     assert!(output.status.success());
     let text = [output.stdout.clone(), b"select * from no_such_table;\n".to_vec()].concat();

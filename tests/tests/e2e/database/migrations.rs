@@ -43,7 +43,10 @@ fn a_deploy_that_migrates_makes_a_backup_first() {
 fn without_the_backup_nothing_is_migrated() {
     let mut shop = shop();
     let tools = shop.tools("staging");
-    tools.replace("pg_dump", "case $* in *--format*) echo 'pg_dump: error: no luck' >&2; exit 1 ;; esac; exec \"$real\" \"$@\"");
+    tools.replace(
+        "pg_dump",
+        "case $* in *--format*) echo 'pg_dump: error: no luck' >&2; exit 1 ;; esac; exec \"$real\" \"$@\"",
+    );
     let output = shop.project.xtask("deploy staging").fails_with(1);
     eprintln!("{output}");
     output.says("no luck").says("before_migrate");

@@ -27,7 +27,10 @@ fn a_superuser_restores_for_the_owner() {
     shop.cluster("staging").psql("postgres", "create role \"the boss\" superuser login password 'x y'");
     shop.project.no_database("staging");
     let port = shop.cluster("staging").port();
-    shop.set("staging", &format!("adapter = \"postgresql\"\nhost = \"127.0.0.1\"\nport = {port}\nname = \"shop_staging\""));
+    shop.set(
+        "staging",
+        &format!("adapter = \"postgresql\"\nhost = \"127.0.0.1\"\nport = {port}\nname = \"shop_staging\""),
+    );
     shop.set("staging", "user = \"the boss\"\npassword = \"x y\"\nowner = \"staging_app\"");
     let dump = shop.back_up("production");
     let _ = shop.restore(&dump, "staging").success();
@@ -35,7 +38,10 @@ fn a_superuser_restores_for_the_owner() {
     let strangers = "select count(*) from pg_class where relnamespace = 'public'::regnamespace
         and relowner <> 'staging_app'::regrole and relname not like 'pg_stat_statements%'";
     assert_eq!(shop.psql("staging", strangers), "0");
-    assert_eq!(shop.psql("staging", "select count(*) from pg_largeobject_metadata where lomowner <> 'staging_app'::regrole"), "0");
+    assert_eq!(
+        shop.psql("staging", "select count(*) from pg_largeobject_metadata where lomowner <> 'staging_app'::regrole"),
+        "0"
+    );
     shop.own("staging", "select count(*) from people");
 }
 
@@ -116,7 +122,10 @@ fn sql_files_may_be_long_and_have_transactions_but_are_text() {
     let dump = shop.back_up("production");
     let file = shop.project.folder().join("fix.sql");
     shop.set("staging", "after_restore = [\"fix.sql\"]");
-    let long = format!("begin;\nupdate people set email = 'x' || id || '@example.com';\ncommit;\n-- {}\n", "é".repeat(3_000_000));
+    let long = format!(
+        "begin;\nupdate people set email = 'x' || id || '@example.com';\ncommit;\n-- {}\n",
+        "é".repeat(3_000_000)
+    );
     std::fs::write(&file, long).unwrap();
     let _ = shop.restore(&dump, "staging").success();
     assert_eq!(shop.psql("staging", "select count(*) from people where email not like 'x%'"), "0");
