@@ -78,13 +78,13 @@ pub(crate) fn register(tasks: &mut Tasks) {
             .unlocked(),
     );
     let about = "Open the database's own client on the server, or feed it what is piped in";
-    tasks.task(command(CONSOLE, about, console::console).answers().unlocked());
+    tasks.task(command(CONSOLE, about, console::console).explained(preview::console).answers().unlocked());
     tasks.task(
         replacing(command(BACKUP_RESTORE, "Replace the stage's database with a backup", restore::restore))
             .explained(preview::restore)
             .option(file("The backup: a path, or a name that `db backup list` shows")),
     );
-    tasks.task(replacing(command(BACKUP_UNDO, "Take the last restore back", undo::undo)));
+    tasks.task(replacing(command(BACKUP_UNDO, "Take the last restore back", undo::undo)).explained(preview::undo));
     tasks.task(
         command(BACKUP_LIST, "List the backups on this machine", list::list)
             .any_stage()

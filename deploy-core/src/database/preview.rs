@@ -42,6 +42,37 @@ pub(super) fn copy(of: &Explain<'_>) -> String {
     text(of, parts())
 }
 
+/// `db:backup:undo`.
+pub(super) fn undo(of: &Explain<'_>) -> String {
+    let parts = || {
+        let (adapter, place) = (adapter(of.stage)?, place(of.stage)?);
+        let name = adapter.describe();
+        let part = |words, scripts| Part { words, place: place.clone(), scripts };
+        let hold = adapter.hold(&adapter.names("<stamp>")?, "<folder>", &["<folder>".to_owned()], "undo").0;
+        Ok(vec![
+            part(
+                format!("look at the database {name}, and take the lock on restores of it"),
+                vec![adapter.survey(), hold],
+            ),
+            part(
+                format!("put what was replaced last in the place of {name}, which is kept, in one step"),
+                vec![adapter.swap("<replaced>", &adapter.names("<stamp>")?.previous, None)],
+            ),
+        ])
+    };
+    text(of, parts())
+}
+
+/// `db:console`.
+pub(super) fn console(of: &Explain<'_>) -> String {
+    let parts = || {
+        let (adapter, place) = (adapter(of.stage)?, place(of.stage)?);
+        let words = format!("talk to the database {}", adapter.describe());
+        Ok(vec![Part { words, place, scripts: vec![adapter.client(), adapter.console("psql")] }])
+    };
+    text(of, parts())
+}
+
 fn text(of: &Explain<'_>, parts: Result<Vec<Part>>) -> String {
     let parts = match parts {
         Ok(parts) => parts,

@@ -49,7 +49,9 @@ impl Session {
         let mut command = Command::new(self.release.program(program));
         command.env_clear().env("PGCLIENTENCODING", "UTF8").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
         command.envs(self.password.as_ref().map(|password| ("PGPASSWORD", password)));
-        command.args(["-h", &self.host, "-p", &self.port.to_string(), "-U", &self.user, "-d", &self.database]);
+        command.args(["-h", &self.host, "-p", &self.port.to_string(), "-U", &self.user]);
+        // As an argument it may look like a connection string.
+        command.env("PGDATABASE", &self.database);
         command
     }
 }

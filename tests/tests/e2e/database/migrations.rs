@@ -27,16 +27,15 @@ fn shop() -> Shop {
 fn a_deploy_that_migrates_makes_a_backup_first() {
     let shop = shop();
     let output = shop.project.xtask("deploy staging").success();
-    eprintln!("{output}");
     output.says("1 migration pending");
     assert_eq!(shop.project.server("staging1").site.read("database"), "1_posts\n");
     let [dump] = &*shop.backups() else { panic!("{:?}", shop.backups()) };
     let manifest = fs::read_to_string(shop.folder().join(format!("{dump}.json"))).unwrap();
     assert!(manifest.contains("\"before_migrate\""), "{manifest}");
-    eprintln!("{}", shop.project.xtask("deploy staging").success());
+    shop.project.xtask("deploy staging").success();
     assert_eq!(shop.backups().len(), 1, "nothing was pending");
-    eprintln!("{}", shop.project.xtask("deploy staging --plan").success());
-    eprintln!("{}", shop.project.xtask("deploy staging --dry-run").success());
+    shop.project.xtask("deploy staging --plan").success();
+    shop.project.xtask("deploy staging --dry-run").success();
 }
 
 #[test]
@@ -48,7 +47,6 @@ fn without_the_backup_nothing_is_migrated() {
         "case $* in *--format*) echo 'pg_dump: error: no luck' >&2; exit 1 ;; esac; exec \"$real\" \"$@\"",
     );
     let output = shop.project.xtask("deploy staging").fails_with(1);
-    eprintln!("{output}");
     output.says("no luck").says("before_migrate");
     assert_eq!(shop.project.server("staging1").site.read("database"), "");
     assert_eq!(list(&shop.project.server("staging1").site.path().join("releases")), NONE);

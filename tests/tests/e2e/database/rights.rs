@@ -1,6 +1,6 @@
 //! Roles that may do more or less than the owner, and databases that have more than contents.
 
-use e2e::postgres::compare;
+use e2e::postgres::{compare, identifier};
 
 use super::scene::{NONE, Shop, name};
 
@@ -52,7 +52,6 @@ fn an_extension_that_takes_a_superuser_is_said_with_what_helps() {
     let dump = shop.back_up("production");
     let before = shop.before("staging");
     let output = shop.restore(&dump, "staging").fails_with(1);
-    eprintln!("{output}");
     output.says("pg_stat_statements").says("superuser").says("`owner`");
     shop.is_as("staging", &before).unwrap();
 }
@@ -69,10 +68,8 @@ fn settings_that_take_a_superuser_are_named_and_the_others_stay() {
     );
     let dump = shop.back_up("production");
     let output = shop.restore(&dump, "staging").success();
-    eprintln!("{output}");
     output.says("log_min_duration_statement").says_not("statement_timeout");
     let now = shop.cluster("staging").properties("shop_staging");
-    eprintln!("{now}");
     assert!(now.contains("statement_timeout") && now.contains("Größe"), "{now}");
 }
 
@@ -82,7 +79,6 @@ fn a_missing_maintenance_database_is_called_by_its_name() {
     shop.set("staging", "maintenance_database = \"nowhere\"");
     let dump = shop.back_up("production");
     let output = shop.restore(&dump, "staging").fails_with(1);
-    eprintln!("{output}");
     output.says("`nowhere`").says("maintenance_database");
 }
 
@@ -91,10 +87,9 @@ fn nothing_that_is_replaced_is_kept_where_that_is_asked_for() {
     let mut shop = shop();
     shop.set("staging", "keep_replaced = 0");
     let dump = shop.back_up("production");
-    let output = shop.restore(&dump, "staging").success();
-    eprintln!("{output}");
+    let _ = shop.restore(&dump, "staging").success();
     assert_eq!(shop.others("staging"), NONE);
-    eprintln!("{}", shop.project.xtask("db backup undo --stage staging --yes").fails_with(1).says("nothing to undo"));
+    let _ = shop.project.xtask("db backup undo --stage staging --yes").fails_with(1).says("nothing to undo");
 }
 
 #[test]
@@ -103,7 +98,7 @@ fn a_template_is_replaced_too() {
     shop.set("staging", "keep_replaced = 0");
     shop.cluster("staging").psql("postgres", "alter database shop_staging is_template true");
     let dump = shop.back_up("production");
-    eprintln!("{}", shop.restore(&dump, "staging").success());
+    let _ = shop.restore(&dump, "staging").success();
     assert_same(&shop);
 }
 
@@ -111,7 +106,7 @@ fn a_template_is_replaced_too() {
 fn production_comes_to_a_stage_that_has_no_database_yet() {
     let shop = shop();
     shop.cluster("staging").psql("postgres", "drop database shop_staging");
-    eprintln!("{}", shop.project.xtask("db restore-from-prod --stage staging").success());
+    shop.project.xtask("db restore-from-prod --stage staging").success();
     assert_same(&shop);
     assert_eq!(shop.others("staging"), NONE);
 }
@@ -132,7 +127,6 @@ fn sql_files_may_be_long_and_have_transactions_but_are_text() {
     for bytes in [&b"select 1;\0\n"[..], b"select '\xff';\n"] {
         std::fs::write(&file, bytes).unwrap();
         let output = shop.restore(&dump, "staging").fails_with(1);
-        eprintln!("{output}");
         output.says("fix.sql").says("UTF-8");
     }
 }
@@ -157,5 +151,67 @@ fn a_server_needs_neither_zstd_nor_gzip() {
         }
         shop.project.xtask("db restore-from-prod --stage staging --yes").success();
         assert_eq!(before.differences(&shop.contents("staging")), NONE, "{without:?}");
+    }
+}
+
+#[test]
+fn roles_and_locales_are_as_odd_as_they_are() {
+    let mut shop = shop();
+    let odd = r#"it's "the" a=b $x Größe"#;
+    let cluster = shop.cluster("staging");
+    let role = cluster.role(odd, &shop.password(), true);
+    cluster.psql("postgres", "drop database shop_staging");
+    cluster.psql(
+        "postgres",
+        &format!(
+            "create database \"a=b\" owner {} template template0 locale_provider icu icu_locale 'de-DE' connection limit 3",
+            identifier(odd)
+        ),
+    );
+    let (port, password) = (cluster.port(), role.password.clone());
+    shop.project.no_database("staging");
+    shop.set("staging", &format!("adapter = \"postgresql\"\nhost = \"127.0.0.1\"\nport = {port}\nname = \"a=b\""));
+    shop.set("staging", &format!("user = {odd:?}\npassword = {password:?}"));
+    let dump = shop.back_up("production");
+    let _ = shop.restore(&dump, "staging").success();
+    let [a, b] = ["production", "staging"].map(|stage| shop.cluster(stage));
+    assert_eq!(compare(a, "shop_production", b, "a=b"), NONE);
+    assert_eq!(
+        b.psql("postgres", "select daticulocale, datconnlimit from pg_database where datname = 'a=b'"),
+        "de-DE|3"
+    );
+    let own = shop.back_up("staging");
+    let _ = shop.restore(&own, "staging").success();
+    shop.project.xtask("db backup undo --stage staging --yes").success();
+    shop.project.xtask("db backup verify --deep --stage staging").success();
+    b.psql("postgres", &format!("alter role {} nocreatedb", identifier(odd)));
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(compare(a, "shop_production", b, "a=b"), NONE);
+}
+
+#[test]
+fn a_dump_is_found_by_any_path_that_leads_there() {
+    let shop = shop();
+    let dump = shop.back_up("production");
+    let folder = shop.project.folder().join("some where");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(&dump, folder.join("my dump.pgdump")).unwrap();
+    for (from, file) in [
+        (&folder, "my dump.pgdump".to_owned()),
+        (&folder, "./my dump.pgdump".to_owned()),
+        (&folder, dump.file_name().unwrap().to_str().unwrap().to_owned()),
+        (&folder, dump.display().to_string()),
+        (&folder, "some where/my dump.pgdump".to_owned()),
+    ] {
+        let mut command = shop.project.command(&["db", "backup", "verify", "--stage", "staging", "--file", &file]);
+        command.current_dir(from);
+        let output = shop.project.sandbox.run(command).success();
+        assert!(output.stdout().contains("right") || output.stdout().contains("complete"), "{output}");
+    }
+    for (line, says) in [
+        ("db console staging --plan", "talk to the database `shop_staging`"),
+        ("db backup undo --stage staging --plan", "put what was replaced last in the place of `shop_staging`"),
+    ] {
+        let _ = shop.project.xtask(line).success().says(says);
     }
 }
