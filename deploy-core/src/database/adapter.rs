@@ -114,6 +114,8 @@ pub(super) struct Survey {
     pub(super) schema: Option<Schema>,
     /// What tells two databases apart, wherever they are.
     pub(super) identity: Option<String>,
+    /// Whether the database was reached from which others are made.
+    pub(super) whole: bool,
     /// Whether databases can be made and renamed.
     pub(super) may_create: bool,
     /// Whether who logs in may give what it makes to the owner that is configured.
@@ -129,6 +131,8 @@ pub(super) struct Survey {
     pub(super) replaced: Vec<String>,
     /// The extensions that can be had.
     pub(super) extensions: Vec<String>,
+    /// Those in the live database that belong to others, who may not have them dropped or commented on.
+    pub(super) others: Vec<String>,
     /// The major version of the program that dumps, and of the one that loads; 0: there is none.
     pub(super) tools: (u32, u32),
 }
@@ -235,4 +239,6 @@ pub(super) struct Loading<'l> {
     pub(super) user: &'l str,
     /// Whether that is a superuser.
     pub(super) superuser: bool,
+    /// The extensions in the live database that belong to others.
+    pub(super) others: &'l [String],
 }

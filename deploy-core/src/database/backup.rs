@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::adapter::{Form, Schema};
+use super::consent::several;
 use super::manifest::{Manifest, Purpose};
 use super::site::{Site, io_failed};
 use super::store::Store;
@@ -63,10 +64,10 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
     };
     let path = draft.keep(&manifest)?;
     local.note(format!(
-        "kept `{}`: {}, {} tables, {} over the wire, in {:.1} s",
+        "kept `{}`: {}, {}, {} over the wire, in {:.1} s",
         path.display(),
         size(manifest.bytes),
-        manifest.tables,
+        several(manifest.tables, "table"),
         size(sent),
         start.elapsed().as_secs_f64()
     ));

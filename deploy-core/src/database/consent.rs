@@ -76,6 +76,11 @@ fn typed(local: &Local<'_>, stage: &str) -> Result<()> {
     }
 }
 
+/// `1 table`, `2 tables`.
+pub(super) fn several(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 impl Replacing<'_, '_> {
     fn lines(&self) -> Vec<String> {
         let Replacing { site, source, after } = self;
@@ -91,18 +96,23 @@ impl Replacing<'_, '_> {
         lines.push(match survey.size {
             None => "replaces nothing: there is no such database yet".to_owned(),
             Some(bytes) => {
-                format!("replaces {} in {} tables, used by {} sessions", size(bytes), survey.tables, survey.sessions)
+                let (tables, sessions) = (several(survey.tables, "table"), several(survey.sessions, "session"));
+                format!("replaces {} in {tables}, used by {sessions}", size(bytes))
             }
         });
         if *after > 0 {
-            lines.push(format!("runs     {after} files of SQL in it (`after_restore`) before it goes live"));
+            lines.push(format!(
+                "runs     {} of SQL in it (`after_restore`) before it goes live",
+                several(*after as u64, "file")
+            ));
         }
         if survey.size.is_some() && survey.may_create {
             lines.push(match site.config.keep_replaced {
                 0 => "keeps    nothing of what is replaced".to_owned(),
-                keep => {
-                    format!("keeps    what is replaced beside it ({keep} of them), for `cargo xtask db backup undo`")
-                }
+                1 => "keeps    what is replaced beside it, for `cargo xtask db backup undo`".to_owned(),
+                keep => format!(
+                    "keeps    what is replaced beside it, for `cargo xtask db backup undo`: the last {keep} of them"
+                ),
             });
         }
         lines

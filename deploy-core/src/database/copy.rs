@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::backup;
-use super::consent::{self, Replacing};
+use super::consent::{self, Replacing, several};
 use super::dump::Dump;
 use super::manifest::{Manifest, Purpose};
 use super::restore::{Restore, describe, must_be_sanitised};
@@ -44,7 +44,12 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     must_be_sanitised(&target, Some(name))?;
     must_differ(&source, &target)?;
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
-    let text = format!("stage `{name}`, {about} in {} tables\n{}", source.survey.tables, source.describe());
+    let text = format!(
+        "stage `{name}`, {about} in {}
+{}",
+        several(source.survey.tables, "table"),
+        source.describe()
+    );
     consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
     let (path, _) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::consent::several;
 use super::store::{Backup, Store};
 use crate::error::Result;
 use crate::task::Local;
@@ -91,7 +92,7 @@ fn age(seconds: i64) -> String {
         3600..172_800 => (seconds / 3600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    several(count.unsigned_abs(), unit)
 }
 
 #[cfg(test)]

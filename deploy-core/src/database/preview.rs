@@ -114,6 +114,7 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         owner: config.owner.as_deref().unwrap_or("<owner>"),
         user: config.parts.user.as_deref().unwrap_or("<owner>"),
         superuser: false,
+        others: &[],
     };
     let after: Vec<_> = config.after_restore.iter().map(|file| file.display().to_string()).collect();
     let sanitise = after.iter().map(|label| adapter.sanitise(&names, &loading, label, ""));

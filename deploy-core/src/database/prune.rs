@@ -6,6 +6,7 @@ use std::fs;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::consent::several;
 use super::list;
 use super::manifest::Manifest;
 use super::store::Backup;
@@ -34,7 +35,7 @@ pub(super) fn prune(local: &Local<'_>) -> Result<()> {
     for backup in &going {
         local.note(format!("goes: {} ({})", backup.name, size(backup.bytes)));
     }
-    match local.confirm(&format!("Remove these {} backups? [y/N]", going.len())) {
+    match local.confirm(&format!("Remove {}? [y/N]", several(going.len() as u64, "backup"))) {
         Some(true) => {}
         Some(false) => return Err(Error::task("nothing was removed: the answer was no")),
         None => return Err(Error::usage("nobody is there to say whether backups may be removed").hint("add --yes")),
@@ -47,7 +48,7 @@ pub(super) fn prune(local: &Local<'_>) -> Result<()> {
         let _ = fs::remove_file(Manifest::path_of(&backup.path));
     }
     let bytes = going.iter().map(|backup| backup.bytes).sum();
-    local.note(format!("removed {} backups, {}", going.len(), size(bytes)));
+    local.note(format!("removed {}, {}", several(going.len() as u64, "backup"), size(bytes)));
     Ok(())
 }
 

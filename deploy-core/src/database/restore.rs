@@ -150,51 +150,13 @@ impl<'r, 'l> Restore<'r, 'l> {
     fn open(&self) -> Result<Workshop> {
         let site = self.site;
         let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
-        let (held, found) = self.hold(&names)?;
+        let (held, found) = hold(self.local, site, &names)?;
         let folder = found.get("folder").cloned().unwrap_or_default();
         let file = match site.is_local() && self.dump.is_ready() {
             true => absolute(&self.dump.path)?,
             false => self.bring(&folder, found.get("room"))?,
         };
         Ok(Workshop { names, folder, file, held })
-    }
-
-    fn hold(&self, names: &Names) -> Result<(Box<dyn Held>, Found)> {
-        let site = self.site;
-        let own = match site.is_local() {
-            true => self.local.config.work_dir.display().to_string(),
-            false => site.layout().records(),
-        };
-        let bases = [own, site.layout().root().to_owned(), site.stage.settings.tmp_dir.clone()];
-        let about =
-            format!("restore by {} since {}", site.stage.settings.local_user, Timestamp::now().strftime("%H:%M UTC"));
-        let start = Instant::now();
-        loop {
-            let folder = format!("deploy-database-{}", nonce()?);
-            let (script, hold) = site.adapter.hold(names, &folder, &bases, &about);
-            let mut holder = None;
-            match site.machine.hold(script.into(), hold, &mut |name, value| {
-                if name == "held_by" {
-                    holder = Some(value.to_owned());
-                }
-            }) {
-                Ok((found, held)) => return Ok((held, found)),
-                Err(error) => match holder {
-                    None => return Err(site.explain(error)),
-                    Some(holder) if start.elapsed() >= self.local.lock_wait => {
-                        return Err(Error::new(
-                            ErrorKind::Locked,
-                            format!("the database {} is being restored already: {holder}", site.describe()),
-                        )
-                        .hint("wait for it to end: add --lock-wait 30m"));
-                    }
-                    Some(_) => std::thread::sleep(PATIENCE),
-                },
-            }
-            if let Some(error) = (self.local.stop)() {
-                return Err(error);
-            }
-        }
     }
 
     /// Sends the dump to the machine, unpacked there so that several jobs can load it.
@@ -235,6 +197,7 @@ impl<'r, 'l> Restore<'r, 'l> {
             owner,
             user: &survey.user,
             superuser: survey.superuser,
+            others: &survey.others,
         }
     }
 
@@ -263,6 +226,48 @@ impl<'r, 'l> Restore<'r, 'l> {
                 "the restored database is migrated up to {}, and the dumped one was up to {expected}",
                 other.map_or("nothing".to_owned(), |schema| schema.to_string())
             ))),
+        }
+    }
+}
+
+/// Takes the lock on restores of the database, and makes a private folder on its machine.
+///
+/// # Errors
+///
+/// When somebody else has the lock, or the machine has no place for the folder.
+pub(super) fn hold(local: &Local<'_>, site: &Site<'_>, names: &Names) -> Result<(Box<dyn Held>, Found)> {
+    let own = match site.is_local() {
+        true => local.config.work_dir.display().to_string(),
+        false => site.layout().records(),
+    };
+    let bases = [own, site.layout().root().to_owned(), site.stage.settings.tmp_dir.clone()];
+    let about =
+        format!("restore by {} since {}", site.stage.settings.local_user, Timestamp::now().strftime("%H:%M UTC"));
+    let start = Instant::now();
+    loop {
+        let folder = format!("deploy-database-{}", nonce()?);
+        let (script, hold) = site.adapter.hold(names, &folder, &bases, &about);
+        let mut holder = None;
+        match site.machine.hold(script.into(), hold, &mut |name, value| {
+            if name == "held_by" {
+                holder = Some(value.to_owned());
+            }
+        }) {
+            Ok((found, held)) => return Ok((held, found)),
+            Err(error) => match holder {
+                None => return Err(site.explain(error)),
+                Some(holder) if start.elapsed() >= local.lock_wait => {
+                    return Err(Error::new(
+                        ErrorKind::Locked,
+                        format!("the database {} is being restored already: {holder}", site.describe()),
+                    )
+                    .hint("wait for it to end: add --lock-wait 30m"));
+                }
+                Some(_) => std::thread::sleep(PATIENCE),
+            },
+        }
+        if let Some(error) = (local.stop)() {
+            return Err(error);
         }
     }
 }
@@ -298,6 +303,10 @@ fn after_restore(site: &Site<'_>) -> Result<Vec<(String, String)>> {
                 .because(error)
                 .hint(format!("it is named in `after_restore` of stage `{}`", site.stage.name))
         })?;
+        if text.contains('\0') {
+            return Err(Error::task(format!("`{}`, which is to run after a restore, is no text", path.display()))
+                .hint("it has a NUL byte: save it as UTF-8"));
+        }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Ok((name, text))
     };

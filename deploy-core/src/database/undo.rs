@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::consent::{self, Replacing};
 use super::dump::Dump;
 use super::manifest::Purpose;
-use super::restore::{Restore, describe};
+use super::restore::{self, Restore, describe};
 use super::site::Site;
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -26,7 +26,14 @@ fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
     let source = format!("the replaced database `{replaced}`");
     consent::ask(local, &Replacing { site, source, after: 0 })?;
     let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
+    let (held, _) = restore::hold(local, site, &names)?;
+    let found = site.run(vec![site.adapter.survey().into()], &mut |_, _| {})?;
+    if site.adapter.understand(&found)?.replaced.first().map(String::as_str) != Some(replaced) {
+        return Err(Error::task(format!("`{replaced}` is no longer what was replaced last: somebody was faster"))
+            .hint("look at what is live now, and undo again if it has to be"));
+    }
     site.run(vec![site.adapter.swap(replaced, &names.previous, None).into()], &mut |_, _| {})?;
+    held.give_up();
     local.note(format!("`{replaced}` is live again; what was live is `{}`", names.previous));
     Ok(())
 }

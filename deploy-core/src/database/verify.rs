@@ -1,6 +1,7 @@
 //! `db:backup:verify`: whether backups are whole, and with `--deep` whether they can be restored.
 
 use super::adapter::Adapter;
+use super::consent::several;
 use super::dump::Dump;
 use super::list;
 use super::postgres::Postgres;
@@ -40,7 +41,7 @@ pub(super) fn verify(local: &Local<'_>) -> Result<()> {
     }
     match damaged.len() {
         0 => Ok(()),
-        count => Err(Error::task(format!("{count} of {} backups can't be restored", files.len()))
+        count => Err(Error::task(format!("{count} of {} can't be restored", several(files.len() as u64, "backup")))
             .hint("make a new one: cargo xtask db backup create --stage STAGE")),
     }
 }
@@ -66,7 +67,7 @@ fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Res
     };
     let tables = match inventory.tables.len() {
         0 => String::new(),
-        count => format!(", {count} tables"),
+        count => format!(", {}", several(count as u64, "table")),
     };
     Ok(format!("{}: {how}{tables}\n", dump.name()))
 }

@@ -79,6 +79,11 @@ const KNOWN: &[Known] = &[
         hint: "restore to a server that is at least as new as the one that was dumped",
     },
     Known {
+        words: "out of shared memory",
+        message: "the database server of {} has no room for so many locks in one transaction",
+        hint: "raise max_locks_per_transaction there, or let the role make databases: ALTER ROLE … CREATEDB",
+    },
+    Known {
         words: "No space left on device",
         message: "a disk of the machine with the database {} is full",
         hint: "make room there: df -h; replaced databases count too: database.keep_replaced",
@@ -91,7 +96,7 @@ const KNOWN: &[Known] = &[
     Known {
         words: "permission denied to create extension",
         message: "the role may not create an extension that the dump has, where {} is",
-        hint: "have a superuser create it in the database `template1`, which new databases are made from, or restore as one",
+        hint: "restore as a superuser: name one as `user` of the stage's database, and the role that is to own the data as `owner`",
     },
     Known {
         words: "permission denied to create database",
@@ -129,6 +134,10 @@ const KNOWN: &[Known] = &[
 pub(super) fn explain(error: Error, database: &Postgres) -> Error {
     let text = error.to_string();
     let about = database.connection.describe();
+    let maintenance = &database.maintenance;
+    if text.contains(&format!("database \"{maintenance}\" does not exist")) {
+        return no_maintenance(database).detail(error.detail_text().unwrap_or(error.message()).to_owned());
+    }
     if text.contains("FATAL") && text.contains("database \"") && text.contains("does not exist") {
         return reworded(
             error,
@@ -147,6 +156,13 @@ pub(super) fn explain(error: Error, database: &Postgres) -> Error {
         Some(known) => reworded(error, &known.message.replace("{}", &about), known.hint),
         None => error,
     }
+}
+
+/// The database from which others are made can't be reached.
+pub(super) fn no_maintenance(database: &Postgres) -> Error {
+    let (maintenance, about) = (&database.maintenance, database.connection.describe());
+    Error::task(format!("the database `{maintenance}`, from which others are made, can't be reached beside {about}"))
+        .hint("name another one of the same server: [database] maintenance_database = \"template1\"")
 }
 
 /// The same error with another message; what it was stands below.
@@ -171,6 +187,17 @@ pub(super) fn misfit(survey: &Survey, inventory: &Inventory) -> Option<Error> {
         );
     }
     let needed = inventory.format.map_or(0, reader_of);
+    // What pg_restore 17 begins with, servers before 17 don't know.
+    if needed >= 17 && survey.major < needed {
+        return Some(
+            Error::task(format!(
+                "the dump was written by pg_dump {}, and needs a pg_restore that the target's database server is too old                  for: it is {}",
+                inventory.written_by.unwrap_or(needed),
+                survey.version
+            ))
+            .hint(format!("restore it to a server of version {needed} or newer")),
+        );
+    }
     if survey.tools.1 < needed {
         return Some(
             Error::task(format!(
@@ -186,7 +213,7 @@ pub(super) fn misfit(survey: &Survey, inventory: &Inventory) -> Option<Error> {
 }
 
 /// The major version of the oldest `pg_restore` that reads an archive of this version.
-fn reader_of(format: (u8, u8)) -> u32 {
+pub(super) fn reader_of(format: (u8, u8)) -> u32 {
     match format {
         (1, 16) => 17,
         (1, 15) => 16,

@@ -33,6 +33,7 @@ struct Live {
     size: u64,
     data: u64,
     tables: u64,
+    others: Vec<String>,
 }
 
 /// What is known of a database.
@@ -49,10 +50,11 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
     if let Some(live) = live {
         (survey.version, survey.major, survey.user) = (live.version_text, live.version / 10000, live.user);
         (survey.size, survey.data, survey.tables) = (Some(live.size), live.data, live.tables);
+        survey.others = live.others;
     }
     if let Some(about) = maintenance {
         (survey.version, survey.major, survey.user) = (about.version_text, about.version / 10000, about.user);
-        survey.superuser = about.superuser;
+        (survey.whole, survey.superuser) = (true, about.superuser);
         survey.may_create = about.may_create && about.may_own && (about.owns || !about.exists);
         survey.may_own = about.may_own;
         survey.owner = about.owner;

@@ -1,5 +1,6 @@
 //! Loading a dump, and bringing what was loaded into the state in which it can go live.
 
+use super::explain::reader_of;
 use super::{Postgres, sql, sql_file, sql_path, write_sql};
 use crate::database::adapter::{Form, Inventory, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
@@ -37,18 +38,19 @@ impl Postgres {
     }
 
     fn archive_script(&self, script: Script, names: &Names, loading: &Loading<'_>) -> Script {
-        let script = script.then(sh!(
-            "pg_server=$(pg_sql \"$maintenance\" 'SHOW server_version_num')\n\
-             pg_need pg_restore \"$((pg_server / 10000))\" {}\npg_restore=$found",
+        let needed = loading.inventory.format.map_or(0, reader_of);
+        let script = left_out(loading).then(script).then(sh!(
+            "pg_server=$(($(pg_sql \"$maintenance\" 'SHOW server_version_num') / 10000))\n\
+             [ \"$pg_server\" -ge {} ] || pg_server={}\n\
+             pg_need pg_restore \"$pg_server\" {}\npg_restore=$found",
+            needed.to_string(),
+            needed.to_string(),
             &self.bin_dir
         ));
         passes(loading).into_iter().fold(script, |script, pass| {
             let script = match pass.list {
                 None => script.then(sh!("set --")),
-                Some(list) => script.then(Script::shell(
-                    "printf '%s' {} >\"$folder/list\"\nset -- \"--use-list=$folder/list\"",
-                    &[Arg::brief(list, "the selected parts")],
-                )),
+                Some(list) => script.then(write_list(&list)).then(sh!("set -- \"--use-list=$folder/list\"")),
             };
             let load = sh!("pg_watched {} pg_load \"$archive\" {} {} \"$@\"", &names.next, &names.next, pass.role);
             let script = script.then(load);
@@ -79,10 +81,7 @@ impl Postgres {
     }
 
     pub(super) fn settle_script(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script {
-        let as_owner = match loading.role() {
-            "" => String::new(),
-            role => format!("SET ROLE {};\n", identifier(role)),
-        };
+        let as_owner = as_role(loading);
         let script = self.session().then(sh!("pg_jobs {}", &self.jobs));
         let script = match changed {
             true => {
@@ -101,8 +100,13 @@ impl Postgres {
             )),
             false => script.then(sql(&names.next, format!("{as_owner}ANALYZE;"), &[])),
         };
-        let variables = [("db", &*self.database), ("scratch", &*names.next)];
-        script.then(sql(&self.maintenance, sql_file!("like.sql"), &variables))
+        script.then(sh!(
+            "left=$(pg_sql \"$maintenance\" {} -v db={} -v scratch={})\n\
+             [ -z \"$left\" ] || deploy_note \"a superuser has to give the new database these settings again: $left\"",
+            sql_file!("like.sql"),
+            &self.database,
+            &names.next
+        ))
     }
 
     /// One transaction: what is there goes, the dump comes, and the texts run. It is rolled back where the dump ends early.
@@ -110,31 +114,40 @@ impl Postgres {
         let setup = self.session().then(sh!("folder={}\njobs=1\narchive={}", loading.folder, loading.file));
         let setup = match loading.form {
             Form::Text => setup.then(sh!("pg_contents() { cat -- \"$archive\" && pg_end; }")),
-            Form::Tar => setup.then(sh!("pg_unpack \"$archive\"")).then(self.contents()),
-            Form::Archive => setup.then(self.contents()),
+            Form::Tar => setup.then(sh!("pg_unpack \"$archive\"")).then(self.contents(loading)),
+            Form::Archive => setup.then(self.contents(loading)),
         };
         let refresh = if texts.is_empty() { "" } else { include_str!("refresh.sql") };
-        let last = format!("{refresh}ANALYZE;\n");
-        let first = [("deploy-clear.sql", include_str!("clear.sql")), ("deploy-whole.sql", include_str!("whole.sql"))];
+        let last = format!("{refresh}{}", include_str!("last.sql"));
+        let clear = [&*as_role(loading), include_str!("clear.sql"), include_str!("guard.sql")].concat();
+        let first = [("clear.sql", &*clear), ("whole.sql", include_str!("whole.sql"))];
         let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
-        let files: Vec<_> = first.into_iter().chain(texts).chain([("deploy-last.sql", &*last)]).collect();
-        let setup = files.iter().fold(setup, |setup, (label, sql)| setup.then(write_sql(loading.folder, label, sql)));
-        let mut order: Vec<_> =
-            files.iter().map(|(label, _)| format!("--file={}", sql_path(loading.folder, label))).collect();
+        let files = first.into_iter().chain(texts).chain([("last.sql", &*last)]);
+        let (mut setup, mut order) = (setup, Vec::new());
+        for (number, (label, sql)) in files.enumerate() {
+            setup = setup.then(write_sql(loading.folder, number, label, sql));
+            order.push(format!("--file={}", sql_path(loading.folder, number, label)));
+        }
         order.insert(1, "--file=-".to_owned());
-        let take = "pg_take() { PGDATABASE={} \"$psql\" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -1 \"$@\"; }";
-        setup
-            .then(Script::shell(take, &[Arg::from(&self.database)]))
-            .pipe([Cmd::new("pg_contents"), Cmd::new("pg_take").args(order)])
+        let take = format!("pg_take() {{ pg_at_once {{}} {{}}{}; }}", " {}".repeat(order.len()));
+        let args = [self.database.clone(), self.stage.clone()].into_iter().chain(order).map(Arg::from);
+        setup.then(Script::shell(&take, &args.collect::<Vec<_>>())).pipe([Cmd::new("pg_contents"), Cmd::new("pg_take")])
     }
 
     /// The function that writes an archive as SQL, for a transaction of ours.
-    fn contents(&self) -> Script {
-        sh!(
+    fn contents(&self, loading: &Loading<'_>) -> Script {
+        let parts = &loading.inventory.parts;
+        let others = |part: &Part| part.kind == "COMMENT" && loading.others.iter().any(|name| is_named(part, name));
+        let wanted = |part: &Part| !stays_out(part) && !is_for_superusers(part) && !others(part);
+        let list = match parts.is_empty() {
+            true => sh!("pg_list=''"),
+            false => write_list(&list(parts, wanted)).then(sh!("pg_list=--use-list=$folder/list")),
+        };
+        left_out(loading).then(list).then(sh!(
             "pg_need pg_restore 999 {}\npg_restore=$found\n\
-             pg_contents() { { pg_as_sql \"$archive\" && pg_end; } | pg_without_commit; }",
+             pg_contents() { { pg_as_sql ${pg_list:+\"$pg_list\"} \"$archive\" && pg_end; } | pg_without_commit; }",
             &self.bin_dir
-        )
+        ))
     }
 }
 
@@ -143,18 +156,15 @@ impl Postgres {
 fn passes<'l>(loading: &'l Loading<'_>) -> Vec<Pass<'l>> {
     let Inventory { parts, .. } = loading.inventory;
     let role = loading.role();
-    let list = |wanted: &dyn Fn(&Part) -> bool| {
-        parts.iter().filter(|part| wanted(part)).map(|part| format!("{};\n", part.id)).collect::<String>()
-    };
     if role.is_empty() {
         let wanted = |part: &Part| !stays_out(part) && (loading.superuser || !is_for_superusers(part));
         let all = parts.iter().all(wanted);
-        return vec![Pass { list: (!all).then(|| list(&wanted)), role }];
+        return vec![Pass { list: (!all).then(|| list(parts, wanted)), role }];
     }
     let is_first = |part: &Part| part.kind == "SCHEMA" || is_about(part, "EXTENSION");
-    let first = list(&|part| is_first(part) && !stays_out(part));
-    let main = list(&|part| !is_first(part) && !is_for_superusers(part) && !stays_out(part));
-    let last = list(&|part| is_for_superusers(part) && loading.superuser);
+    let first = list(parts, |part| is_first(part) && !stays_out(part));
+    let main = list(parts, |part| !is_first(part) && !is_for_superusers(part) && !stays_out(part));
+    let last = list(parts, |part| is_for_superusers(part) && loading.superuser);
     let passes = [(first, ""), (main, role), (last, "")];
     match parts.is_empty() {
         true => vec![Pass { list: None, role }],
@@ -163,6 +173,39 @@ fn passes<'l>(loading: &'l Loading<'_>) -> Vec<Pass<'l>> {
             some.map(|(list, role)| Pass { list: Some(list), role }).collect()
         }
     }
+}
+
+/// The lines for `pg_restore --use-list` of the parts that are `wanted`.
+fn list(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> String {
+    parts.iter().filter(|part| wanted(part)).map(|part| format!("{};\n", part.id)).collect()
+}
+
+/// Writes these lines to the file `list` of the private folder.
+fn write_list(list: &str) -> Script {
+    Script::shell("printf '%s' {} >\"$folder/list\"", &[Arg::brief(list, "the selected parts")])
+}
+
+/// Tells what of the dump only a superuser could load.
+fn left_out(loading: &Loading<'_>) -> Script {
+    let parts = loading.inventory.parts.iter().filter(|part| part.kind == "EVENT TRIGGER");
+    let names: Vec<_> = parts.map(|part| format!("`{}`", part.name)).collect();
+    if loading.superuser || names.is_empty() {
+        return Script::new();
+    }
+    sh!("deploy_note {}", format!("only a superuser makes event triggers, and so these stay out: {}", names.join(", ")))
+}
+
+/// The SQL by which who logs in becomes the owner.
+fn as_role(loading: &Loading<'_>) -> String {
+    match loading.role() {
+        "" => String::new(),
+        role => format!("SET ROLE {};\n", identifier(role)),
+    }
+}
+
+/// Whether the part is a comment on the extension `name`.
+fn is_named(part: &Part, name: &str) -> bool {
+    part.name.strip_prefix("EXTENSION ").is_some_and(|quoted| quoted.trim_matches('"') == name)
 }
 
 /// Whether the part is of the kind `kind`, or a comment on one.

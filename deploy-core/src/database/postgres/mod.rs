@@ -100,15 +100,16 @@ fn sql(database: &str, text: impl Into<Arg>, variables: &[(&str, &str)]) -> Scri
     Script::shell(&shell, &args)
 }
 
-/// Where a file of SQL called `label` stands in the private folder.
-fn sql_path(folder: &str, label: &str) -> String {
-    format!("{folder}/sql/{label}")
+/// Where the file of SQL of this number stands in the private folder. Several may have the same name.
+fn sql_path(folder: &str, number: usize, label: &str) -> String {
+    format!("{folder}/sql/{number}/{label}")
 }
 
 /// Writes a file of SQL into the private folder. It keeps its name, which PostgreSQL's messages tell.
-fn write_sql(folder: &str, label: &str, sql: &str) -> Script {
-    let write = "folder={}\nmkdir -p -- \"$folder/sql\"\nprintf '%s' {} >{}";
-    Script::shell(write, &[Arg::from(folder), Arg::brief(sql, label), Arg::from(sql_path(folder, label))])
+fn write_sql(folder: &str, number: usize, label: &str, sql: &str) -> Script {
+    let write = "folder={}\nmkdir -p -- \"$folder/sql/\"{}\nprintf '%s' {} >{}";
+    let (number, path) = (Arg::from(number.to_string()), Arg::from(sql_path(folder, number, label)));
+    Script::shell(write, &[Arg::from(folder), number, Arg::brief(sql, label), path])
 }
 
 impl Adapter for Postgres {
@@ -142,7 +143,7 @@ esac
 major=$((major / 10000))
 pg_find pg_dump "$major" {}
 dump=$found_major
-pg_find pg_restore "$major" {}
+pg_find pg_restore 999 {}
 deploy_fact tools "$dump $found_major"
 database_packers"#,
             &self.database,
@@ -233,7 +234,10 @@ database_packers"#,
     }
 
     fn misfit(&self, survey: &Survey, inventory: &Inventory) -> Option<Error> {
-        explain::misfit(survey, inventory)
+        match survey.whole {
+            true => explain::misfit(survey, inventory),
+            false => Some(explain::no_maintenance(self)),
+        }
     }
 
     fn hold(&self, names: &Names, folder: &str, bases: &[String], about: &str) -> (Script, Hold) {
@@ -272,9 +276,9 @@ database_packers"#,
 
     fn sanitise(&self, names: &Names, loading: &Loading<'_>, label: &str, sql: &str) -> Script {
         let stage = format!("stage={}", self.stage);
-        self.session().then(write_sql(loading.folder, label, sql)).then(sh!(
+        self.session().then(write_sql(loading.folder, 0, label, sql)).then(sh!(
             "pg_run_file {} {} {} -v {}",
-            sql_path(loading.folder, label),
+            sql_path(loading.folder, 0, label),
             &names.next,
             loading.role(),
             stage

@@ -137,8 +137,11 @@ pg_in_use() {
 # Removes what dead restores of the database $1 left half-made. Only who has the lock may do so.
 pg_sweep() {
   pg_sql "$maintenance" "$pg_half_made_sql" -v db="$1" | while IFS= read -r pg_old; do
-    pg_drop "$pg_old"
-    deploy_note "removed the half-made database $pg_old of a restore that died"
+    if pg_drop "$pg_old"; then
+      deploy_note "removed the half-made database $pg_old of a restore that died"
+    else
+      deploy_note "the half-made database $pg_old of a restore that died could not be removed"
+    fi
   done
 }
 # Removes replaced databases of $1, but for the newest $2.
@@ -162,21 +165,34 @@ pg_unpack() {
   [ -n "$archive" ] || deploy_fail 'the tar file has no toc.dat: it is no dump of PostgreSQL'
   archive=${archive%/toc.dat}
 }
-# Writes the archive $1 as SQL.
+# Writes an archive as SQL, with options of pg_restore before its path.
 pg_as_sql() {
   "$pg_restore" --no-owner --no-privileges --no-tablespaces --no-subscriptions --no-publications --no-security-labels \
-    --single-transaction --file=- "$1"
+    --single-transaction --file=- "$@"
 }
 # What follows a dump that came to its end.
 pg_end() { echo "SELECT set_config('deploy.complete', 'yes', false);"; }
-# Leaves out the BEGIN at the start of what pg_as_sql writes, and the COMMIT at its end: what looks like them within data
-# is further away from both.
+# Leaves out the first BEGIN and the last COMMIT of what pg_as_sql writes: whatever else looks like them is data.
 pg_without_commit() {
   LC_ALL=C awk '
-    NR > 30 { print line[NR % 30] }
-    { line[NR % 30] = $0 }
-    NR <= 30 && $0 == "BEGIN;" { line[NR % 30] = "" }
-    END { for (at = NR - 29; at <= NR; at++) if (at > 0 && line[at % 30] != "COMMIT;") print line[at % 30] }'
+    function give(from) { for (at = from; at <= held; at++) print line[at]; held = 0 }
+    $0 == "BEGIN;" && !begun { begun = 1; next }
+    $0 == "COMMIT;" { give(1) }
+    $0 == "COMMIT;" || held > 0 { line[++held] = $0; if (held > 30) give(1); next }
+    { print }
+    END { if (held > 0) give(2) }'
+}
+# Runs, in one transaction of the database $1 of the stage $2, what the options that follow tell psql to.
+pg_at_once() {
+  pg_database=$1 pg_stage=$2 pg_status=0
+  shift 2
+  PGDATABASE=$pg_database "$psql" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" -1 "$@" || pg_status=$?
+  case $pg_status in
+    0) ;;
+    2) deploy_fail "the connection to the database $pg_database was lost while everything in it was replaced" \
+      'it is as it was, unless that happened in the very last step: look at it before you try again' ;;
+    *) deploy_fail "the dump can't be loaded: the database $pg_database is as it was" ;;
+  esac
 }
 # Loads the archive $1 into the database $2 as the role $3 (empty: as who logs in), with further options.
 pg_load() {

@@ -6,6 +6,7 @@ SELECT json_build_object(
   'size', pg_database_size(current_database()),
   'data', (SELECT coalesce(sum(relpages::bigint), 0) * current_setting('block_size')::bigint FROM pg_class
     WHERE relkind IN ('r', 'm', 't') AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)),
+  'others', (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE NOT pg_has_role(extowner, 'USAGE')),
   'tables', (SELECT count(*) FROM pg_class c WHERE relkind IN ('r', 'p')
     AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e'))
