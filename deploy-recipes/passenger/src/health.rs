@@ -23,7 +23,7 @@ impl TryFrom<String> for HealthUrl {
 
 impl HealthUrl {
     /// The URL that a server asks itself, and the header that goes with it unless others say more.
-    fn on(&self, host: &str) -> (String, Option<String>) {
+    pub(crate) fn on(&self, host: &str) -> (String, Option<String>) {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let text = self.0.replace("{host}", &host);
         match text.starts_with('/') {
