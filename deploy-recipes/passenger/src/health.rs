@@ -47,7 +47,7 @@ impl Passenger {
         let own = self.health_headers.iter().map(|header| header.replace("{host}", host));
         let own: Vec<_> = own.collect();
         let header = header.filter(|_| !own.iter().any(|header| header.to_lowercase().starts_with("host:")));
-        let headers: Vec<_> = header.into_iter().chain(own).collect();
+        let headers = header.into_iter().chain(own);
         let args = [
             url,
             self.health_status.to_string(),
@@ -56,8 +56,7 @@ impl Passenger {
             self.health_wait.0.as_secs_f64().to_string(),
             format!("to go back: cargo xtask deploy rollback {stage}"),
         ];
-        let words = vec!["{}"; args.len() + headers.len()].join(" ");
-        let args: Vec<Arg> = args.into_iter().chain(headers).map(Arg::from).collect();
-        Script::shell(&format!("health_check {words}"), &args).uses(include_str!("health.sh"))
+        let check = Cmd::new("health_check").unprefixed().args(args).args(headers);
+        Script::new().run(check).uses(include_str!("health.sh"))
     }
 }
