@@ -186,7 +186,7 @@ pub struct Failure {
     pub position: Option<(usize, usize)>,
     /// `exit status 7`, `killed by signal KILL`, or the message of a task that failed by itself.
     pub reason: String,
-    /// The last lines of output, both streams.
+    /// The last lines of output, both streams, without the inside of backtraces.
     pub tail: Vec<String>,
     /// What to do next.
     pub hints: Vec<String>,

@@ -11,7 +11,10 @@ use crate::task::Explain;
 pub(crate) fn describe(plan: &Plan, of: &Explain<'_>) -> String {
     let page = Page::new(plan, *of);
     let mut text = format!("`{}` in stage `{}`\n\n", plan.root, of.stage.name);
-    text.push_str(&page.servers());
+    // Tasks that run on this machine alone say themselves which servers they reach.
+    if !page.servers.is_empty() {
+        text.push_str(&page.servers());
+    }
     plan.legs.iter().for_each(|leg| text.push_str(&page.leg(leg)));
     if !plan.failure_legs.is_empty() {
         text.push_str("\nif anything fails\n");

@@ -34,11 +34,14 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
     let mut failed_here = false;
     let found = site.machine.read(script.then(site.adapter.schema()).into(), &mut |bytes| {
         receiver.take(bytes).map_err(|error| receiver.inner().failed(error)).inspect_err(|_| failed_here = true)?;
-        local.progress(&about, receiver.inner().bytes(), Some(site.survey.data));
+        // What a dump will hold is an estimate.
+        let done = receiver.inner().bytes();
+        local.progress(&about, done, Some(site.survey.data).filter(|data| *data > done));
         Ok(())
     });
     let found = found.map_err(|error| if failed_here { error } else { site.explain(error) })?;
     let (draft, sent) = receiver.finish(&found)?;
+    local.progress(&about, draft.bytes(), Some(draft.bytes()));
     let mut file = draft.open().map_err(|error| draft.failed(error))?;
     let inventory = site.adapter.inspect(Form::Archive, &mut file, true).map_err(|error| {
         site.explain(io_failed("what pg_dump wrote is not whole, though it reported no failure", error))

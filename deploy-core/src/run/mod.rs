@@ -12,6 +12,7 @@ mod machine;
 mod prepare;
 mod preview;
 mod program;
+mod tail;
 mod watch;
 
 use std::sync::Arc;

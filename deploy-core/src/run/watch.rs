@@ -1,6 +1,6 @@
 //! From the reports of a running program to events, facts and failures.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
@@ -11,9 +11,7 @@ use super::execute::{Executor, Failed};
 use super::hints;
 use super::link::Link;
 use super::prepare::Prepared;
-
-/// How many lines of output a failure shows.
-const TAIL: usize = 20;
+use super::tail::Tail;
 
 /// Turns the reports of one program into events, facts and failures.
 pub(super) struct Watch<'w> {
@@ -33,7 +31,7 @@ pub(super) struct Watch<'w> {
 pub(super) struct Current {
     task: usize,
     start: Instant,
-    tail: VecDeque<String>,
+    tail: Tail,
     pub(super) skipped: Option<String>,
     failure: Failure,
     failed_at: Option<(usize, i32)>,
@@ -159,7 +157,7 @@ impl<'w> Watch<'w> {
         }
         let step = self.current.as_ref().map(|current| self.step(current.task));
         if let Some(current) = self.current.take() {
-            let failure = Failure { tail: current.tail.into_iter().collect(), ..failure_of(&error) };
+            let failure = Failure { tail: current.tail.into_lines(), ..failure_of(&error) };
             let (step, server, elapsed) = (self.step(current.task), Some(self.server), current.start.elapsed());
             self.emit(Event::StepFinished { step, server, elapsed, outcome: Outcome::Failed(failure) });
         }
@@ -179,7 +177,7 @@ impl Current {
         Current {
             task,
             start: Instant::now(),
-            tail: VecDeque::new(),
+            tail: Tail::default(),
             skipped: None,
             failure: Failure::default(),
             failed_at: None,
@@ -190,10 +188,7 @@ impl Current {
     /// Keeps a line of output, for the case that the task fails.
     pub(super) fn line(&mut self, line: &[u8]) {
         let shown = &line[..line.len().min(2000)];
-        self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
-        if self.tail.len() > TAIL {
-            self.tail.pop_front();
-        }
+        self.tail.push(String::from_utf8_lossy(shown).into_owned());
     }
 
     /// Keeps what the task says about its end.
@@ -213,7 +208,7 @@ impl Current {
     pub(super) fn into_failure(self, status: i32, steps: &[String]) -> Failure {
         let (at, status) = self.failed_at.unwrap_or((0, status));
         let command = steps.get(at.wrapping_sub(1)).cloned();
-        let tail: Vec<_> = self.tail.into_iter().collect();
+        let tail = self.tail.into_lines();
         if !self.failure.reason.is_empty() {
             return Failure { tail, ..self.failure };
         }

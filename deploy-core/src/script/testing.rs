@@ -37,6 +37,8 @@ pub(crate) fn path_with(shell: &str) -> TempDir {
 pub(crate) struct Ran {
     pub(crate) reports: Vec<Report>,
     pub(crate) program: Program,
+    /// What went to standard output, where that is data.
+    pub(crate) data: Vec<u8>,
 }
 
 impl Ran {
@@ -99,6 +101,8 @@ pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, input:
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&program.text).unwrap();
     stdin.write_all(input).unwrap();
+    // A task that takes all of its input waits for the end.
+    let stdin = (!tasks.iter().any(|task| task.input)).then_some(stdin);
     let mut stderr = child.stderr.take().unwrap();
     let errors = std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -111,8 +115,12 @@ pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, input:
     child.wait().unwrap();
     let mut reports = Vec::new();
     let mut decoder = Decoder::new(&settings.nonce);
-    decoder.feed(Stream::Stdout, &bytes, &mut |report| reports.push(report));
+    if settings.data {
+        decoder = Decoder::of_standard_error(&settings.nonce);
+    } else {
+        decoder.feed(Stream::Stdout, &std::mem::take(&mut bytes), &mut |report| reports.push(report));
+    }
     decoder.feed(Stream::Stderr, &errors.join().unwrap(), &mut |report| reports.push(report));
     decoder.finish(&mut |report| reports.push(report));
-    Ran { reports, program }
+    Ran { reports, program, data: bytes }
 }

@@ -52,6 +52,50 @@ fn tasks_report_their_output_and_end() {
 }
 
 #[test]
+fn where_the_output_is_data_markers_stand_beside_it() {
+    let script = sh!("printf 'one\\036\\000two'\ndeploy_fact size 8\necho careful >&2\ndeploy_note said");
+    for shell in SHELLS {
+        let settings = Shell { data: true, lifeline: true, ..settings() };
+        let ran = run(shell, &[task(script.clone()), task(sh!("printf three; exit 7"))], &settings, b"");
+        use Report::*;
+        assert_eq!(ran.data, b"one\x1e\0twothree", "{shell}");
+        assert_eq!(
+            ran.skeleton(),
+            [
+                Began(0),
+                Fact("size".into(), "8".into()),
+                Note("said".into()),
+                Ended(0, 0),
+                Began(1),
+                FailedAt(1, 7),
+                Ended(1, 7),
+                Finished
+            ],
+            "{shell}"
+        );
+        assert_eq!(ran.lines(Stream::Stderr), ["careful"]);
+    }
+}
+
+#[test]
+fn a_task_takes_all_that_is_sent_to_the_end() {
+    let input = b"\0binary\x1e\n".repeat(20_000);
+    let script = Script::new().pipe([Cmd::new("deploy_input"), sh("wc -c")]);
+    for shell in SHELLS {
+        let ran = run(shell, &[TaskScript { input: true, ..task(script.clone()) }], &settings(), &input);
+        let counted: Vec<_> = ran.lines(Stream::Stdout).iter().map(|line| line.trim().to_owned()).collect();
+        assert_eq!((counted, ran.status()), (vec![input.len().to_string()], Some(0)), "{shell}");
+    }
+}
+
+#[test]
+fn secrets_are_known_to_the_script_and_shown_nowhere() {
+    let script = sh!("export PGPASSWORD={}", Arg::secret("hunter2")).then(sh!("echo {}", "plain"));
+    assert_eq!(script.secrets().collect::<Vec<_>>(), [b"hunter2"]);
+    assert_eq!(script.steps()[0].to_string(), "export PGPASSWORD=[secret]");
+}
+
+#[test]
 fn a_stream_that_runs_ahead_waits_for_the_other_one() {
     let mark = |text: &str| format!("\u{1e}n {text}\n");
     let stdout = [mark("b 0"), mark("e 0 0"), mark("b 1"), "late\n".into(), mark("e 1 0"), mark("z")].concat();

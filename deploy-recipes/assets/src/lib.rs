@@ -34,14 +34,18 @@
 //!   `assets_manifest_backup`, at the paths that they have.
 //! * `deploy:rollback_assets`, after `deploy:reverted`: puts the earlier release's manifests back. Where one of them, or
 //!   an asset that they name, is gone, it compiles again. Releases that Capistrano made are understood.
+//! * `deploy:hold_manifest`, after each of the two: the live release has its manifests back until
+//!   `deploy:publish_manifest`, before `deploy:publishing`, puts those of the next one in their place.
 //! * `deploy:restore_manifest`, after `deploy:failed`: the live release gets its manifests back.
 //! * `deploy:cleanup_assets`, after `deploy:finishing`, with `keep_assets`; `deploy:clobber_assets`, never by itself.
 //!
 //! # Pages of the live release
 //!
 //! With `rails`, releases share their assets: compiling adds files with digests and takes none away, so that the live
-//! pages, and those in browsers, keep theirs. The one thing that is written over is the manifest. A process of the live
-//! release that starts between compiling and publishing reads the new one; what it names is there.
+//! pages, and those in browsers, keep theirs. The one thing that is written over is the manifest, which processes read
+//! when they start: it is the live release's again as soon as the new release has its copy, and becomes the new one's in
+//! the moment of the switch. A process that starts while assets are compiled, or in that moment, may name the other
+//! release's assets; they are there. Releases that were made without this recipe get no manifest back.
 //!
 //! With `npm`, each release has its own output, since builds empty their folder first. A page that a browser has loaded
 //! before a deploy finds only what the new build has too.
@@ -84,7 +88,11 @@ pub const NORMALIZE_ASSETS: TaskId = TaskId::new("deploy:normalize_assets");
 pub const BACKUP_MANIFEST: TaskId = TaskId::new("deploy:backup_manifest");
 /// Goes back to the assets of an earlier release.
 pub const ROLLBACK_ASSETS: TaskId = TaskId::new("deploy:rollback_assets");
-/// Puts the live release's manifests back.
+/// Puts the live release's manifests back until the new release goes live.
+pub const HOLD_MANIFEST: TaskId = TaskId::new("deploy:hold_manifest");
+/// Puts the manifests of the release in place, right before it goes live.
+pub const PUBLISH_MANIFEST: TaskId = TaskId::new("deploy:publish_manifest");
+/// Puts the live release's manifests back after a failure.
 pub const RESTORE_MANIFEST: TaskId = TaskId::new("deploy:restore_manifest");
 /// Removes old versions of assets.
 pub const CLEANUP_ASSETS: TaskId = TaskId::new("deploy:cleanup_assets");
@@ -107,7 +115,10 @@ impl Recipe for Assets {
         tasks.hook(When::After(flow::UPDATED), COMPILE_ASSETS);
         tasks.hook(When::After(flow::UPDATED), NORMALIZE_ASSETS);
         tasks.hook(When::After(COMPILE_ASSETS), BACKUP_MANIFEST);
+        tasks.hook(When::After(BACKUP_MANIFEST), HOLD_MANIFEST);
+        tasks.hook(When::Before(flow::PUBLISHING), PUBLISH_MANIFEST);
         tasks.hook(When::After(flow::REVERTED), ROLLBACK_ASSETS);
+        tasks.hook(When::After(ROLLBACK_ASSETS), HOLD_MANIFEST);
         tasks.hook(When::After(flow::FAILED), RESTORE_MANIFEST);
         if self.keep_assets.is_some() {
             tasks.hook(When::After(flow::FINISHING), CLEANUP_ASSETS);
@@ -136,8 +147,24 @@ impl Assets {
         }
         tasks.task(self.task(NORMALIZE_ASSETS, "Give assets the same times on all servers", Assets::normalize));
         tasks.task(self.task(BACKUP_MANIFEST, "Keep the manifests of the release", Assets::back_up).detail());
-        let restore = self.task(RESTORE_MANIFEST, "Put the live release's manifests back", Assets::restore_live);
-        tasks.task(restore.dir(Dir::Home).detail());
+        for (id, about) in [
+            (HOLD_MANIFEST, "Put the live release's manifests back until the new one goes live"),
+            (RESTORE_MANIFEST, "Put the live release's manifests back"),
+        ] {
+            tasks.task(self.task(id, about, Assets::restore_live).dir(Dir::Home).detail());
+        }
+        let own = self.clone();
+        // On every server, since all go live in the same command: where there are no assets there is nothing to do.
+        tasks.task(
+            Task::script(
+                PUBLISH_MANIFEST,
+                "Put the manifests of the release in place",
+                Servers::releases(),
+                move |cx| own.publish(&compile::Place::of(cx)),
+            )
+            .dir(Dir::Release)
+            .detail(),
+        );
         tasks.task(self.task(CLEANUP_ASSETS, "Remove old versions of assets", Assets::clean_up));
         tasks.task(self.task(CLOBBER_ASSETS, "Remove all assets", Assets::clobber));
     }

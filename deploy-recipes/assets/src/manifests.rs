@@ -40,7 +40,15 @@ impl Assets {
         }
     }
 
-    /// The body of `deploy:restore_manifest`. A release of which nothing is known stays as it is.
+    /// The body of `deploy:publish_manifest`.
+    pub(crate) fn publish(&self, place: &Place) -> Script {
+        match self.preset {
+            Preset::Rails => place.start(self).then(sh!("if [ -d \"$backup\" ]; then assets_restore; fi")),
+            Preset::Npm => sh!("deploy_skip 'each release has its own output'"),
+        }
+    }
+
+    /// The body of `deploy:hold_manifest` and `deploy:restore_manifest`. A release of which nothing is known stays as it is.
     pub(crate) fn restore_live(&self, place: &Place) -> Script {
         match self.preset {
             Preset::Rails => place.start(self).then(sh!(

@@ -160,9 +160,11 @@ database_packers"#,
     }
 
     fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd) {
+        // A survey that was not made is that of a dry run.
+        let major = if survey.major == 0 { "<version>".to_owned() } else { survey.major.to_string() };
         let setup = self.session().then(sh!(
             "pg_need pg_dump {} {}\npg_dumper=$found\npg_dump() { \"$pg_dumper\" \"$@\"; }",
-            survey.major.to_string(),
+            major,
             &self.bin_dir
         ));
         let level = format!("--compress={compress}");

@@ -144,8 +144,11 @@ pg_sweep() {
 # Removes replaced databases of $1, but for the newest $2.
 pg_prune() {
   pg_sql "$maintenance" "$pg_replaced_sql" -v db="$1" -v keep="$2" | while IFS= read -r pg_old; do
-    pg_drop "$pg_old"
-    deploy_note "removed the replaced database $pg_old"
+    if pg_drop "$pg_old"; then
+      deploy_note "removed the replaced database $pg_old"
+    else
+      deploy_note "the replaced database $pg_old could not be removed: DROP DATABASE it by hand"
+    fi
   done
 }
 # Unpacks the tar file $1, where it holds the files of a dump of the format `directory`. Sets $archive to what is loaded,

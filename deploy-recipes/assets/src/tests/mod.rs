@@ -232,11 +232,12 @@ fn recipe(toml: &str) -> Assets {
 #[test]
 fn every_script_passes_shellcheck() {
     type Body = fn(&Assets, &Place) -> Script;
-    let bodies: [Body; 8] = [
+    let bodies: [Body; 9] = [
         Assets::compile,
         Assets::back_up,
         Assets::roll_back,
         Assets::restore_live,
+        Assets::publish,
         Assets::normalize,
         Assets::clean_up,
         Assets::clobber,

@@ -174,6 +174,31 @@ fn after_a_failure_the_live_release_has_its_manifest() {
 }
 
 #[test]
+fn the_manifest_is_the_live_releases_until_the_next_one_is_published() {
+    Site::each(|site| {
+        let assets = Assets::default();
+        site.deploys(&assets, "1", "red");
+        let live = site.read(MANIFEST);
+        site.publish("1");
+        site.deploys(&assets, "2", "blue");
+        let next = site.read(MANIFEST);
+        assert_eq!(site.run(&assets, "2", assets.restore_live(&site.place())).status, 0);
+        assert_eq!(site.read(MANIFEST), live);
+        assert_eq!(site.run(&assets, "2", assets.publish(&site.place())).status, 0);
+        assert_eq!(site.read(MANIFEST), next);
+    });
+}
+
+#[test]
+fn a_server_without_assets_has_nothing_to_publish() {
+    Site::each(|site| {
+        let assets = Assets::default();
+        site.release("1", "red");
+        assert_eq!(site.run(&assets, "1", assets.publish(&site.place())).status, 0);
+    });
+}
+
+#[test]
 fn after_the_failure_of_a_first_deploy_there_is_nothing_to_put_back() {
     Site::each(|site| {
         let assets = Assets::default();

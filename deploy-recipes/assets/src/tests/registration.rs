@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn the_tasks_have_capistranos_places() {
     let mut tasks = Tasks::default();
-    for id in [flow::STARTING, flow::UPDATED, flow::REVERTED, flow::FINISHING, flow::FAILED] {
+    for id in [flow::STARTING, flow::UPDATED, flow::REVERTED, flow::PUBLISHING, flow::FINISHING, flow::FAILED] {
         tasks.task(Task::group(id, "A task of the flows", []));
     }
     recipe("keep_assets = 2").register(&mut tasks);
@@ -16,6 +16,9 @@ fn the_tasks_have_capistranos_places() {
     assert_eq!(tasks.after(&flow::UPDATED), [COMPILE_ASSETS, NORMALIZE_ASSETS]);
     assert_eq!(tasks.after(&COMPILE_ASSETS), [BACKUP_MANIFEST]);
     assert_eq!(tasks.after(&flow::REVERTED), [ROLLBACK_ASSETS]);
+    assert_eq!(tasks.after(&BACKUP_MANIFEST), [HOLD_MANIFEST]);
+    assert_eq!(tasks.after(&ROLLBACK_ASSETS), [HOLD_MANIFEST]);
+    assert_eq!(tasks.before(&flow::PUBLISHING), [PUBLISH_MANIFEST]);
     assert_eq!(tasks.after(&flow::FAILED), [RESTORE_MANIFEST]);
     assert_eq!(tasks.after(&flow::FINISHING), [CLEANUP_ASSETS], "not before the new release is live");
 }

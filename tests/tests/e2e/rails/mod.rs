@@ -1,5 +1,6 @@
 //! A real Rails application behind Apache and Passenger, with PostgreSQL, deployed as users deploy it.
 
+mod data;
 mod deploys;
 mod failures;
 mod fleet;

@@ -1,6 +1,6 @@
 //! A real Rails application on real servers: Apache, Passenger, PostgreSQL.
 
-use e2e::postgres::{Cluster, Release};
+use e2e::postgres::{Cluster, Release, Role};
 use e2e::{Apache, Output, Project, rails};
 
 use super::page::Page;
@@ -11,6 +11,7 @@ use super::page::Page;
 pub(super) struct Shop {
     webs: Vec<(String, Apache)>,
     pub(super) database: Cluster,
+    role: Role,
     pub(super) project: Project,
 }
 
@@ -34,14 +35,35 @@ impl Shop {
             std::os::unix::fs::symlink(&gems, site.join("shared/bundle")).expect("a link can be made");
         }
         let database = Cluster::start_as(&project.sandbox, "shop", Release::installed(), project.user().cloned());
-        database.create(NAME, &database.role(NAME, PASSWORD, false));
+        let role = database.role(NAME, PASSWORD, true);
+        database.create(NAME, &role);
         let environment = environment(&database);
         let webs = servers.iter().filter(|(_, roles)| roles.contains("web"));
         let webs = webs.map(|(name, _)| ((*name).to_owned(), web(&mut project, name, &environment))).collect();
         let variables: String = environment.iter().map(|(name, value)| format!("{name} = {value:?}\n")).collect();
         project.tables(&format!("[default_env]\n{variables}"));
         project.tables(RECIPES);
-        Shop { webs, database, project }
+        Shop { webs, database, role, project }
+    }
+
+    /// Adds a stage `production`, whose database is on the same cluster, and is yet empty; the name of that. The other
+    /// stage's is what the application says.
+    pub(super) fn add_production(&mut self) -> String {
+        let name = format!("{NAME}_production");
+        self.database.create(&name, &self.role);
+        let port = self.database.port();
+        self.project.add_server_of("production", "prod1", "db");
+        self.project.database(
+            "production",
+            &format!("host = \"127.0.0.1\"\nport = {port}\nuser = {NAME:?}\npassword = {PASSWORD:?}\nname = {name:?}"),
+        );
+        self.project.database("staging", "rails = \"config/database.yml\"");
+        name
+    }
+
+    /// Who owns the databases.
+    pub(super) fn role(&self) -> &Role {
+        &self.role
     }
 
     /// The web server on the server called `name`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::page::Page;
 
@@ -20,6 +20,8 @@ pub(super) struct Visits {
     pub(super) pages: Vec<(Instant, Page)>,
     /// What was wrong: no answer, an error, or a page and an asset of different editions.
     pub(super) problems: Vec<String>,
+    /// How long it took at most until a page and what it links were there.
+    pub(super) longest: Duration,
 }
 
 impl Visitor {
@@ -46,11 +48,13 @@ impl Visitor {
 
 impl Visits {
     fn visit(&mut self, port: u16) {
+        let start = Instant::now();
         let visit = Page::try_of(port).and_then(|page| page.is_of_one_piece(port).map(|()| page));
         match visit {
             Ok(page) => self.pages.push((Instant::now(), page)),
             Err(problem) => self.problems.push(problem),
         }
+        self.longest = self.longest.max(start.elapsed());
     }
 
     /// Fails unless all was well, always.
