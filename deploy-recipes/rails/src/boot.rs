@@ -28,8 +28,7 @@ impl Rails {
 /// What rake has to do comes in a variable: nothing is left on the server.
 fn boot() -> Script {
     let start = Cmd::new("rake").args(["-E", "eval ENV.fetch('XTASK_BOOT')", "xtask:boot"]).env("XTASK_BOOT", TASK);
-    let failed = sh!("deploy_fail \"the application does not start\" \
-        'to try it by hand, in the release on the server: bundle exec rails runner Rails.application.eager_load!' \
+    let failed = sh!("deploy_fail 'the application does not start' \
         'if it only lacks variables that the web server gives it, in deploy.toml: [default_env] NAME = \"value\"' \
         'to deploy without this check, in deploy.toml: [recipes.rails] boot_check = false'");
     Script::new().when(start, Script::new(), failed)
