@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::adapter::{Form, Schema};
-use super::consent::several;
 use super::manifest::{Manifest, Purpose};
 use super::site::{Site, io_failed};
 use super::store::Store;
@@ -12,7 +11,7 @@ use super::wire::{Packing, Receiver};
 use crate::error::{Error, Result};
 use crate::script::Script;
 use crate::task::{Found, Local};
-use crate::ui::size;
+use crate::ui::{several, size};
 
 /// Makes a backup of the database of `site`.
 ///

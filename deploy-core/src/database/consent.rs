@@ -3,7 +3,7 @@
 use super::site::Site;
 use crate::error::{Error, Result};
 use crate::task::Local;
-use crate::ui::size;
+use crate::ui::{several, size};
 
 /// What a command is about to do to a stage's database.
 pub(super) struct Replacing<'r, 'l> {
@@ -74,11 +74,6 @@ fn typed(local: &Local<'_>, stage: &str) -> Result<()> {
         None => Err(Error::usage(format!("stage `{stage}` is protected, and nobody is there to type its name"))
             .hint(format!("without a terminal, add --confirm {stage}"))),
     }
-}
-
-/// `1 table`, `2 tables`.
-pub(super) fn several(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Replacing<'_, '_> {

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::backup;
-use super::consent::{self, Replacing, several};
+use super::consent::{self, Replacing};
 use super::dump::Dump;
 use super::manifest::{Manifest, Purpose};
 use super::restore::{Restore, describe, must_be_sanitised};
 use super::site::{Site, database_of};
 use crate::error::{Error, Result};
 use crate::task::Local;
-use crate::ui::size;
+use crate::ui::{several, size};
 
 /// Backs the source up, and restores it to the run's stage; or only that, from a backup that is here already.
 pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
@@ -44,12 +44,7 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     must_be_sanitised(&target, Some(name))?;
     must_differ(&source, &target)?;
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
-    let text = format!(
-        "stage `{name}`, {about} in {}
-{}",
-        several(source.survey.tables, "table"),
-        source.describe()
-    );
+    let text = format!("stage `{name}`, {about} in {}\n{}", several(source.survey.tables, "table"), source.describe());
     consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
     let (path, _) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::consent::several;
 use super::store::{Backup, Store};
 use crate::error::Result;
 use crate::task::Local;
-use crate::ui::size;
+use crate::ui::{several, size};
 
 /// Prints the backups of the stage that was asked for; else of all stages.
 pub(super) fn list(local: &Local<'_>) -> Result<()> {

@@ -62,11 +62,11 @@ const DEV: &str = "dev";
 pub(crate) fn register(tasks: &mut Tasks) {
     let file = |about| Opt { name: "file", value: Some("FILE"), about };
     let switch = |name, about| Opt { name, value: None, about };
-    let into_protected = switch("into-protected", "Allow to replace the database of a protected stage");
+    let into_protected = switch("into-protected", "Replace the database though the stage is protected");
     let confirm = Opt {
         name: "confirm",
         value: Some("STAGE"),
-        about: "Spell the protected stage's name, where there is no terminal",
+        about: "The protected stage's name once more, where no terminal is there to type it on",
     };
     let replacing =
         |task: Task| task.stage_option(DEV).option(into_protected.clone()).option(confirm.clone()).unlocked();
@@ -80,7 +80,7 @@ pub(crate) fn register(tasks: &mut Tasks) {
     let about = "Open the database's own client on the server, or feed it what is piped in";
     tasks.task(command(CONSOLE, about, console::console).answers().unlocked());
     tasks.task(
-        replacing(command(BACKUP_RESTORE, "Replace the stage's database by a backup", restore::restore))
+        replacing(command(BACKUP_RESTORE, "Replace the stage's database with a backup", restore::restore))
             .explained(preview::restore)
             .option(file("The backup: a path, or a name that `db backup list` shows")),
     );
@@ -101,9 +101,13 @@ pub(crate) fn register(tasks: &mut Tasks) {
             .unlocked(),
     );
     tasks.task(
-        command(BACKUP_PRUNE, "Remove backups that keep_last, keep_daily and keep_weekly don't keep", prune::prune)
-            .any_stage()
-            .unlocked(),
+        command(
+            BACKUP_PRUNE,
+            "Remove the backups that `keep_last`, `keep_daily` and `keep_weekly` don't keep",
+            prune::prune,
+        )
+        .any_stage()
+        .unlocked(),
     );
     tasks.task(
         replacing(command(
@@ -113,8 +117,8 @@ pub(crate) fn register(tasks: &mut Tasks) {
         ))
         .explained(preview::copy)
         .option(file("Use this backup instead of making one"))
-        .option(switch("keep", "Keep the dump, though the stage sanitises"))
-        .option(switch("no-keep", "Remove the dump afterwards")),
+        .option(switch("keep", "Keep the dump on this machine, though the stage has `require_sanitize`"))
+        .option(switch("no-keep", "Remove the dump from this machine afterwards")),
     );
 }
 

@@ -6,14 +6,13 @@ use std::fs;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::consent::several;
 use super::list;
 use super::manifest::Manifest;
 use super::store::Backup;
 use crate::config::Retention;
 use crate::error::{Error, Result};
 use crate::task::Local;
-use crate::ui::size;
+use crate::ui::{several, size};
 
 /// Shows what goes, asks, and removes it.
 pub(super) fn prune(local: &Local<'_>) -> Result<()> {

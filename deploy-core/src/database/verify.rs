@@ -1,7 +1,6 @@
 //! `db:backup:verify`: whether backups are whole, and with `--deep` whether they can be restored.
 
 use super::adapter::Adapter;
-use super::consent::several;
 use super::dump::Dump;
 use super::list;
 use super::postgres::Postgres;
@@ -9,6 +8,7 @@ use super::restore::Restore;
 use super::site::Site;
 use crate::error::{Error, Result};
 use crate::task::Local;
+use crate::ui::several;
 
 /// Verifies the backup that was asked for, else all of them.
 pub(super) fn verify(local: &Local<'_>) -> Result<()> {

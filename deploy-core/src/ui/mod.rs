@@ -42,7 +42,7 @@ pub(crate) use self::report::print_page;
 pub use self::report::{print_data, report};
 pub use self::settings::{Format, Settings, ShownOn, Surroundings, Verbosity};
 pub use self::terminal::Terminal;
-pub(crate) use self::text::{Line, Style, harmless_lines, size};
+pub(crate) use self::text::{Line, Style, harmless_lines, several, size};
 
 use self::screen::Screen;
 use crate::event::{Event, Events};

@@ -119,6 +119,11 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{amount:.decimals$} {}", UNITS[unit])
 }
 
+/// A number of things: `1 table`, `2 tables`.
+pub(crate) fn several(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// How a part of a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {

@@ -139,15 +139,14 @@ impl Postgres {
         let parts = &loading.inventory.parts;
         let others = |part: &Part| part.kind == "COMMENT" && loading.others.iter().any(|name| is_named(part, name));
         let wanted = |part: &Part| !stays_out(part) && !is_for_superusers(part) && !others(part);
-        let list = match parts.is_empty() {
-            true => sh!("pg_list=''"),
-            false => write_list(&list(parts, wanted)).then(sh!("pg_list=--use-list=$folder/list")),
+        let script = left_out(loading).then(sh!("pg_need pg_restore 999 {}\npg_restore=$found", &self.bin_dir));
+        let script = match parts.is_empty() {
+            true => script.then(sh!("pg_selected() { pg_as_sql \"$archive\"; }")),
+            false => script
+                .then(write_list(&list(parts, wanted)))
+                .then(sh!("pg_selected() { pg_as_sql \"--use-list=$folder/list\" \"$archive\"; }")),
         };
-        left_out(loading).then(list).then(sh!(
-            "pg_need pg_restore 999 {}\npg_restore=$found\n\
-             pg_contents() { { pg_as_sql ${pg_list:+\"$pg_list\"} \"$archive\" && pg_end; } | pg_without_commit; }",
-            &self.bin_dir
-        ))
+        script.then(sh!("pg_contents() { { pg_selected && pg_end; } | pg_without_commit; }"))
     }
 }
 

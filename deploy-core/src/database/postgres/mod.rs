@@ -353,3 +353,7 @@ impl archive::Contents {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "script_tests.rs"]
+mod tests;
