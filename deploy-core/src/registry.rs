@@ -235,7 +235,7 @@ impl Tasks {
         let run = text.run.clone();
         let task = Task::script(id.clone(), text.about.clone(), on, move |_| Script::new().opaque(run.clone()))
             .dir(Dir::Release);
-        let task = text.env.iter().fold(task, |task, (name, value)| task.env(name, value));
+        let task = task.envs(&text.env);
         self.task(match &text.as_user {
             Some(user) => task.as_user(user),
             None => task,

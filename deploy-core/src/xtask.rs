@@ -91,11 +91,11 @@ impl Xtask {
         })
     }
 
-    /// Adds a bundle: its recipes and itself. They take part in the stages whose configuration has the bundle's table.
+    /// Adds a bundle: its recipes, then itself. They take part in the stages whose configuration has the bundle's table.
     pub fn bundle<B: Bundle>(mut self) -> Xtask {
         let members = B::recipes(Xtask::new()).recipes;
         self.bundles.insert(B::NAME.to_owned(), members.into_iter().map(str::to_owned).collect());
-        B::recipes(self.recipe::<B>())
+        B::recipes(self).recipe::<B>()
     }
 
     /// Adds a task.
@@ -178,7 +178,7 @@ impl Xtask {
             reserved_stages: cli::words(tasks, Some("deploy")),
             reserved_commands: cli::words(tasks, None).into_iter().chain(OWN_COMMANDS.map(str::to_owned)).collect(),
             recipes: self.recipe_names(),
-            bundles: self.bundles.clone(),
+            bundles: self.bundles(),
             color: surroundings.colour && surroundings.stderr_is_terminal,
         })
     }
@@ -186,6 +186,11 @@ impl Xtask {
     /// The names of the recipes, which stages may configure.
     pub(crate) fn recipe_names(&self) -> Vec<String> {
         self.recipes.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// The recipes of each bundle, by its name.
+    pub(crate) fn bundles(&self) -> BTreeMap<String, Vec<String>> {
+        self.bundles.clone()
     }
 
     /// All tasks, for a stage: recipes that it doesn't configure take no part.

@@ -8,7 +8,7 @@ use crate::ui::{several, size};
 /// What a command is about to do to a stage's database.
 pub(super) struct Replacing<'r, 'l> {
     pub(super) site: &'r Site<'l>,
-    /// Where the data comes from.
+    /// Where the data comes from, in one line or two.
     pub(super) source: String,
     /// How many files of SQL run in it.
     pub(super) after: usize,
@@ -80,7 +80,14 @@ impl Replacing<'_, '_> {
     fn lines(&self) -> Vec<String> {
         let Replacing { site, source, after } = self;
         let survey = &site.survey;
-        let mut lines = vec![format!("from     {source}"), format!("into     {}", site.describe())];
+        let into = format!("stage `{}`\n{}", site.stage.name, site.describe());
+        let mut lines: Vec<_> = [("from", source), ("into", &into)]
+            .into_iter()
+            .flat_map(|(word, text)| {
+                let words = std::iter::once(word).chain(std::iter::repeat(""));
+                words.zip(text.lines()).map(|(word, line)| format!("{word:9}{line}"))
+            })
+            .collect();
         lines.push(match survey.size {
             None => "replaces nothing: there is no such database yet".to_owned(),
             Some(bytes) => {

@@ -20,7 +20,7 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
     let target = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*target.adapter)?;
     let restore = Restore::prepare(local, &target, &dump)?;
-    let source = format!("`{}` ({})", dump.name(), describe(&dump));
+    let source = format!("`{}`\n{}", dump.name(), describe(&dump));
     consent::ask(local, &Replacing { site: &target, source, after: target.config.after_restore.len() })?;
     restore.run()
 }
@@ -44,8 +44,7 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     must_be_sanitised(&target, Some(name))?;
     must_differ(&source, &target)?;
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
-    let text =
-        format!("{} of stage `{name}`, {about} in {}", source.describe(), several(source.survey.tables, "table"));
+    let text = format!("stage `{name}`, {about} in {}\n{}", several(source.survey.tables, "table"), source.describe());
     consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
     let (path, _) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };

@@ -1,6 +1,6 @@
 //! The commands `cargo xtask db …`: backups of a stage's database, restores, and production's data for other stages.
 //!
-//! The commands know no database system: what is particular to one is an [`Adapter`](adapter::Adapter), whose scripts
+//! The commands know no database system: what is particular to one is an `Adapter`, whose scripts
 //! run on the server that has the role `db`. Data passes through the controller, is never whole in memory, and is nowhere
 //! left behind.
 

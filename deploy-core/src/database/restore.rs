@@ -282,7 +282,7 @@ pub(super) fn restore(local: &Local<'_>) -> Result<()> {
     let site = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*site.adapter)?;
     let restore = Restore::prepare(local, &site, &dump)?;
-    let source = format!("`{}` ({})", dump.name(), describe(&dump));
+    let source = format!("`{}`\n{}", dump.name(), describe(&dump));
     consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len() })?;
     restore.run()
 }

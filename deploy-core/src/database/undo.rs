@@ -49,7 +49,7 @@ fn restore_last(local: &Local<'_>, site: &Site<'_>) -> Result<()> {
         .ok_or_else(|| nothing(site))?;
     let dump = Dump::open(&last.path, &*site.adapter)?;
     let restore = Restore::prepare(local, site, &dump)?.unchanged();
-    let source = format!("`{}` ({})", dump.name(), describe(&dump));
+    let source = format!("`{}`\n{}", dump.name(), describe(&dump));
     consent::ask(local, &Replacing { site, source, after: 0 })?;
     restore.run()
 }

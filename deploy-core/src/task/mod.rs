@@ -416,6 +416,11 @@ impl Task {
         self
     }
 
+    /// Sets several variables, as [`env`](Task::env) does one.
+    pub fn envs<N: Into<String>, V: Into<String>>(self, variables: impl IntoIterator<Item = (N, V)>) -> Task {
+        variables.into_iter().fold(self, |task, (name, value)| task.env(name, value))
+    }
+
     /// Adds an option to the command line of this task: the body, and those of all tasks in the run, can read it. A flow
     /// that includes the task doesn't have the option, unless it is [added](crate::registry::Tasks::option) there too, or
     /// to a flow that is a part of it.

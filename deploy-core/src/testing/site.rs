@@ -171,6 +171,7 @@ impl Site {
             file: Some(file),
             user: "ann".to_owned(),
             recipes: self.xtask.recipe_names(),
+            bundles: self.xtask.bundles(),
             ..LoadRequest::default()
         };
         let loaded = Config::load(&request).and_then(|config| {

@@ -53,8 +53,12 @@ fn the_configuration_in_the_readme_is_valid() {
     assert!(blocks.len() >= 2, "the README shows a deploy.toml and tasks in it");
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("deploy.toml"), blocks.join("\n")).expect("a file");
-    let request =
-        LoadRequest { start: folder.path().to_owned(), file: Some("deploy.toml".into()), ..LoadRequest::default() };
+    let request = LoadRequest {
+        start: folder.path().to_owned(),
+        file: Some("deploy.toml".into()),
+        recipes: crate::recipes::recipes().into_iter().map(|(name, _)| name).collect(),
+        ..LoadRequest::default()
+    };
     let config = Config::load(&request).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.stages.len(), 2);
 }

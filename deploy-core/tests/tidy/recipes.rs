@@ -4,7 +4,7 @@ use crate::none;
 use crate::sources;
 
 /// The folder and the manifest of each recipe.
-fn recipes() -> Vec<(String, String)> {
+pub(crate) fn recipes() -> Vec<(String, String)> {
     let manifests = sources::all().into_iter().filter_map(|source| {
         let name = source.path.strip_prefix("deploy-recipes/")?.strip_suffix("/Cargo.toml")?;
         Some((name.to_owned(), source.text))

@@ -74,6 +74,7 @@ mod settings;
 mod tests;
 
 use deploy_core::prelude::*;
+use deploy_core::task::ServerCx;
 
 pub use settings::{Assets, BuildOn, Preset};
 
@@ -171,8 +172,7 @@ impl Assets {
     /// A task in the release.
     fn task(&self, id: TaskId, about: &'static str, script: fn(&Assets, &compile::Place) -> Script) -> Task {
         let own = self.clone();
-        let task =
-            Task::script(id, about, self.servers(), move |cx| script(&own, &compile::Place::of(cx))).dir(Dir::Release);
-        self.variables().into_iter().fold(task, |task, (name, value)| task.env(name, value))
+        let script = move |cx: &ServerCx<'_>| script(&own, &compile::Place::of(cx));
+        Task::script(id, about, self.servers(), script).dir(Dir::Release).envs(self.variables())
     }
 }

@@ -38,6 +38,7 @@
 use std::collections::BTreeMap;
 
 use deploy_core::prelude::*;
+use deploy_core::task::ServerCx;
 use serde::Deserialize;
 
 /// Installs the gems of the release.
@@ -108,8 +109,8 @@ impl Bundler {
     /// A task in the release, whose script is made for the path of `shared`.
     fn task(&self, id: TaskId, about: &'static str, script: fn(&Bundler, &str) -> Script) -> Task {
         let (on, own) = (self.servers(), self.clone());
-        let task = Task::script(id, about, on, move |cx| script(&own, &cx.layout().shared())).dir(Dir::Release);
-        self.env.iter().fold(task, |task, (name, value)| task.env(name, value))
+        let script = move |cx: &ServerCx<'_>| script(&own, &cx.layout().shared());
+        Task::script(id, about, on, script).dir(Dir::Release).envs(&self.env)
     }
 
     fn servers(&self) -> Servers {

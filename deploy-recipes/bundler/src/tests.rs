@@ -88,6 +88,27 @@ fn what_is_set_no_more_is_unset() {
 }
 
 #[test]
+fn releases_share_the_settings() {
+    let site = site("");
+    site.run("deploy").succeeded();
+    let linked = std::fs::read_link(site.path("app1", "current/.bundle")).unwrap();
+    assert_eq!(linked, site.path("app1", "shared/.bundle"));
+}
+
+#[test]
+fn bundle_exec_stands_inside_of_a_version_manager() {
+    let rake = |_: &ServerCx<'_>| Script::new().run(Cmd::new("rake").arg("stats")).run(Cmd::new("ruby").arg("-v"));
+    let stats = Task::script(TaskId::new("stats"), "Count lines", Servers::releases(), rake);
+    let xtask = Xtask::new().recipe::<Bundler>().task(stats);
+    let site = Site::new(xtask, "[recipes.bundler]\n[command_prefix]\nrake = 'rbenv exec'\nbundle = 'rbenv exec'");
+    site.program("rbenv", "");
+    site.program("ruby", "");
+    site.release("20260101000000");
+    assert_eq!(site.run("stats").calls(), ["rbenv exec bundle exec rake stats", "ruby -v"]);
+    assert!(site.script("deploy:bundle", "app1").contains("rbenv exec bundle check"));
+}
+
+#[test]
 fn an_installation_that_fails_fails_the_deploy_and_nothing_is_published() {
     let site = site("");
     site.program("bundle", "case $1 in check | install) exit 7 ;; esac");

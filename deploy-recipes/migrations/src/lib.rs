@@ -142,11 +142,7 @@ impl Migrations {
     /// A task in the release, on the server that migrates.
     fn task(&self, id: TaskId, about: &'static str, script: fn(&Migrations, &ServerCx<'_>) -> Script) -> Task {
         let own = self.clone();
-        self.with_env(Task::script(id, about, self.servers(), move |cx| script(&own, cx)).dir(Dir::Release))
-    }
-
-    fn with_env(&self, task: Task) -> Task {
-        self.env.iter().fold(task, |task, (name, value)| task.env(name, value))
+        Task::script(id, about, self.servers(), move |cx| script(&own, cx)).dir(Dir::Release).envs(&self.env)
     }
 
     fn servers(&self) -> Servers {

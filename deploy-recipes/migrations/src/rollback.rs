@@ -24,7 +24,7 @@ pub(crate) fn register(recipe: &Migrations, tasks: &mut Tasks) {
     let own = recipe.clone();
     let about = "Find out which migrations the earlier release doesn't know";
     let newer = Task::script(NEWER, about, recipe.servers(), move |cx| find_newer(&own, cx));
-    tasks.task(recipe.with_env(newer).harmless().detail());
+    tasks.task(newer.envs(&recipe.env).harmless().detail());
     tasks.need(&flow::STARTED, NEWER);
     for deploy in [flow::DEPLOY, MIGRATIONS] {
         tasks.change(&deploy, |deploy| deploy.without([NEWER]));

@@ -23,7 +23,7 @@ impl TryFrom<String> for HealthUrl {
 
 impl HealthUrl {
     /// The URL that a server asks itself, and the header that goes with it unless others say more.
-    fn on(&self, host: &str) -> (String, Option<String>) {
+    pub(crate) fn on(&self, host: &str) -> (String, Option<String>) {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let text = self.0.replace("{host}", &host);
         match text.starts_with('/') {
@@ -47,7 +47,7 @@ impl Passenger {
         let own = self.health_headers.iter().map(|header| header.replace("{host}", host));
         let own: Vec<_> = own.collect();
         let header = header.filter(|_| !own.iter().any(|header| header.to_lowercase().starts_with("host:")));
-        let headers: Vec<_> = header.into_iter().chain(own).collect();
+        let headers = header.into_iter().chain(own);
         let args = [
             url,
             self.health_status.to_string(),
@@ -56,8 +56,7 @@ impl Passenger {
             self.health_wait.0.as_secs_f64().to_string(),
             format!("to go back: cargo xtask deploy rollback {stage}"),
         ];
-        let words = vec!["{}"; args.len() + headers.len()].join(" ");
-        let args: Vec<Arg> = args.into_iter().chain(headers).map(Arg::from).collect();
-        Script::shell(&format!("health_check {words}"), &args).uses(include_str!("health.sh"))
+        let check = Cmd::new("health_check").unprefixed().args(args).args(headers);
+        Script::new().run(check).uses(include_str!("health.sh"))
     }
 }

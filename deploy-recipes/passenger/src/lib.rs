@@ -133,8 +133,8 @@ impl Passenger {
         let own = self.clone();
         let on = Servers::roles(&self.roles).with_releases();
         let restart = move |cx: &ServerCx<'_>| own.restart(cx).then(own.health(cx));
-        let task = Task::script(RESTART, "Restart the application under Passenger", on, restart).dir(Dir::Release);
-        let task = self.env.iter().fold(task, |task, (name, value)| task.env(name, value));
+        let task = Task::script(RESTART, "Restart the application under Passenger", on, restart);
+        let task = task.dir(Dir::Release).envs(&self.env);
         if self.rolling { task.rolling(self.group, self.wait.0) } else { task }
     }
 
@@ -152,10 +152,8 @@ impl Passenger {
             Method::Auto => "auto",
             Method::Config => "config",
         };
-        let words = vec!["{}"; 2 + self.instances.len()].join(" ");
-        let args = [method, app].into_iter().chain(self.instances.iter().map(String::as_str));
-        let args: Vec<Arg> = args.map(Arg::from).collect();
-        self.programs(prefixes).then(Script::shell(&format!("passenger_restart {words}"), &args))
+        let restart = Cmd::new("passenger_restart").unprefixed().args([method, app]).args(&self.instances);
+        self.programs(prefixes).run(restart)
     }
 
     /// The functions by which the library asks Passenger's program something, and has it do something.

@@ -22,11 +22,21 @@
 //! | `linked_dirs` | list of paths | `["log", "tmp/pids", "tmp/cache", "tmp/sockets", "storage"]` | Folders that are added to the stage's `linked_dirs` |
 //! | `linked_files` | list of paths | `[]` | Files that are added to the stage's `linked_files`: a deploy stops where one is missing |
 //! | `optional_linked_files` | list of paths | `["config/database.yml", "config/master.key", "config/credentials/{rails_env}.key"]` | Files that are added to the stage's `optional_linked_files`: they are linked where they are in `shared/`. `{rails_env}` stands for the environment |
+//! | `boot_check` | boolean | `true` | Whether a deploy starts the application once before it is live |
+//! | `boot_roles` | list of roles | `["app"]` | Where it does |
+//!
+//! What it adds: `deploy:boot`, after `deploy:updated` and what the other recipes do there. It loads `config.ru` and every
+//! class of the new release, as the web server will, so a release that doesn't start is never live, and what was live goes
+//! on. That takes as long as the application needs to start, on all servers at once. The application finds the
+//! variables of `default_env`; those that only the web server sets it doesn't find. It is a detail, which
+//! `cargo xtask tasks --flow deploy --all` shows.
 //!
 //! The commands `cargo xtask db …` read `config/database.yml`, unless `[database]` says where the connection comes from.
 //!
 //! A file that every server has to have belongs into `linked_files`: its absence is told before anything is deployed.
 //! What the stage links already, in part or as a whole, is not linked a second time.
+
+mod boot;
 
 use deploy_assets::Assets;
 use deploy_bundler::Bundler;
@@ -34,6 +44,8 @@ use deploy_core::prelude::*;
 use deploy_migrations::Migrations;
 use deploy_passenger::Passenger;
 use serde::Deserialize;
+
+pub use boot::BOOT;
 
 /// `[recipes.rails]`. The crate's page explains each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +56,8 @@ pub struct Rails {
     pub linked_dirs: Vec<String>,
     pub linked_files: Vec<String>,
     pub optional_linked_files: Vec<String>,
+    pub boot_check: bool,
+    pub boot_roles: Vec<String>,
 }
 
 impl Default for Rails {
@@ -58,6 +72,8 @@ impl Default for Rails {
                 "config/master.key",
                 "config/credentials/{rails_env}.key",
             ]),
+            boot_check: true,
+            boot_roles: texts(&["app"]),
         }
     }
 }
@@ -75,6 +91,7 @@ impl Recipe for Rails {
         let rails_env = self.rails_env.as_deref().or(tasks.stage()).unwrap_or("production").to_owned();
         tasks.env("RAILS_ENV", &rails_env);
         tasks.database_yml("config/database.yml", &rails_env);
+        self.register_boot(tasks);
         self.link(tasks, &rails_env);
     }
 }

@@ -117,13 +117,10 @@ impl Systemd {
             (None, Action::ReloadOrRestart) => "reload-or-restart",
         };
         let settle = self.settle.0.as_secs_f64().to_string();
-        let mut args: Vec<Arg> = vec![action.into(), settle.into(), self.journal_lines.into(), self.hint().into()];
-        args.extend(self.units.iter().flat_map(Unit::instances).map(Arg::from));
-        if self.units.is_empty() {
-            args.push(application.into());
-        }
-        let words = vec!["{}"; args.len()].join(" ");
-        self.programs().then(Script::shell(&format!("systemd_restart {words}"), &args))
+        let restart = Cmd::new("systemd_restart").unprefixed().args([action, &settle]).arg(self.journal_lines);
+        let own = self.units.is_empty().then_some(application);
+        let units = self.units.iter().flat_map(Unit::instances).chain(own);
+        self.programs().run(restart.arg(self.hint()).args(units))
     }
 
     /// How to look at a unit by hand; its name follows.

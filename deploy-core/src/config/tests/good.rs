@@ -45,7 +45,8 @@ fn the_example_of_the_documentation_is_good() {
     assert_eq!(names, ["staging", "production", "dev"]);
     let labels: Vec<String> = config.stages[1].servers.iter().map(Server::label).collect();
     assert_eq!(labels, ["deploy@app1.example.com", "deploy@db1.example.com"]);
-    insta::assert_debug_snapshot!(config.stages[0].settings, @r#"
+    let settings = format!("{:#?}", config.stages[0].settings);
+    insta::assert_snapshot!(settings.replace(&config.root.display().to_string(), "ROOT"), @r#"
     Settings {
         application: "disastrously",
         repo_url: "git@git.example.com:ops/disastrously.git",
@@ -94,7 +95,33 @@ fn the_example_of_the_documentation_is_good() {
             keepalive_interval: None,
             max_connections: None,
         },
-        database: None,
+        database: Database {
+            adapter: Postgresql,
+            connection: None,
+            parts: ConnectionParts {
+                host: None,
+                port: None,
+                user: None,
+                password: None,
+                name: None,
+            },
+            owner: None,
+            maintenance_database: "postgres",
+            bin_dir: None,
+            jobs: None,
+            compress: 0,
+            backup_dir: "ROOT/backups",
+            source: "production",
+            after_restore: [],
+            require_sanitize: false,
+            keep_replaced: 1,
+            retention: Retention {
+                last: 5,
+                daily: 7,
+                weekly: 4,
+            },
+            backup_before_migrate: false,
+        },
     }
     "#);
 }

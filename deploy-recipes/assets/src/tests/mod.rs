@@ -16,12 +16,11 @@ use deploy_core::config::RecipeTable;
 use deploy_core::event::Stream;
 use deploy_core::layout::Layout;
 use deploy_core::script::{Decoder, Report, Shell, TaskScript, WorkDir, compile};
+use deploy_core::testing::SHELLS;
 use tempfile::TempDir;
 
 use super::*;
 use crate::compile::Place;
-
-const SHELLS: [&str; 3] = ["dash", "bash", "busybox"];
 
 /// What busybox has of the tools that the scripts use.
 const TOOLS: [&str; 20] = [

@@ -1,5 +1,7 @@
 //! Where the tasks stand, and which settings are refused.
 
+use deploy_core::testing::{Site as Kit, check_table, refusal};
+
 use super::*;
 
 #[test]
@@ -35,10 +37,13 @@ fn it_goes_with_the_flows() {
 
 #[test]
 fn a_wrong_value_is_shown_with_those_that_are_known() {
-    let wrong = |toml: &str| RecipeTable::from_toml("assets", toml).unwrap().read::<Assets>().unwrap_err().to_string();
-    assert!(wrong("preset = 'yarn'").contains("`rails`"), "{}", wrong("preset = 'yarn'"));
-    assert!(wrong("build_on = 'laptop'").contains("`controller`"));
-    assert!(wrong("input = []").contains("did you mean `inputs`?"));
+    for (wrong, known) in [
+        ("preset = 'yarn'", "`rails`"),
+        ("build_on = 'laptop'", "`controller`"),
+        ("input = []", "did you mean `inputs`?"),
+    ] {
+        assert!(refusal::<Assets>(wrong).contains(known), "{}", refusal::<Assets>(wrong));
+    }
 }
 
 #[test]
@@ -58,15 +63,20 @@ fn settings_that_do_not_go_together_are_refused() {
     assert!(refused("prefixes = []", &[]).contains("no folder"));
 }
 
-/// Serde's own list of the keys, against the table at the top.
+#[test]
+fn what_is_compiled_is_shared_unless_all_of_public_is() {
+    let shared = |top: &str| {
+        let site = Kit::new(Xtask::new().recipe::<Assets>(), &format!("{top}\n[recipes.assets]"));
+        let script = site.script("deploy:symlink:linked_dirs", "app1");
+        let has = |dir: &str| script.matches(&format!("/shared/{dir} ")).count();
+        (has("public"), has("public/assets"))
+    };
+    assert_eq!(shared(""), (0, 1));
+    assert_eq!(shared("linked_dirs = ['public/assets']"), (0, 1));
+    assert_eq!(shared("linked_dirs = ['public']"), (1, 0));
+}
+
 #[test]
 fn the_table_of_settings_is_complete() {
-    let error = RecipeTable::from_toml("assets", "zzz = 1").unwrap().read::<Assets>().unwrap_err().to_string();
-    let (_, known) = error.split_once("known: ").expect("a list of what is known");
-    let mut keys: Vec<_> = known.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let mut rows: Vec<_> = source.lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next()).collect();
-    keys.sort_unstable();
-    rows.sort_unstable();
-    assert_eq!(rows, keys);
+    check_table::<Assets>(include_str!("../lib.rs"));
 }

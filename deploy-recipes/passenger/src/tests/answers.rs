@@ -1,107 +1,110 @@
 //! Asking the application whether it is back.
 
+use std::os::unix::fs::symlink;
+
 use super::*;
 
-/// A curl that answers with the numbers of `statuses`, one after the other.
-fn curl(statuses: &str) -> Site {
-    let text = format!("set -- {statuses}; shift $(($(grep -c ^curl \"$SITE/calls\") - 1)); printf %s \"$1\"");
-    Site::default().program("curl", &text).program("sleep", ":")
-}
-
-fn check(site: &Site, toml: &str) -> Outcome {
-    let recipe = recipe(toml);
-    site.run(|_| recipe.health_check(recipe.health_url.as_ref().unwrap(), "app1.example.com", "production"))
+/// A server that has restarted the application, and whose curl answers with the numbers of `statuses`, one after the
+/// other.
+fn asks(table: &str, statuses: &str) -> Ran {
+    let [first, others @ ..] = SHELLS.map(|shell| {
+        let site = site(&format!("method = 'touch'\n{table}"), MODERN, WORKS).shell(shell);
+        let next = "asked=$(cat \"$HOME/asked\" 2>/dev/null || :)\nprintf x >>\"$HOME/asked\"\nshift ${#asked}";
+        site.program("curl", &format!("set -- {statuses}\n{next}\nprintf %s \"$1\""));
+        on(&site)
+    });
+    others.iter().for_each(|other| assert_eq!(told(other), told(&first)));
+    first
 }
 
 #[test]
 fn a_path_is_asked_of_the_server_itself_in_the_name_of_its_host() {
-    let outcome = check(&curl("200"), "health_url = '/up'");
-    let options = "--silent --output /dev/null --max-time 30 --write-out %{http_code}";
-    assert_eq!(outcome.calls, [format!("curl {options} --header Host: app1.example.com http://127.0.0.1/up")]);
-    assert_eq!(outcome.status, Some(0));
+    let run = asks("health_url = '/up'", "200");
+    run.succeeded();
+    let options = "--silent --output /dev/null --max-time 30 --write-out '%{http_code}'";
+    assert_eq!(told(&run), [format!("curl {options} --header 'Host: app1' http://127.0.0.1/up")]);
 }
 
 #[test]
 fn a_url_and_headers_can_name_the_host() {
-    let toml = "health_url = 'http://{host}:8080/up'\nhealth_headers = ['Host: shop.example.com', 'X-From: {host}']\nhealth_timeout = '5s'\nhealth_status = 204";
-    let outcome = check(&curl("204"), toml);
-    assert!(outcome.calls[0].contains("--max-time 5 "), "{outcome:?}");
-    let end = "--header Host: shop.example.com --header X-From: app1.example.com http://app1.example.com:8080/up";
-    assert!(outcome.calls[0].ends_with(end), "{outcome:?}");
+    let table = "health_url = 'http://{host}:8080/up'\nhealth_headers = ['Host: shop.example.com', 'X-From: {host}']\nhealth_timeout = '5s'\nhealth_status = 204";
+    let run = asks(table, "204");
+    run.succeeded();
+    assert!(told(&run)[0].contains("--max-time 5 "), "{:?}", told(&run));
+    let end = "--header 'Host: shop.example.com' --header 'X-From: app1' http://app1:8080/up";
+    assert!(told(&run)[0].ends_with(end), "{:?}", told(&run));
 }
 
 #[test]
 fn a_host_of_the_users_own_takes_the_place_of_the_servers() {
-    let outcome = check(&curl("200"), "health_url = '/up'\nhealth_headers = ['host: shop.example.com']");
-    assert!(outcome.calls[0].ends_with("--header host: shop.example.com http://127.0.0.1/up"), "{outcome:?}");
+    let run = asks("health_url = '/up'\nhealth_headers = ['host: shop.example.com']", "200");
+    assert!(told(&run)[0].ends_with("--header 'host: shop.example.com' http://127.0.0.1/up"), "{:?}", told(&run));
 }
 
 #[test]
 fn an_application_that_needs_a_while_is_asked_again() {
-    let outcome = check(&curl("000 503 200"), "health_url = '/up'\nhealth_wait = '1500ms'");
-    let calls: Vec<_> = outcome.calls.iter().map(|call| call.split_once(' ').unwrap()).collect();
-    let programs: Vec<_> = calls.iter().map(|(program, _)| *program).collect();
+    let run = asks("health_url = '/up'\nhealth_wait = '1500ms'", "000 503 200");
+    run.succeeded();
+    let calls = told(&run);
+    let programs: Vec<_> = calls.iter().map(|call| call.split(' ').next().unwrap()).collect();
     assert_eq!(programs, ["curl", "sleep", "curl", "sleep", "curl"]);
-    assert_eq!((calls[1].1, outcome.status), ("1.5", Some(0)));
+    assert_eq!(calls[1], "sleep 1.5");
 }
 
 #[test]
 fn a_wrong_answer_and_none_are_failures_with_the_way_back() {
-    let outcome = check(&curl("500 500"), "health_url = '/up'\nhealth_retries = 1");
-    assert_eq!(outcome.status, Some(1));
-    assert_eq!(
-        outcome.failure,
-        [
-            "http://127.0.0.1/up answers with status 500 instead of 200",
-            "look into the logs of the application, in shared/log, and of the web server",
-            "to go back: cargo xtask deploy rollback production",
-        ]
-    );
-    let outcome = check(&curl("000"), "health_url = 'https://{host}/'\nhealth_retries = 0");
-    assert_eq!(outcome.failure[0], "https://app1.example.com/ doesn't answer");
+    let said = [
+        "app1: `passenger:restart`: http://127.0.0.1/up answers with status 500 instead of 200",
+        "look into the logs of the application, in shared/log, and of the web server",
+        "to go back: cargo xtask deploy rollback production",
+    ];
+    fails_with(&asks("health_url = '/up'\nhealth_retries = 1", "500 500"), &said);
+    fails_with(&asks("health_url = 'https://{host}/'\nhealth_retries = 0", "000"), &["https://app1/ doesn't answer"]);
+}
+
+/// A server whose restart finds nothing on its `PATH` but these tools of this machine and, in `tools`, its own.
+fn with_tools(table: &str, tools: &[&str]) -> Site {
+    let table = format!("method = 'touch'\nenv = {{ PATH = '$HOME/deploy/tools' }}\n{table}");
+    let site = site(&table, MODERN, WORKS);
+    site.write("app1", "tools/README", "");
+    for tool in tools {
+        let found = ["/bin", "/usr/bin"].iter().map(|folder| format!("{folder}/{tool}"));
+        let found = found.into_iter().find(|file| std::path::Path::new(file).exists()).expect("the tool is here");
+        symlink(found, site.path("app1", &format!("tools/{tool}"))).unwrap();
+    }
+    site
 }
 
 /// Where there is no curl: the first status counts, as redirections are not what was asked for.
 #[test]
 fn wget_does_it_too() {
-    let says = "echo '  HTTP/1.1 301 Moved' >&2; echo '  HTTP/1.1 200 OK' >&2; exit 0";
-    let recipe = recipe("health_url = '/up'\nhealth_status = 301\nhealth_timeout = 7");
-    let site = Site::default().program("wget", says).program("timeout", "shift; exec \"$@\"");
-    let check = |health_url: &HealthUrl| recipe.health_check(health_url, "app1", "production");
-    // The stand-ins are all that this PATH has, besides what the library itself needs.
-    let outcome = site.run(|root| {
-        let bin = format!("{root}/bin");
-        sh!("ln -s \"$(command -v sed)\" {}\nPATH={}", &bin, &bin).then(check(recipe.health_url.as_ref().unwrap()))
-    });
-    assert_eq!((outcome.status, &outcome.failure), (Some(0), &Vec::new()));
-    assert_eq!(outcome.calls[0], "timeout 7 wget -q -S -O /dev/null --header Host: app1 http://127.0.0.1/up");
+    let table = "health_url = '/up'\nhealth_status = 301\nhealth_timeout = 7";
+    let site = with_tools(table, &["mkdir", "touch", "sed", "timeout", "chmod", "cat"]);
+    let wget = "#!/bin/sh\necho \"$*\" >\"$HOME/deploy/asked\"\necho '  HTTP/1.1 301 Moved' >&2\necho '  HTTP/1.1 200 OK' >&2\n";
+    site.write("app1", "tools/wget", wget);
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(site.path("app1", "tools/wget"), runs).unwrap();
+    on(&site).succeeded();
+    let asked = site.read("app1", "asked").unwrap();
+    assert_eq!(asked, "-q -S -O /dev/null --header Host: app1 http://127.0.0.1/up\n");
 }
 
 #[test]
 fn without_curl_and_wget_it_is_told() {
-    let recipe = recipe("health_url = '/up'");
-    let outcome = Site::default().run(|root| {
-        sh!("PATH={}", format!("{root}/bin")).then(recipe.health_check(
-            recipe.health_url.as_ref().unwrap(),
-            "app1",
-            "x",
-        ))
-    });
-    assert_eq!(outcome.failure, ["neither curl nor wget is here to ask the application"]);
+    let site = with_tools("health_url = '/up'", &["mkdir", "touch"]);
+    fails_with(&on(&site), &["neither curl nor wget is here to ask the application"]);
 }
 
 #[test]
 fn an_ipv6_host_stands_in_brackets() {
-    let recipe = recipe("health_url = 'http://{host}/up'");
-    let outcome = curl("200").run(|_| recipe.health_check(recipe.health_url.as_ref().unwrap(), "2001:db8::7", "x"));
-    assert!(outcome.calls[0].ends_with(" http://[2001:db8::7]/up"), "{outcome:?}");
+    let url = HealthUrl::try_from("http://{host}/up".to_owned()).unwrap();
+    assert_eq!(url.on("2001:db8::7").0, "http://[2001:db8::7]/up");
 }
 
 #[test]
 fn what_is_neither_a_path_nor_a_url_is_a_mistake() {
     for wrong in ["up", "ftp://x/", "/a b"] {
-        let table = RecipeTable::from_toml("passenger", &format!("health_url = '{wrong}'")).unwrap();
-        let error = table.read::<Passenger>().unwrap_err().to_string();
-        assert!(error.contains("expected a path such as \"/up\", or a URL"), "{error}");
+        let refusal = refusal::<Passenger>(&format!("health_url = '{wrong}'"));
+        assert!(refusal.contains("expected a path such as \"/up\", or a URL"), "{refusal}");
     }
 }

@@ -24,25 +24,37 @@ esac"#;
 const UNAUTHORIZED: &str =
     "*** ERROR: You are not authorized to query the status for this Phusion Passenger(R) instance.";
 
-/// A Passenger that says `text` on standard error and ends with `status`.
-fn says(text: &str, status: i32) -> Site {
-    Site::new(MODERN, &format!("cat >&2 <<'TEXT'\n{text}\nTEXT\nexit {status}"))
+/// What comes of a restart by a Passenger that says `text` on standard error and ends with `status`.
+fn says(text: &str, status: i32, table: &str) -> Ran {
+    restart(table, &saying(text, status))
+}
+
+fn saying(text: &str, status: i32) -> String {
+    format!("cat >&2 <<'TEXT'\n{text}\nTEXT\nexit {status}")
+}
+
+/// The same where `ps` shows `process`.
+fn refuses_beside(process: &str, status: i32) -> Ran {
+    let site = modern("", &saying(UNAUTHORIZED, status));
+    site.program("ps", &format!("echo '{process}'"));
+    on(&site)
 }
 
 #[test]
 fn of_several_instances_each_restarts_the_application() {
-    let outcome = restart(&Site::new(MODERN, SEVERAL), "method = 'config'");
+    let run = restart("method = 'config'", SEVERAL);
+    run.succeeded();
     let call = |more: &str| format!("passenger-config restart-app /srv/shop/ --ignore-app-not-running{more}");
-    assert_eq!(outcome.calls, [call(""), call(" --instance one"), call(" --instance two")]);
-    assert_eq!((outcome.status, outcome.notes.len()), (Some(0), 0), "{outcome:?}");
+    assert_eq!(told(&run), [call(""), call(" --instance one"), call(" --instance two")]);
+    assert_eq!(run.notes(), [""; 0]);
 }
 
 #[test]
 fn only_the_instances_that_are_named_restart_it() {
-    let outcome = restart(&Site::new(MODERN, SEVERAL), "method = 'config'\ninstances = ['two', 'my three']");
+    let run = restart("method = 'config'\ninstances = ['two', 'my three']", SEVERAL);
     let call =
         |name: &str| format!("passenger-config restart-app /srv/shop/ --ignore-app-not-running --instance {name}");
-    assert_eq!(outcome.calls, [call("two"), call("my three")]);
+    assert_eq!(told(&run), [call("two"), call("'my three'")]);
 }
 
 #[test]
@@ -50,67 +62,64 @@ fn nothing_to_restart_is_told_and_no_failure() {
     let none = "There are no Phusion Passenger(R)-served applications running whose paths begin with '/srv/shop/'.";
     let stopped = "*** ERROR: Phusion Passenger(R) doesn't seem to be running. If you are sure";
     for (said, status) in [(none, 0), (none, 1), (stopped, 0), (stopped, 1)] {
-        let outcome = restart(&says(said, status), "");
-        assert_eq!(outcome.status, Some(0), "{said}");
-        assert_eq!(outcome.notes, ["nothing was restarted: Passenger runs no application below /srv/shop/"]);
+        let run = says(said, status, "");
+        run.succeeded();
+        assert_eq!(run.notes(), ["nothing was restarted: Passenger runs no application below /srv/shop/"]);
     }
 }
 
 #[test]
 fn an_instance_that_does_not_run_is_told() {
     let said = "*** WARNING: there doesn't seem to be a Phusion Passenger(R) instance running with the name 'old'.";
-    let outcome = restart(&says(said, 0), "instances = ['old']");
+    let run = says(said, 0, "instances = ['old']");
     assert_eq!(
-        outcome.notes,
+        run.notes(),
         ["no instance of Passenger is called old: passenger-config list-instances names those that run"]
     );
 }
 
 #[test]
 fn a_failure_is_one_and_tells_what_passenger_said() {
-    let outcome = restart(&says("*** An error occured while communicating", 1), "");
-    assert_eq!(outcome.status, Some(1));
-    assert_eq!(
-        outcome.failure,
-        ["passenger-config restart-app ended with status 1: *** An error occured while communicating"]
-    );
+    let run = says("*** An error occured while communicating", 1, "");
+    let said = "passenger-config restart-app ended with status 1: *** An error occured while communicating";
+    fails_with(&run, &[said]);
 }
 
 /// Passenger ends with status 0 where it refuses and applications that don't run are to be ignored.
 #[test]
 fn a_refusal_is_a_failure_where_the_application_runs() {
-    let running = "echo 'Passenger RubyApp: /srv/shop/current (production)'";
-    let outcome = restart(&says(UNAUTHORIZED, 0).program("ps", running), "");
-    assert_eq!(outcome.status, Some(1));
-    assert!(outcome.failure[0].starts_with("Passenger runs the application as another user than "), "{outcome:?}");
-    assert_eq!(outcome.failure[1], "let sudo do it, in deploy.toml: [recipes.passenger] sudo = true");
+    let run = refuses_beside("Passenger RubyApp: /srv/shop/current (production)", 0);
+    let hint = "let sudo do it, in deploy.toml: [recipes.passenger] sudo = true";
+    fails_with(&run, &["Passenger runs the application as another user than ", hint]);
 }
 
 #[test]
 fn a_refusal_where_only_a_neighbour_runs_is_told() {
-    let neighbour = "echo 'Passenger RubyApp: /srv/shop2/current (production)'";
-    let outcome = restart(&says(UNAUTHORIZED, 0).program("ps", neighbour), "");
-    assert_eq!((outcome.status, outcome.notes.len()), (Some(0), 1), "{outcome:?}");
-    assert!(outcome.notes[0].contains("sudo = true"));
-    assert_eq!(restart(&says(UNAUTHORIZED, 1).program("ps", neighbour), "").status, Some(1));
+    let neighbour = "Passenger RubyApp: /srv/shop2/current (production)";
+    let run = refuses_beside(neighbour, 0);
+    run.succeeded();
+    assert_eq!(run.notes().len(), 1);
+    assert!(run.notes()[0].contains("sudo = true"));
+    fails_with(&refuses_beside(neighbour, 1), &["Passenger runs the application as another user than "]);
 }
 
 #[test]
 fn sudo_stands_before_the_prefixes_of_the_command_and_hands_variables_on() {
-    let site = Site::modern().program("bundle", "shift; exec \"$@\"").program("sudo", "shift; exec env \"$@\"");
-    let toml = "sudo = true\nenv = { PASSENGER_INSTANCE_REGISTRY_DIR = '/run/p q' }\nflags = ['--rolling-restart']";
-    let site = site.env("PASSENGER_INSTANCE_REGISTRY_DIR", "/run/p q");
-    let outcome = site.run(|_| recipe(toml).script("/srv/shop", &["bundle exec".to_owned()]));
+    let table = "sudo = true\nenv = { PASSENGER_INSTANCE_REGISTRY_DIR = '/run/p q' }\nflags = ['--rolling-restart']\n[command_prefix]\npassenger-config = 'bundle exec'";
+    let site = modern(table, WORKS);
+    site.program("bundle", "shift; exec \"$@\"");
+    site.program("sudo", "shift; exec env \"$@\"");
+    let run = on(&site);
+    run.succeeded();
     let config = "restart-app /srv/shop/ --ignore-app-not-running --ignore-passenger-not-running --rolling-restart";
     assert_eq!(
-        outcome.calls,
+        told(&run),
         [
             "bundle exec passenger-config --version".to_owned(),
             "passenger-config --version".to_owned(),
-            format!("sudo -n PASSENGER_INSTANCE_REGISTRY_DIR=/run/p q bundle exec passenger-config {config}"),
+            format!("sudo -n 'PASSENGER_INSTANCE_REGISTRY_DIR=/run/p q' bundle exec passenger-config {config}"),
             format!("bundle exec passenger-config {config}"),
             format!("passenger-config {config}"),
         ]
     );
-    assert_eq!(outcome.status, Some(0));
 }

@@ -2,48 +2,51 @@
 
 use super::*;
 
-fn registered(toml: &str) -> Tasks {
-    let mut tasks = Tasks::default();
-    tasks.task(Task::open(flow::RESTART, "Restart the application"));
-    recipe(toml).register(&mut tasks);
-    tasks
-}
-
 #[test]
-fn it_is_a_part_of_the_restart() {
-    let tasks = registered("");
-    assert_eq!(tasks.check(), [""; 0]);
-    assert!(tasks.get(&flow::RESTART).unwrap().is_filled() && tasks.get(&RESTART).unwrap().is_filled());
+fn deploys_and_rollbacks_restart_after_they_published() {
+    Xtask::new().recipe::<Passenger>().check().unwrap();
+    for flow in ["deploy", "deploy:rollback"] {
+        let order = site("", MODERN, WORKS).order(flow);
+        let at = |id: &str| order.iter().position(|known| known == id).unwrap_or_else(|| panic!("no {id}: {order:?}"));
+        assert!(at("deploy:symlink:release") < at("passenger:restart"));
+    }
 }
 
 #[test]
 fn deploy_toml_can_still_fill_the_restart() {
-    let mut tasks = registered("");
-    tasks.task(Task::script(flow::RESTART, "Mine", Servers::releases(), |_| Script::new()));
-    assert_eq!(tasks.check(), [""; 0]);
+    let site = modern("[tasks.\"deploy:restart\"]\nrun = 'true'", WORKS);
+    assert_eq!(site.order("deploy:restart")[1..], ["deploy:restart", "passenger:restart"]);
+}
+
+/// The servers that restart with `table`, of three with the application and one with the database, in order.
+fn servers(table: &str) -> Vec<String> {
+    let site = site(table, MODERN, WORKS).servers(&["app1 app", "app2 app", "app3 app", "db1 db"]);
+    site.release("20260101000000");
+    let run = site.run("deploy:restart");
+    run.succeeded();
+    let restarts = run.calls().iter().filter(|call| call.args()[0] == "restart-app");
+    restarts.map(|call| call.server().to_owned()).collect()
 }
 
 #[test]
-fn it_goes_with_the_flows() {
-    Xtask::new().recipe::<Passenger>().check().unwrap();
+fn servers_of_the_roles_restart_one_group_after_the_other() {
+    assert_eq!(servers("wait = 0"), ["app1", "app2", "app3"]);
+    assert_eq!(servers("wait = 0\nroles = ['db']"), ["db1"]);
+    let mut pairs = servers("wait = 0\ngroup = 2");
+    pairs[..2].sort();
+    assert_eq!(pairs, ["app1", "app2", "app3"]);
+    let mut all = servers("rolling = false");
+    all.sort();
+    assert_eq!(all, ["app1", "app2", "app3"]);
 }
 
 #[test]
 fn a_wrong_method_is_shown_with_the_nearest() {
-    let table = RecipeTable::from_toml("passenger", "method = 'tuch'").unwrap();
-    let error = table.read::<Passenger>().unwrap_err().to_string();
-    assert!(error.contains("did you mean `touch`?"), "{error}");
+    let refusal = refusal::<Passenger>("method = 'tuch'");
+    assert!(refusal.contains("did you mean `touch`?"), "{refusal}");
 }
 
-/// Serde's own list of the keys, against the table at the top.
 #[test]
 fn the_table_of_settings_is_complete() {
-    let error = RecipeTable::from_toml("passenger", "zzz = 1").unwrap().read::<Passenger>().unwrap_err().to_string();
-    let (_, known) = error.split_once("known: ").expect("a list of what is known");
-    let mut keys: Vec<_> = known.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
-    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let mut rows: Vec<_> = source.lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next()).collect();
-    keys.sort_unstable();
-    rows.sort_unstable();
-    assert_eq!(rows, keys);
+    check_table::<Passenger>(include_str!("../lib.rs"));
 }

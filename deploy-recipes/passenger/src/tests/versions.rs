@@ -4,17 +4,21 @@ use super::*;
 
 /// The calls after the version was asked for.
 fn calls(version: &str) -> Vec<String> {
-    let outcome = restart(&Site::new(version, "echo Restarting /srv/shop/current"), "app_path = '/srv/shop'");
-    assert_eq!((outcome.status, outcome.calls[0].as_str()), (Some(0), "passenger-config --version"), "{outcome:?}");
-    outcome.calls[1..].to_vec()
+    let run = on(&site("app_path = '/srv/shop'", version, WORKS));
+    run.succeeded();
+    let calls = told(&run);
+    assert_eq!(calls[0], "passenger-config --version");
+    calls[1..].to_vec()
 }
 
 /// Whether a Passenger that says `version` is told by touching a file.
 fn touches(version: &str) -> bool {
-    let site = Site::new(version, "echo Restarting it");
-    let outcome = site.run(|root| recipe("").script(root, &[]).then(sh!("ls {}", format!("{root}/current"))));
-    assert_eq!(outcome.status, Some(0), "{version}: {outcome:?}");
-    outcome.calls.len() == 1
+    let site = site("", version, WORKS);
+    let run = on(&site);
+    run.succeeded();
+    let is_touched = site.read("app1", "current/tmp/restart.txt").is_some();
+    assert_eq!(run.calls().len(), if is_touched { 1 } else { 2 }, "{version}");
+    is_touched
 }
 
 #[test]
@@ -47,6 +51,21 @@ fn versions_are_compared_as_numbers() {
 }
 
 #[test]
+fn each_server_is_asked_for_the_version_of_its_own() {
+    for shell in SHELLS {
+        let site = site("wait = 0", "", WORKS).servers(&["old app", "new app"]).shell(shell);
+        let version = "case $SERVER in old) echo '4.0.32' ;; *) echo '6.0.17' ;; esac";
+        site.program("passenger-config", &format!("case $1 in --version) {version} ;; *) {WORKS} ;; esac"));
+        site.release("20260101000000");
+        let run = on(&site);
+        run.succeeded();
+        let touched = |host: &str| site.read(host, "current/tmp/restart.txt").is_some();
+        assert!(touched("old") && !touched("new"));
+        assert_eq!((run.calls_on("old").len(), run.calls_on("new").len()), (1, 2));
+    }
+}
+
+#[test]
 fn a_version_gets_only_flags_that_it_knows() {
     let with = |flags: &str| vec![format!("passenger-config restart-app /srv/shop/{flags}")];
     assert_eq!(calls("Phusion Passenger version 4.0.33"), with(""));
@@ -59,32 +78,27 @@ fn a_version_gets_only_flags_that_it_knows() {
 
 #[test]
 fn an_answer_without_a_version_is_told_with_what_to_do() {
-    let outcome = restart(&Site::new("command not understood", ":"), "");
-    assert_eq!(outcome.status, Some(1));
-    assert_eq!(
-        outcome.failure,
-        [
-            "passenger-config tells no version of Passenger, but: command not understood (status 0)",
-            "say where it is, in deploy.toml: [recipes.passenger] command = \"/path/to/passenger-config\"",
-            "or say how to restart, in deploy.toml: [recipes.passenger] method = \"touch\"",
-        ]
-    );
+    let said = [
+        "passenger-config tells no version of Passenger, but: command not understood (status 0)",
+        "say where it is, in deploy.toml: [recipes.passenger] command = \"/path/to/passenger-config\"",
+        "or say how to restart, in deploy.toml: [recipes.passenger] method = \"touch\"",
+    ];
+    fails_with(&on(&site("", "command not understood", WORKS)), &said);
 }
 
 #[test]
 fn a_server_without_the_program_is_told_what_to_do() {
-    let outcome = restart(&Site::default(), "command = 'no-such-passenger'");
-    assert_eq!(outcome.status, Some(1));
-    assert_eq!(outcome.failure[0], "passenger-config is not on the PATH");
+    let run = on(&site("command = 'no-such-passenger'", MODERN, WORKS));
+    fails_with(&run, &["`passenger:restart`: passenger-config is not on the PATH", "method = \"touch\""]);
 }
 
 #[test]
 fn a_method_that_is_named_asks_for_no_version() {
-    let outcome = restart(&Site::modern(), "method = 'config'");
-    assert_eq!(outcome.calls, ["passenger-config restart-app /srv/shop/ --ignore-app-not-running"]);
-    let outcome = Site::modern().run(|root| {
-        let touched = format!("{root}/current/tmp/restart.txt");
-        recipe("method = 'touch'").script(root, &[]).then(sh!("[ -f {} ] && deploy_note touched", touched))
-    });
-    assert_eq!((outcome.calls.len(), outcome.notes), (0, vec!["touched".to_owned()]));
+    let run = restart("method = 'config'", WORKS);
+    assert_eq!(told(&run), ["passenger-config restart-app /srv/shop/ --ignore-app-not-running"]);
+    for shell in SHELLS {
+        let site = site("method = 'touch'", MODERN, WORKS).shell(shell);
+        assert_eq!(told(&on(&site)), [""; 0]);
+        assert!(site.read("app1", "current/tmp/restart.txt").is_some());
+    }
 }

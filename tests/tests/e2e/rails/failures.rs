@@ -4,10 +4,11 @@ use super::page::Page;
 use super::shop::{ALONE, Shop};
 
 /// What is wrong with a release, the task that finds it out, and what the error says.
-const BROKEN: [(&str, &str, &str); 3] = [
+const BROKEN: [(&str, &str, &str); 4] = [
     ("broken-migration", "deploy:migrate", "no_such_table"),
     ("broken-asset", "deploy:compile_assets", "no_such_stylesheet"),
     ("broken-boot", "deploy:migrate", "this release does not boot"),
+    ("broken-class", "deploy:boot", "uninitialized constant Discount::NoSuchModule"),
 ];
 
 /// A shop that is open, and what it shows.
@@ -53,7 +54,7 @@ fn a_failure_after_the_assets_were_compiled_leaves_the_shop_open() {
 
 /// What only a request finds out can't be known before there is one: the error names the server, and the way back is open.
 #[test]
-fn a_release_that_boots_for_tasks_only_is_found_out_and_rolled_back() {
+fn a_release_that_starts_and_answers_nothing_is_found_out_and_rolled_back() {
     let (shop, page) = open();
     shop.commit("broken", &["broken-server"]);
     shop.xtask("deploy staging").fails_with(1).says("restart").says("deploy@app1").says("/up");
