@@ -40,7 +40,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         Ok(())
     });
     let found = found.map_err(|error| if failed_here { error } else { site.explain(error) })?;
-    let (draft, sent) = receiver.finish(&found)?;
+    let (draft, sent) = receiver.finish((!site.is_local()).then_some(&found))?;
     local.progress(&about, draft.bytes(), Some(draft.bytes()));
     let mut file = draft.open().map_err(|error| draft.failed(error))?;
     let inventory = site.adapter.inspect(Form::Archive, &mut file, true).map_err(|error| {

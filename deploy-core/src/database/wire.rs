@@ -120,13 +120,13 @@ impl<W: Write> Receiver<W> {
         }
     }
 
-    /// Everything has come: compares it with what the sender says that it sent.
+    /// Everything has come: compares it with what the sender says that it sent, where that is another machine.
     ///
     /// # Errors
     ///
     /// When something was lost or changed on the way, or can't be written.
-    pub(super) fn finish(self, sender: &Found) -> Result<(W, u64)> {
-        self.seen.compare(sender)?;
+    pub(super) fn finish(self, sender: Option<&Found>) -> Result<(W, u64)> {
+        sender.map_or(Ok(()), |sender| self.seen.compare(sender))?;
         let bytes = self.seen.bytes;
         let damaged = |error| Error::task("the dump can't be unpacked").because(anyhow::Error::from(error));
         let inner = match self.unpack {
@@ -193,9 +193,14 @@ impl Seen {
         self.hash.update(bytes);
     }
 
-    /// Compares with what the other end has seen. Within one machine nothing is measured.
+    /// Compares with what the other end has seen.
     fn compare(&self, other: &Found) -> Result<()> {
-        let (Some(bytes), Some(sha256)) = (other.get("sent_bytes"), other.get("sent_sha256")) else { return Ok(()) };
+        let (Some(bytes), Some(sha256)) = (other.get("sent_bytes"), other.get("sent_sha256")) else {
+            return Err(Error::task(
+                "the server doesn't say how long the dump is that it saw, and what its SHA-256 is",
+            )
+            .hint("it needs the programs tee, wc, and sha256sum or shasum"));
+        };
         if *bytes != self.bytes.to_string() {
             return Err(Error::task(format!("the dump is {} bytes long here, and {bytes} on the server", self.bytes))
                 .hint("the connection lost something: try again"));

@@ -68,7 +68,7 @@ impl Postgres {
         let table = format!(
             "CREATE TEMP TABLE deploy_expected (schema text, name text);\nCOPY deploy_expected FROM stdin;\n{}\\.\n{}",
             expected.collect::<String>(),
-            include_str!("check.sql")
+            include_str!("sql/check.sql")
         );
         self.session()
             .then(Script::shell("wrong=$(pg_sql {} {})", &[Arg::from(&names.next), Arg::brief(table, "check.sql")]))
@@ -85,7 +85,7 @@ impl Postgres {
         let script = self.session().then(sh!("pg_jobs {}", &self.jobs));
         let script = match changed {
             true => {
-                let text = format!("{as_owner}{}", include_str!("refresh.sql"));
+                let text = format!("{as_owner}{}", include_str!("sql/refresh.sql"));
                 script.then(sql(&names.next, Arg::brief(text, "refresh.sql"), &[]))
             }
             false => script,
@@ -117,10 +117,10 @@ impl Postgres {
             Form::Tar => setup.then(sh!("pg_unpack \"$archive\"")).then(self.contents(loading)),
             Form::Archive => setup.then(self.contents(loading)),
         };
-        let refresh = if texts.is_empty() { "" } else { include_str!("refresh.sql") };
-        let last = format!("{refresh}{}", include_str!("last.sql"));
-        let clear = [&*as_role(loading), include_str!("clear.sql"), include_str!("guard.sql")].concat();
-        let first = [("clear.sql", &*clear), ("whole.sql", include_str!("whole.sql"))];
+        let refresh = if texts.is_empty() { "" } else { include_str!("sql/refresh.sql") };
+        let last = format!("{refresh}{}", include_str!("sql/last.sql"));
+        let clear = [&*as_role(loading), include_str!("sql/clear.sql"), include_str!("sql/guard.sql")].concat();
+        let first = [("clear.sql", &*clear), ("whole.sql", include_str!("sql/whole.sql"))];
         let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
         let files = first.into_iter().chain(texts).chain([("last.sql", &*last)]);
         let (mut setup, mut order) = (setup, Vec::new());

@@ -28,7 +28,7 @@ const POSTGRES: &str = include_str!("postgres.sh");
 /// A file of SQL in this folder, which is shown by its name.
 macro_rules! sql_file {
     ($name:literal) => {
-        crate::script::Arg::brief(include_str!($name), $name)
+        crate::script::Arg::brief(include_str!(concat!("sql/", $name)), $name)
     };
 }
 use sql_file;
