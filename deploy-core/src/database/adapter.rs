@@ -79,7 +79,8 @@ pub(super) trait Adapter: Sync {
     /// Fails unless all that the dump has is there.
     fn check(&self, names: &Names, loading: &Loading<'_>) -> Script;
 
-    /// Puts `next` in the place of the live database, which becomes `previous`, and removes replaced ones but `keep`.
+    /// Puts `next` in the place of the live database, which becomes `previous`, or the next name that is free (the fact
+    /// `previous`), and removes replaced ones but `keep`.
     fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script;
 
     /// Loads the dump into the live database in one transaction, in the place of all that the role owns there: for roles

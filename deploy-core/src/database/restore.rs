@@ -122,13 +122,14 @@ impl<'r, 'l> Restore<'r, 'l> {
                 .hint("the live database is as it was; try again"));
         }
         let keep = site.config.keep_replaced;
-        site.run(vec![site.adapter.swap(&names.next, &names.previous, Some(keep)).into()], &mut |_, _| {})?;
+        let found =
+            site.run(vec![site.adapter.swap(&names.next, &names.previous, Some(keep)).into()], &mut |_, _| {})?;
         workshop.held.give_up();
         if site.survey.size.is_some() && keep > 0 {
             let stage = &site.stage.name;
             self.local.note(format!(
                 "the replaced database is `{}`: cargo xtask db backup undo --stage {stage}",
-                names.previous
+                found.get("previous").unwrap_or(&names.previous)
             ));
         }
         Ok(())

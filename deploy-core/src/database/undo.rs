@@ -32,9 +32,12 @@ fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
         return Err(Error::task(format!("`{replaced}` is no longer what was replaced last: somebody was faster"))
             .hint("look at what is live now, and undo again if it has to be"));
     }
-    site.run(vec![site.adapter.swap(replaced, &names.previous, None).into()], &mut |_, _| {})?;
+    let found = site.run(vec![site.adapter.swap(replaced, &names.previous, None).into()], &mut |_, _| {})?;
     held.give_up();
-    local.note(format!("`{replaced}` is live again; what was live is `{}`", names.previous));
+    local.note(format!(
+        "`{replaced}` is live again; what was live is `{}`",
+        found.get("previous").unwrap_or(&names.previous)
+    ));
     Ok(())
 }
 

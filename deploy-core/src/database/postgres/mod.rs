@@ -302,7 +302,14 @@ database_packers"#,
             sql_file!("sessions.sql"),
             &self.database
         ));
-        let script = script.then(sh!("pg_swap \"$live\" {} {} || pg_in_use \"$live\"", next, previous));
+        // Two restores in one second, or a clock that was put back, must not meet in one name.
+        let script = script.then(sh!(
+            "previous=$(pg_sql \"$maintenance\" {} -v db=\"$live\" -v previous={})\n\
+             pg_swap \"$live\" {} \"$previous\" || pg_in_use \"$live\"\ndeploy_fact previous \"$previous\"",
+            sql_file!("previous.sql"),
+            previous,
+            next
+        ));
         match keep {
             Some(keep) => script.then(sh!("pg_prune \"$live\" {}", keep)),
             None => script,

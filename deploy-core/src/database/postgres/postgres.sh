@@ -125,6 +125,10 @@ PG_TEXT
     pg_status=0
     pg_sql "$maintenance" "$pg_swap_sql" -v db="$1" -v next="$2" -v previous="$3" || pg_status=$?
     [ "$pg_status" -ne 0 ] || break
+    # The answer may have been lost, and not the swap.
+    case $(pg_sql "$maintenance" "SELECT count(*) FROM pg_database WHERE datname = :'db'" -v db="$2") in
+      0) pg_status=0; break ;;
+    esac
   done
   kill "$pg_terminator" 2>/dev/null || :
   return "$pg_status"

@@ -85,6 +85,16 @@ fn as_many_replaced_databases_are_kept_as_asked_for() {
     }
 }
 
+/// Clocks are put back, and two restores may end within a second.
+#[test]
+fn a_replaced_database_of_a_later_time_is_not_in_the_way() {
+    let shop = shop(10);
+    let dump = shop.back_up("production");
+    shop.cluster("staging").psql("postgres", "create database shop_staging_before_20990101000000 owner staging_app");
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.others("staging"), ["shop_staging_before_20990101000001"]);
+}
+
 #[test]
 fn what_is_said_of_the_database_itself_stays() {
     let shop = shop(10);
