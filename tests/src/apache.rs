@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use crate::http::{self, Response};
-use crate::process::family;
+use crate::process::{self, family};
 use crate::sandbox::Sandbox;
 use crate::site::Site;
 use crate::sshd::free_port;
@@ -89,16 +89,8 @@ impl Apache {
         let ready = "resuming normal operations";
         let before = self.log().matches(ready).count();
         let mut child = self.spawn();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let is_up = loop {
-            if self.log().matches(ready).count() > before {
-                break true;
-            }
-            if Instant::now() > deadline || child.try_wait().expect("a child can be waited for").is_some() {
-                break false;
-            }
-            thread::sleep(Duration::from_millis(5));
-        };
+        let says_so = || self.log().matches(ready).count() > before;
+        let is_up = process::comes_up(&mut child, Duration::from_secs(20), says_so);
         self.child = Some(child);
         is_up
     }

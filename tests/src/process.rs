@@ -201,3 +201,15 @@ fn parent(pid: Pid) -> Option<Pid> {
     let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
     Pid::from_raw(parent.parse().ok()?)
 }
+
+/// Waits until a server `is_ready`; false when it ended, or took longer than `patience`.
+pub(crate) fn comes_up(server: &mut Child, patience: Duration, is_ready: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
+    while !is_ready() {
+        if Instant::now() > deadline || server.try_wait().expect("a child can be waited for").is_some() {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
+}

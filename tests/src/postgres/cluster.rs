@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal};
 use super::release::Release;
 use super::session::{Role, Session, identifier, literal};
 use super::template;
+use crate::process;
 use crate::sandbox::Sandbox;
 use crate::sshd::free_port;
 use crate::user::{self, User};
@@ -225,16 +226,8 @@ impl Cluster {
         let ready = "database system is ready to accept connections";
         let before = self.log().matches(ready).count();
         let mut child = self.spawn();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let is_up = loop {
-            if self.log().matches(ready).count() > before {
-                break true;
-            }
-            if Instant::now() > deadline || child.try_wait().expect("a child can be waited for").is_some() {
-                break false;
-            }
-            thread::sleep(Duration::from_millis(5));
-        };
+        let says_so = || self.log().matches(ready).count() > before;
+        let is_up = process::comes_up(&mut child, Duration::from_secs(30), says_so);
         self.child = Some(child);
         is_up
     }
