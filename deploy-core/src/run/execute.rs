@@ -6,21 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Server, Stage};
+use crate::conversation::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
-use crate::script::{Report, TaskScript};
+use crate::script::{Lock, Report, Shell, TaskScript};
 use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx, Task};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
 use super::Stop;
 use super::gates::{Gates, Visit};
-use super::keep::Keepers;
 use super::link::Link;
+use super::lock_state::LockState;
 use super::machine::Reaching;
-use super::prepare::{Prepared, task_script};
-use super::program::Running;
+use super::prepare::{Prepared, patience_of, shell_of, task_script};
+use super::pulse::Pulse;
 use super::watch::{Watch, failure_of};
 
 /// A plan on its way.
@@ -67,18 +68,12 @@ pub(super) struct Failed {
     pub(super) error: Error,
 }
 
-impl Failed {
-    /// Whether the stage's lock is why.
-    pub(super) fn is_of_lock(&self) -> bool {
-        self.error.kind() == ErrorKind::Locked && self.step.is_some()
-    }
-}
-
 impl Run<'_> {
     /// Connects, runs every leg until one fails, and then the failure path.
     pub fn execute(self) -> Finished {
         let servers = self.plan.servers();
-        let link = |server: &ServerNo| Link::new(*server, self.stage, self.connect, self.events.clone());
+        let pulse = Pulse::default();
+        let link = |server: &ServerNo| Link::new(*server, pulse.slot(), self.stage, self.connect, self.events.clone());
         let links: Vec<_> = servers.iter().map(link).collect();
         let run = Executor {
             run: &self,
@@ -87,7 +82,8 @@ impl Run<'_> {
             facts: Mutex::new(self.facts.clone()),
             began: Mutex::default(),
             printed: Mutex::default(),
-            keepers: Keepers::default(),
+            lock: LockState::default(),
+            pulse,
             gates: Gates::default(),
             others: Mutex::default(),
             stop: Mutex::new(self.stop.clone()),
@@ -96,9 +92,10 @@ impl Run<'_> {
             for link in &run.links {
                 scope.spawn(|| link.connect());
             }
-            scope.spawn(|| run.keepers.beat());
-            let _farewell = Farewell(&run.keepers);
-            run.all()
+            scope.spawn(|| run.pulse.beat());
+            let farewell = Farewell(&run.pulse);
+            let error = run.all();
+            error.or_else(|| run.parting(farewell.say()))
         });
         let mut traffic = vec![Traffic::default(); self.stage.servers.len()];
         for link in &run.links {
@@ -110,12 +107,20 @@ impl Run<'_> {
     }
 }
 
-/// Frees the lock however the run ends, by a panic too.
-struct Farewell<'k>(&'k Keepers);
+/// Ends all conversations however the run ends, by a panic too: servers then free the lock.
+struct Farewell<'p>(&'p Pulse);
+
+impl Farewell<'_> {
+    fn say(self) -> Vec<Result<()>> {
+        let ends = self.0.end();
+        std::mem::forget(self);
+        ends
+    }
+}
 
 impl Drop for Farewell<'_> {
     fn drop(&mut self) {
-        self.0.end();
+        drop(self.0.end());
     }
 }
 
@@ -130,7 +135,8 @@ pub(super) struct Executor<'a> {
     gates: Gates,
     /// Servers that local tasks reached, which are not among the run's own.
     others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
-    pub(super) keepers: Keepers,
+    pub(super) lock: LockState,
+    pub(super) pulse: Pulse,
     /// Whether to go on; replaced when the failure path begins, which runs although the run was told to stop.
     stop: Mutex<Stop>,
 }
@@ -143,7 +149,7 @@ impl Executor<'_> {
                 return Some(self.failed(leg, vec![Failed { server: None, step: None, error }]));
             }
             let failures = if self.takes_lock(leg) { self.locking_leg(leg) } else { self.leg(leg) };
-            if failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
+            if self.takes_lock(leg) && failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
                 return Some(self.sum_up(failures, Vec::new()));
             }
             if !failures.is_empty() {
@@ -215,7 +221,7 @@ impl Executor<'_> {
             Ok((transport, prepared)) => self.run_program(link, &*transport, &prepared),
             Err(error) => {
                 // Nobody need wait for the lock there.
-                self.keepers.refused();
+                self.lock.refused();
                 vec![Failed { server: Some(link.number), step: None, error }]
             }
         }
@@ -265,10 +271,7 @@ impl Executor<'_> {
     fn prepare(&self, link: &Link<'_>, steps: &[StepNo]) -> Result<Prepared> {
         let facts = self.facts().clone();
         let mut cx = self.cx(link, &facts);
-        let mut prepared = Prepared { steps: steps.to_vec(), ..Prepared::new(self.run.stage)? };
-        if self.lock_servers().contains(&link.number) {
-            prepared.shell.groups_file = cx.known("token").map(|token| cx.layout().groups(token));
-        }
+        let mut prepared = Prepared { steps: steps.to_vec(), ..Prepared::new(self.shell(&cx)) };
         for step in steps {
             let task = &self.step(*step).task;
             let payload = match &task.feed {
@@ -285,22 +288,11 @@ impl Executor<'_> {
         prepared.compile()
     }
 
-    /// A program on its way to a server.
-    pub(super) fn running<'p>(
-        &self,
-        link: &Link<'_>,
-        transport: &'p dyn Transport,
-        prepared: &'p Prepared,
-        stop: &'p Stop,
-    ) -> Running<'p> {
-        Running {
-            transport,
-            program: &prepared.program,
-            nonce: &prepared.shell.nonce,
-            payloads: &prepared.payloads,
-            stop,
-            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
-        }
+    /// What all programs of the run share on a server.
+    pub(super) fn shell(&self, cx: &ServerCx<'_>) -> Shell {
+        let token = cx.known("token").filter(|_| self.lock_servers().contains(&cx.number));
+        let lock = token.map(|token| Lock { file: cx.layout().lock(), token: token.to_owned() });
+        Shell { lock, ..shell_of(self.run.stage) }
     }
 
     /// Whether more servers run the step than may do so at a time.
@@ -309,18 +301,22 @@ impl Executor<'_> {
         step.task.limit.is_some_and(|limit| step.servers.len() > limit)
     }
 
+    /// Where the programs of a server run.
+    pub(super) fn place<'p>(&self, transport: &'p dyn Transport, prepared: &'p Prepared) -> Place<'p> {
+        Place { transport, shell: &prepared.shell, patience: patience_of(self.run.stage), sessions: 1 }
+    }
+
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
         let events = &self.run.events;
-        let text = String::from_utf8_lossy(&prepared.program.text).into_owned();
+        let text = String::from_utf8_lossy(&prepared.program.text(&prepared.shell)).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
         let stop = self.stop();
-        let running = self.running(link, transport, prepared, &stop);
         let visit = Visit::new(&self.gates);
         let permit = |task: usize, waiting: &mut dyn FnMut()| {
             let step = prepared.steps[task];
             let waits = self.waits_for_lock(step, &prepared.steps);
-            if waits && !self.keepers.wait_for(&self.lock_servers(), &stop, waiting) {
+            if waits && !self.lock.wait_for(&self.lock_servers(), &stop, waiting) {
                 return false;
             }
             if self.is_limited(step) {
@@ -328,31 +324,36 @@ impl Executor<'_> {
             }
             true
         };
-        let ended = running.run(&permit, &mut |report| {
+        let errand = prepared.errand(&permit, &stop);
+        let ended = link.slot.run(&self.place(transport, prepared), &errand, &mut |report| {
             if let Report::Ended(..) = report {
                 visit.leave();
             }
             watch.report(report);
         });
-        match ended {
-            Ok(process) if prepared.program.holds && watch.failures.iter().all(|failed| !failed.is_of_lock()) => {
-                self.keepers.keep(process)
+        if let Err(error) = ended {
+            if error.kind() == ErrorKind::Connection {
+                link.lost(&error);
             }
-            Ok(_) => {}
-            Err(error) => {
-                if error.kind() == ErrorKind::Connection {
-                    link.lost(&error);
-                }
-                // How far it came is not known: its last markers may be lost.
-                self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
-                watch.broken_off(error);
-            }
+            // How far it came is not known: its last markers may be lost.
+            self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            watch.broken_off(error);
         }
         if !watch.failures.is_empty() {
-            self.keepers.refused();
+            self.lock.refused();
         }
         watch.not_begun();
         watch.failures
+    }
+
+    /// What the ends of the conversations say of a run in which all went well.
+    fn parting(&self, ends: Vec<Result<()>>) -> Option<Error> {
+        let (wrong, unknown): (Vec<_>, Vec<_>) =
+            ends.into_iter().filter_map(Result::err).partition(|error| error.kind() == ErrorKind::Task);
+        for error in unknown {
+            self.run.events.emit(Event::Note { step: None, server: None, text: error.message().to_owned() });
+        }
+        wrong.into_iter().next()
     }
 
     fn local(&self, step: StepNo) -> Option<Failed> {

@@ -68,7 +68,7 @@ impl Executor<'_> {
         let facts = self.facts().clone();
         let cx = self.cx(link, &facts);
         let prepare = || {
-            let mut prepared = Prepared { steps: steps.clone(), ..Prepared::new(self.run.stage)? };
+            let mut prepared = Prepared { steps: steps.clone(), ..Prepared::new(self.shell(&cx)) };
             for step in &steps {
                 let task = &self.step(*step).task;
                 let script = task.undo.as_ref().map(|undo: &ScriptBody| undo(&cx)).unwrap_or_default();

@@ -104,5 +104,6 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
         };
         scripts.push(task_script(&step.task, body(&cx), &cx));
     }
-    Ok(compile(&scripts, &shell_of(stage, "NONCE".to_owned()))?.text)
+    let shell = shell_of(stage);
+    Ok(compile(&scripts, &shell)?.text(&shell))
 }

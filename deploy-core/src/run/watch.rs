@@ -70,7 +70,7 @@ impl<'w> Watch<'w> {
                 let step = self.current.as_ref().map(|current| self.step(current.task));
                 self.emit(Event::Note { step, server: Some(self.server), text });
             }
-            Report::Waiting(_) | Report::Finished => {}
+            Report::Greeted | Report::Waiting(_) | Report::Finished(_) | Report::Parted(_) | Report::Nonsense(_) => {}
             about_the_end => {
                 if let Some(current) = &mut self.current {
                     current.note(about_the_end);
@@ -109,7 +109,7 @@ impl<'w> Watch<'w> {
                 return self.locked_out(step, current.failure);
             }
             if status == 0 {
-                self.executor.keepers.taken(self.server);
+                self.executor.lock.taken(self.server);
             }
         }
         let outcome = match (status, current.skipped.clone()) {
@@ -128,7 +128,7 @@ impl<'w> Watch<'w> {
 
     /// Another run has the lock: whether that is the end is decided when all servers have answered.
     fn locked_out(&mut self, step: StepNo, failure: Failure) {
-        self.executor.keepers.refused();
+        self.executor.lock.refused();
         let error = Error::new(ErrorKind::Locked, failure.reason);
         self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
     }

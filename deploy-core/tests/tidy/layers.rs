@@ -13,6 +13,7 @@ const LAYERS: &[&str] = &[
     "ui",
     "transport",
     "task",
+    "conversation",
     "registry",
     "plan",
     "repository",

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use deploy_core::config::RecipeTable;
 use deploy_core::event::Stream;
 use deploy_core::layout::Layout;
-use deploy_core::script::{Decoder, Report, Shell, TaskScript, WorkDir, compile};
+use deploy_core::script::{Decoder, Opening, Report, Shell, Talk, TaskScript, WorkDir, compile};
 use deploy_core::testing::SHELLS;
 use tempfile::TempDir;
 
@@ -166,9 +166,11 @@ impl Site {
         let dir = WorkDir::In(self.at(&format!("releases/{stamp}")).display().to_string());
         let payload_bytes = payload.map(|payload| payload.len() as u64);
         let task = TaskScript { script, dir, env: assets.variables(), payload: payload_bytes, ..TaskScript::default() };
-        let program = compile(&[task], &Shell { nonce: "00ff".into(), ..Shell::default() }).unwrap();
+        let program = compile(&[task], &Shell::default()).unwrap();
+        let opening = Opening::new(&Shell::default(), &program, Talk::Programs, HELLO, false);
         let mut child = Command::new(self.path.join("sh"))
-            .args(["-c", &program.command()])
+            .args(["-c", &opening.command])
+            .process_group(0)
             .env("PATH", format!("{}:/usr/bin:/bin", self.path.display()))
             .env("CALLS", self.folder.path().join("calls"))
             .stdin(Stdio::piped())
@@ -177,12 +179,16 @@ impl Site {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&program.text).unwrap();
-        stdin.write_all(payload.unwrap_or_default()).unwrap();
+        stdin.write_all(&opening.input).unwrap();
+        if let Some(payload) = payload {
+            stdin.write_all(format!("D {} last\n", payload_bytes.unwrap_or_default()).as_bytes()).unwrap();
+            stdin.write_all(payload).unwrap();
+        }
+        stdin.write_all(b"Q\n").unwrap();
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         let mut reports = Vec::new();
-        let mut decoder = Decoder::new("00ff");
+        let mut decoder = Decoder::new(HELLO, 1);
         decoder.feed(Stream::Stdout, &output.stdout, &mut |report| reports.push(report));
         decoder.feed(Stream::Stderr, &output.stderr, &mut |report| reports.push(report));
         Ran::of(&reports)
@@ -255,7 +261,7 @@ fn every_script_passes_shellcheck() {
         for body in bodies {
             let script = body(&recipe(toml), place);
             let task = TaskScript { script, payload: Some(9), ..TaskScript::default() };
-            shellcheck(&compile(&[task], &Shell { nonce: "00ff".into(), ..Shell::default() }).unwrap().text);
+            shellcheck(&compile(&[task], &Shell::default()).unwrap().text(&Shell::default()));
         }
     }
 }

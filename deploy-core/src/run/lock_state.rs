@@ -1,36 +1,26 @@
-//! The stage's lock as the controller sees it: who keeps it on which server, and who goes on when two runs meet.
+//! The stage's lock as the controller sees it: on which servers it is held, and who goes on when two runs meet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::conversation::Stop;
 use crate::event::ServerNo;
-use crate::transport::{Output, Process};
 
-use super::Stop;
-
-/// How often keepers are told that we are still here. `lock.sh` calls a lock abandoned after three times as long.
-const BEAT: Duration = Duration::from_secs(10);
-
-/// How long keepers may take to free the lock at the end.
-const FAREWELL: Duration = Duration::from_secs(5);
-
-/// The keepers of a run's lock, and what is known about the lock on each server.
+/// What is known about a run's lock on each server.
 #[derive(Default)]
-pub(super) struct Keepers {
+pub(super) struct LockState {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    processes: Vec<Process>,
     taken: BTreeSet<ServerNo>,
     refused: bool,
-    over: bool,
 }
 
-impl Keepers {
+impl LockState {
     /// The lock is taken on `server`.
     pub(super) fn taken(&self, server: ServerNo) {
         self.state().taken.insert(server);
@@ -48,8 +38,13 @@ impl Keepers {
         self.state().refused = false;
     }
 
-    /// The servers on which the lock is taken.
-    pub(super) fn holds(&self) -> BTreeSet<ServerNo> {
+    /// The lock is given up everywhere.
+    pub(super) fn given_up(&self) {
+        self.state().taken.clear();
+    }
+
+    /// The servers on which the lock was taken.
+    pub(super) fn held(&self) -> BTreeSet<ServerNo> {
         self.state().taken.clone()
     }
 
@@ -68,45 +63,6 @@ impl Keepers {
             let waited = self.changed.wait_timeout(state, Duration::from_millis(200));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-
-    /// `process` stays on its server until the run is over.
-    pub(super) fn keep(&self, process: Process) {
-        self.state().processes.push(process);
-    }
-
-    /// Beats, until the run is over.
-    pub(super) fn beat(&self) {
-        let mut state = self.state();
-        while !state.over {
-            let (next, timeout) = self.changed.wait_timeout(state, BEAT).unwrap_or_else(PoisonError::into_inner);
-            state = next;
-            if timeout.timed_out() {
-                state.processes.retain_mut(|process| process.stdin.send(b".".to_vec()));
-            }
-        }
-    }
-
-    /// Frees the lock everywhere, and waits until it is free.
-    pub(super) fn let_go(&self) {
-        let mut processes = std::mem::take(&mut self.state().processes);
-        self.state().taken.clear();
-        processes.iter_mut().for_each(|process| process.stdin.close());
-        let until = Instant::now() + FAREWELL;
-        for mut process in processes {
-            while let Some(output) = process.next(until) {
-                if matches!(output, Output::Exit(_) | Output::Lost(_)) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// The run is over.
-    pub(super) fn end(&self) {
-        self.let_go();
-        self.state().over = true;
-        self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
