@@ -32,6 +32,16 @@ impl Conversation {
         self.hear_out(sink)
     }
 
+    /// Ends, and waits for that.
+    ///
+    /// # Errors
+    ///
+    /// As [`part`](Conversation::part).
+    pub(crate) fn end(mut self) -> Result<()> {
+        self.begin_end();
+        self.part()
+    }
+
     /// Whether the server is still there, as far as is known.
     pub(crate) fn is_alive(&mut self) -> bool {
         loop {

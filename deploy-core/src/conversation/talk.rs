@@ -41,6 +41,13 @@ impl<'p> Partner<'p> {
         Partner { strange: None, strays: Vec::new() }
     }
 
+    /// Keeps what it says before it greets.
+    fn hear(&mut self, line: &[u8]) {
+        if self.strange.is_some() && self.strays.len() < MOST_STRAYS {
+            self.strays.push(String::from_utf8_lossy(line).into_owned());
+        }
+    }
+
     /// What stands in the way of a greeting.
     fn look(&self) -> Option<Error> {
         let (place, since) = self.strange?;
@@ -196,11 +203,7 @@ impl Running<'_, '_, '_, '_, '_> {
     fn report(&mut self, report: Report) {
         match &report {
             Report::Greeted => self.partner.strange = None,
-            Report::Line { task: None, line, .. } if self.partner.strange.is_some() => {
-                if self.partner.strays.len() < MOST_STRAYS {
-                    self.partner.strays.push(String::from_utf8_lossy(line).into_owned());
-                }
-            }
+            Report::Line { task: None, line, .. } => self.partner.hear(line),
             Report::Waiting(task) => {
                 let word = if self.decide(*task) { "yes" } else { "no" };
                 self.input.send(format!("G {word}\n").into_bytes());

@@ -46,7 +46,7 @@ pub(super) fn visit(place: &Place<'_>, program: &Program, stop: &Stop) -> Visit 
     let until = Some(Instant::now() + PATIENCE);
     let errand = Errand { program, payloads: &[], permit: &|_, _| true, stop, until };
     let (conversation, ended) = conversation::begin(place, &errand, &mut |report| listener.hear(report));
-    let ended = ended.and_then(|()| conversation.map_or(Ok(()), Conversation::part));
+    let ended = ended.and_then(|()| conversation.map_or(Ok(()), Conversation::end));
     visit.trouble = ended.err();
     visit
 }

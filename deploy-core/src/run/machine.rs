@@ -61,7 +61,7 @@ impl Machine for OnServer<'_> {
 
     fn run(&self, jobs: Vec<Job>, on_fact: &mut dyn FnMut(&str, &str)) -> Result<Found> {
         let (found, conversation) = self.program(scripts(jobs), Data::None, on_fact)?;
-        conversation.map_or(Ok(()), Conversation::part)?;
+        conversation.map_or(Ok(()), Conversation::end)?;
         Ok(found)
     }
 
