@@ -40,7 +40,7 @@ use trust::known_hosts::HostKey;
 use crate::config::{self as settings, Server, Stage};
 use crate::error::Error;
 use crate::event::{Event, Events};
-use crate::transport::{Connect, Transport};
+use crate::transport::server::{Connect, Transport};
 use crate::ui::Ask;
 
 /// How long a login may take where nothing else is set.

@@ -21,10 +21,12 @@ use super::terminal::{Resizer, Terminal};
 use super::waker::Waker;
 use crate::error::Error;
 use crate::event::Events;
+use crate::event::Traffic;
 use crate::transport::converse::converse;
+use crate::transport::process::{Exit, Process};
+use crate::transport::server::Transport;
 use crate::transport::ssh::libssh2::wire::Wire;
 use crate::transport::ssh::login::record::Login;
-use crate::transport::{Exit, Process, Traffic, Transport};
 use crate::ui::{Console, Window};
 
 /// A logged-in server.

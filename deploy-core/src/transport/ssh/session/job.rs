@@ -10,11 +10,11 @@ use super::request::Command;
 use super::shared::Counters;
 use super::stdio::Next;
 use crate::error::Error;
+use crate::transport::process::{Exit, Output};
 use crate::transport::ssh::libssh2::fault::ends_connection;
 use crate::transport::ssh::libssh2::port::Port;
 use crate::transport::ssh::libssh2::sys::Side;
 use crate::transport::ssh::libssh2::wire::Wire;
-use crate::transport::{Exit, Output};
 use crate::ui::Size;
 
 /// How many calls of one kind a job gets per turn, so that a flood on one channel doesn't starve the others.

@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use super::stdio::{Input, Sink};
 use super::terminal::Terminal;
 use crate::error::Error;
-use crate::transport::Output;
+use crate::transport::process::Output;
 use crate::transport::ssh::libssh2::format::put;
 
 /// What the other threads ask the owner for.

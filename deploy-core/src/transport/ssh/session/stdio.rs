@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::waker::Waker;
-use crate::transport::{Output, Process, Stdin};
+use crate::transport::process::{Output, Process, Stdin};
 
 /// How many bytes of standard input may wait to be sent before the caller has to wait.
 const INPUT_LIMIT: usize = 2 << 20;
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_sender_that_waits_for_room_is_let_go_when_the_process_is_dropped() {
         let (mut process, input, _sink) = process(&Arc::new(Waker::new().unwrap()));
-        let mut stdin = std::mem::replace(&mut process.stdin, Box::new(crate::transport::Nobody));
+        let mut stdin = std::mem::replace(&mut process.stdin, Box::new(crate::transport::process::Nobody));
         assert!(stdin.send(vec![0; INPUT_LIMIT]));
         let waiting = std::thread::spawn(move || stdin.send(vec![0]));
         drop(process);
