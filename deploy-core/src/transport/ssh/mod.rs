@@ -1,68 +1,46 @@
 //! Servers over SSH, by libssh2.
 //!
-//! A login is a straight line in the caller's thread: settings, the road to the server, handshake, host key,
-//! authentication. After it, one thread owns the session and everything on it (`actor`); callers have queues and a way to
-//! wake it, and nothing of libssh2 ever leaves it.
+//! A login is a straight line in the caller's thread: settings (`config`), the way to the server and the handshake
+//! (`route`), the host key (`trust`), authentication (`login`). After it, one thread owns the session and everything on it
+//! (`session`); callers have queues and a way to wake it, and nothing of libssh2 (`libssh2`) ever leaves it.
 //!
-//! What is done differently from what libssh2 offers, and why, stands in the modules: `port` (half-sent packets),
-//! `channels` (one open at a time), `agent` (time limits, certificates, FIDO keys), `known_hosts` (revoked keys,
-//! wildcards, changed keys), `wire` (end-of-file and keepalive packets).
+//! Each room imports from those before it in this order only: `libssh2`, `config`, `trust`, `login`, `session`, `route`.
 
-mod actor;
-mod agent;
-mod auth;
-mod candidates;
-mod channels;
 mod config;
-mod config_file;
-mod connection;
-mod error;
-mod gates;
-mod host_key;
-mod interactive;
-mod job;
-mod jump;
-mod keepalive;
-mod key_container;
-mod keys;
-mod known_hosts;
+mod libssh2;
 mod login;
-mod port;
-mod proxy_command;
-mod pump;
-mod road;
-mod stdio;
-mod sys;
-mod terminal;
+mod route;
+mod session;
 #[cfg(test)]
 mod testing;
-mod waker;
-mod wire;
-mod wire_format;
+mod trust;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use config::client_version;
-pub use connection::Connection;
-pub use known_hosts::Place;
-pub use login::{AgentRecord, Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
-pub use terminal::Resizer;
+pub use config::host::client_version;
+pub use login::record::{AgentRecord, Algorithms, Attempt, AttemptOutcome, Login};
+pub use session::connection::Connection;
+pub use session::terminal::Resizer;
+pub use trust::host_key::HostKeyRecord;
+pub use trust::known_hosts::Place;
 
-use auth::{Authentication, Secrets};
-use channels::Purpose;
-use config::{HostConfig, Proxy, Query};
-use connection::{Road, Start};
-use gates::{Gates, Permit};
-use host_key::Trust;
-use jump::{Bastions, Jump};
-use road::{Destination, Failure, Remedy};
-use wire::Wire;
+use config::host::{HostConfig, Proxy, Query};
+use libssh2::wire::Wire;
+use login::auth::{Authentication, Secrets};
+use route::destination::{Destination, Failure, Remedy, Route};
+use route::error::behind_jump_host;
+use route::jump::{Bastions, Jump};
+use route::limits::{Limits, Permit};
+use session::channels::Purpose;
+use session::connection::Start;
+use trust::host_key::Trust;
+use trust::known_hosts::HostKey;
 
 use crate::config::{self as settings, Server, Stage};
 use crate::error::Error;
 use crate::event::{Event, Events};
-use crate::transport::{Connect, Transport};
+use crate::transport::server::{Connect, Transport};
 use crate::ui::Ask;
 
 /// How long a login may take where nothing else is set.
@@ -86,7 +64,7 @@ pub struct Ssh {
     events: Events,
     secrets: Secrets,
     bastions: Bastions,
-    gates: Gates,
+    limits: Limits,
     /// Held while a new host key is judged, so that nobody is asked twice about one.
     host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
@@ -108,7 +86,7 @@ impl Ssh {
             events,
             secrets: Secrets::default(),
             bastions: Bastions::default(),
-            gates: Gates::default(),
+            limits: Limits::default(),
             host_keys: Mutex::default(),
             configs: Mutex::default(),
         }
@@ -175,11 +153,11 @@ impl Ssh {
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
         let trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
-        let permit = self.gates.enter(config.address(), ssh.max_connections.unwrap_or(MAX_CONNECTIONS));
+        let permit = self.limits.enter(config.address(), ssh.max_connections.unwrap_or(MAX_CONNECTIONS));
         let timeout = ssh.connect_timeout.or(config.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
         let deadline = Instant::now() + timeout;
-        let (mut wire, road) = self.reach(hop, &trust.algorithms(), &permit, deadline, login)?;
-        login.host_key = Some(trust.judge(wire.host_key(), &*self.ask, &self.events)?);
+        let (mut wire, route) = self.reach(hop, &trust.algorithms(), &permit, deadline, login)?;
+        login.host_key = Some(trust.judge(HostKey::new(wire.host_key()), &*self.ask, &self.events)?);
         let (secrets, ask, events) = (&self.secrets, &*self.ask, &self.events);
         Authentication { wire: &mut wire, config, secrets, ask, events, label, deadline, login }.run()?;
         drop(permit);
@@ -187,8 +165,16 @@ impl Ssh {
         login.elapsed = started.elapsed();
         let keepalive = ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL);
         let (label, forward_agent, events) = (label.clone(), config.forward_agent.clone(), self.events.clone());
-        let start =
-            Start { wire, label, login: login.clone(), purpose: hop.purpose, keepalive, forward_agent, road, events };
+        let start = Start {
+            wire,
+            label,
+            login: login.clone(),
+            purpose: hop.purpose,
+            keepalive,
+            forward_agent,
+            route: Box::new(route),
+            events,
+        };
         Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
     }
 
@@ -200,7 +186,7 @@ impl Ssh {
         permit: &Permit<'_>,
         deadline: Instant,
         login: &mut Login,
-    ) -> Result<(Wire, Road), Error> {
+    ) -> Result<(Wire, Route), Error> {
         let Hop { label, config, .. } = hop;
         let mut number = 0;
         loop {
@@ -220,7 +206,7 @@ impl Ssh {
         let Some(list) = hop.jumps() else { return Ok(None) };
         let log_in = || self.log_in_to(&self.jump_to(list, hop)?, &mut Login::default());
         let bastion = self.bastions.get(list, number, log_in);
-        let bastion = bastion.map_err(|error| error::behind_jump_host(&hop.label, list, &error))?;
+        let bastion = bastion.map_err(|error| behind_jump_host(&hop.label, list, &error))?;
         login.jumps = vec![bastion.login().clone()];
         Ok(Some(bastion))
     }
