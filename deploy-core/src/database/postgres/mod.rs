@@ -8,6 +8,7 @@ mod connection;
 mod explain;
 mod facts;
 mod load;
+mod passes;
 mod text;
 
 use std::io::{self, Read};
@@ -355,7 +356,7 @@ impl archive::Contents {
             parts: self
                 .entries
                 .into_iter()
-                .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name })
+                .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name, needs: entry.needs })
                 .collect(),
         }
     }

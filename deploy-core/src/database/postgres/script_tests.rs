@@ -54,7 +54,7 @@ fn prints(text: &str, input: &str, lines: &[&str]) {
 
 /// A dump with everything that is loaded by somebody else than the rest.
 fn inventory() -> Inventory {
-    let part = |id, kind: &str, name: &str| Part { id, kind: kind.into(), name: name.into() };
+    let part = |id, kind: &str, name: &str| Part { id, kind: kind.into(), name: name.into(), ..Part::default() };
     let parts = vec![
         part(1, "SCHEMA", "Größe"),
         part(2, "EXTENSION", "hstore"),
