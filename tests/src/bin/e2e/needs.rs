@@ -23,6 +23,9 @@ const NEEDS: &[Need] = &[
     Need { program: "bash", package: "bash" },
     Need { program: "busybox", package: "busybox" },
     Need { program: "shellcheck", package: "shellcheck" },
+    // Login shells that are no POSIX shells.
+    Need { program: "fish", package: "fish" },
+    Need { program: "tcsh", package: "tcsh" },
     // Tasks that run as another user.
     Need { program: "sudo", package: "sudo" },
     Need { program: "useradd", package: "passwd" },
