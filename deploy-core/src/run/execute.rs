@@ -1,7 +1,9 @@
 //! The executor: legs one after the other, servers side by side.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use crate::conversation::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
-use crate::script::{Lock, Report, Shell, TaskScript};
+use crate::script::{Lock, Report, Script, Shell, TaskScript};
 use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx, Task};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
@@ -66,6 +68,16 @@ pub(super) struct Failed {
     pub(super) server: Option<ServerNo>,
     pub(super) step: Option<StepNo>,
     pub(super) error: Error,
+}
+
+impl Failed {
+    /// A mistake in the program.
+    fn of_panic(server: Option<ServerNo>, step: Option<StepNo>, panic: &(dyn Any + Send)) -> Failed {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned());
+        let error = Error::task(format!("a task panicked, which is a mistake in it or in this tool: {text}"));
+        Failed { server, step, error }
+    }
 }
 
 impl Run<'_> {
@@ -159,7 +171,13 @@ impl Executor<'_> {
         None
     }
 
+    /// Runs a leg. A panic in it is a failure like any other: what can be undone is undone, and the lock is freed.
     pub(super) fn leg(&self, leg: &Leg) -> Vec<Failed> {
+        let step = leg.steps().first().copied();
+        catch_unwind(AssertUnwindSafe(|| self.work(leg))).unwrap_or_else(|panic| vec![Failed::of_panic(None, step, &*panic)])
+    }
+
+    fn work(&self, leg: &Leg) -> Vec<Failed> {
         match leg {
             Leg::Scripts { steps, .. } => self.on_each(&self.servers, &|link| self.scripts(link, steps)),
             Leg::OnHost(step) => self.on_each(&self.step(*step).servers, &|link| self.on_host(link, *step)),
@@ -201,11 +219,15 @@ impl Executor<'_> {
     ) -> Vec<Failed> {
         let links: Vec<_> = self.links.iter().filter(|link| servers.contains(&link.number)).collect();
         std::thread::scope(|scope| {
-            let threads: Vec<_> = links.iter().map(|link| scope.spawn(|| work(link))).collect();
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+            let threads: Vec<_> = links.iter().map(|link| (link.number, scope.spawn(|| work(link)))).collect();
+            let failures = threads.into_iter().flat_map(|(server, thread)| {
+                thread.join().unwrap_or_else(|panic| {
+                    // Nobody need wait for the lock there.
+                    self.lock.refused();
+                    vec![Failed::of_panic(Some(server), None, &*panic)]
+                })
+            });
+            failures.collect()
         })
     }
 
@@ -269,28 +291,45 @@ impl Executor<'_> {
 
     /// Composes the program of `steps` for a server, feeds included.
     fn prepare(&self, link: &Link<'_>, steps: &[StepNo]) -> Result<Prepared> {
+        self.compose(link, steps, &|task, cx| match &task.body {
+            Body::Script(body) => body(cx),
+            _ => Script::new(),
+        })
+    }
+
+    /// Composes a program of what `body` makes of each of `steps`. Where the run has lost a server that it had locked, it
+    /// takes the lock again first.
+    pub(super) fn compose(
+        &self,
+        link: &Link<'_>,
+        steps: &[StepNo],
+        body: &dyn Fn(&Task, &ServerCx<'_>) -> Script,
+    ) -> Result<Prepared> {
         let facts = self.facts().clone();
         let mut cx = self.cx(link, &facts);
-        let mut prepared = Prepared { steps: steps.to_vec(), ..Prepared::new(self.shell(&cx)) };
-        for step in steps {
+        let again = self.lock_again(link);
+        let mut prepared = Prepared::new(self.shell(&cx, steps));
+        for step in again.iter().chain(steps) {
             let task = &self.step(*step).task;
             let payload = match &task.feed {
                 Some(feed) => feed(&cx).map_err(Error::from)?,
                 None => None,
             };
-            let Body::Script(body) = &task.body else { continue };
             cx.payload = payload.as_ref().map(|payload| payload.bytes);
             let gated = self.waits_for_lock(*step, steps) || self.is_limited(*step);
-            prepared.scripts.push(TaskScript { gated, ..task_script(task, body(&cx), &cx) });
+            prepared.steps.push(*step);
+            prepared.scripts.push(TaskScript { gated, ..task_script(task, body(task, &cx), &cx) });
             known(task, &cx)?;
             prepared.payloads.extend(payload);
         }
         prepared.compile()
     }
 
-    /// What all programs of the run share on a server.
-    pub(super) fn shell(&self, cx: &ServerCx<'_>) -> Shell {
-        let token = cx.known("token").filter(|_| self.lock_servers().contains(&cx.number));
+    /// What all programs of the run share on a server. Where the lock is held, or `steps` take it, they are fenced by it.
+    pub(super) fn shell(&self, cx: &ServerCx<'_>, steps: &[StepNo]) -> Shell {
+        let locks = |step: &StepNo| self.step(*step).task.takes_lock();
+        let fenced = self.lock.held().contains(&cx.number) || steps.iter().any(locks);
+        let token = cx.known("token").filter(|_| fenced);
         let lock = token.map(|token| Lock { file: cx.layout().lock(), token: token.to_owned() });
         Shell { lock, ..shell_of(self.run.stage) }
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::error::{Error, ErrorKind};
 use crate::event::StepNo;
 use crate::plan::{Leg, Step};
-use crate::task::ScriptBody;
+use crate::script::Script;
+use crate::task::Body;
 
 use super::execute::{Executor, Failed};
 use super::link::Link;
-use super::prepare::{Prepared, task_script};
 
 /// How many hints the error at the end of a run gives. Each failure's own are shown with it.
 const MOST_HINTS: usize = 4;
@@ -65,16 +65,13 @@ impl Executor<'_> {
         if steps.is_empty() {
             return Vec::new();
         }
-        let facts = self.facts().clone();
-        let cx = self.cx(link, &facts);
+        // The lock alone has no way back: it is freed with the conversation.
         let prepare = || {
-            let mut prepared = Prepared { steps: steps.clone(), ..Prepared::new(self.shell(&cx)) };
-            for step in &steps {
-                let task = &self.step(*step).task;
-                let script = task.undo.as_ref().map(|undo: &ScriptBody| undo(&cx)).unwrap_or_default();
-                prepared.scripts.push(task_script(task, script, &cx));
-            }
-            prepared.compile()
+            self.compose(link, &steps, &|task, cx| match (&task.undo, &task.body) {
+                (Some(undo), _) => undo(cx),
+                (None, Body::Script(body)) if task.takes_lock() => body(cx),
+                _ => Script::new(),
+            })
         };
         match link.transport().and_then(|transport| Ok((transport, prepare()?))) {
             Ok((transport, prepared)) => self.run_program(link, &*transport, &prepared),

@@ -53,7 +53,7 @@ impl Executor<'_> {
             payload: payload.as_ref().map(|payload| payload.bytes),
             ..task_script(&self.step(step).task, script, &cx)
         };
-        let mut prepared = Prepared { steps: vec![step], scripts: vec![task], ..Prepared::new(self.shell(&cx)) };
+        let mut prepared = Prepared { steps: vec![step], scripts: vec![task], ..Prepared::new(self.shell(&cx, &[])) };
         prepared.payloads.extend(payload);
         let prepared = prepared.compile()?;
         let mut watch = Watch::new(self, link, &prepared).quietly();

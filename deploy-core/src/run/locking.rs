@@ -10,6 +10,7 @@ use crate::flow::lock::lock_name;
 use crate::plan::Leg;
 
 use super::execute::{Executor, Failed};
+use super::link::Link;
 use super::lock_state::Conflict;
 use super::pulse::part;
 
@@ -84,6 +85,12 @@ impl Executor<'_> {
         let ours: BTreeSet<_> = self.lock_servers().iter().map(name).collect();
         let held: BTreeSet<_> = self.lock.held().iter().map(name).collect();
         conflict.is_ours(&ours, &held)
+    }
+
+    /// The step that takes the lock, where the run had it and has lost its conversation with the server since.
+    pub(super) fn lock_again(&self, link: &Link<'_>) -> Option<StepNo> {
+        let lost = self.lock.held().contains(&link.number) && !link.slot.is_open();
+        self.run.plan.steps.iter().find(|step| lost && step.task.takes_lock()).map(|step| step.number)
     }
 
     /// Frees the lock everywhere, and waits until it is free.

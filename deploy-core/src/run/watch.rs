@@ -36,6 +36,8 @@ pub(super) struct Current {
     failure: Failure,
     failed_at: Option<(usize, i32)>,
     pipe_member: Option<usize>,
+    /// Whether the task found that another run has the lock, and did nothing.
+    lock_lost: bool,
 }
 
 impl<'w> Watch<'w> {
@@ -116,8 +118,9 @@ impl<'w> Watch<'w> {
             (0, None) => Outcome::Done,
             (0, Some(reason)) => Outcome::Skipped(reason),
             _ => {
+                let kind = if current.lock_lost { ErrorKind::Locked } else { ErrorKind::Task };
                 let failure = current.into_failure(status, &self.prepared.program.steps[task]);
-                self.fail(step, &failure);
+                self.fail(step, kind, &failure);
                 Outcome::Failed(failure)
             }
         };
@@ -141,12 +144,12 @@ impl<'w> Watch<'w> {
         }
     }
 
-    fn fail(&mut self, step: StepNo, failure: &Failure) {
+    fn fail(&mut self, step: StepNo, kind: ErrorKind, failure: &Failure) {
         let message = match &failure.command {
             Some(command) => format!("{}: {}", failure.reason, first_line(command)),
             None => failure.reason.clone(),
         };
-        let error = Error::task(message).hints(failure.hints.clone());
+        let error = Error::new(kind, message).hints(failure.hints.clone());
         self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
     }
 
@@ -182,6 +185,7 @@ impl Current {
             failure: Failure::default(),
             failed_at: None,
             pipe_member: None,
+            lock_lost: false,
         }
     }
 
@@ -200,6 +204,7 @@ impl Current {
             Report::Hint(hint) => self.failure.hints.push(hint),
             Report::FailedAt(step, status) => self.failed_at = self.failed_at.or(Some((step, status))),
             Report::PipeMember(member) => self.pipe_member = Some(member),
+            Report::LockLost => self.lock_lost = true,
             _ => {}
         }
     }

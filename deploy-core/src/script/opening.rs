@@ -42,14 +42,22 @@ impl Opening {
     /// the input.
     pub fn new(shell: &Shell, first: &Program, talk: Talk, hello: &str, plainly: bool) -> Opening {
         let (text, known) = text(shell, first, talk, hello);
-        let in_command =
-            std::str::from_utf8(&text).ok().filter(|_| !plainly && !shell.is_private() && !first.is_private);
-        let command = in_command.map(|text| format!("exec sh -c {}", quote_for_login_shell(text)));
+        let is_public = !plainly && !shell.is_private() && !first.is_private;
+        let command = std::str::from_utf8(&text).ok().filter(|_| is_public).and_then(on_one_line);
         match command.filter(|command| command.len() <= LONGEST_COMMAND) {
             Some(command) => Opening { command, input: Vec::new(), known },
             None => Opening { command: reading(text.len()), input: text, known },
         }
     }
+}
+
+/// The command that has `text` in it, on one line: some login shells would take what follows the first one for commands of
+/// their own. Vertical tabs stand for the ends of lines, and the shell puts them back without a program's help.
+fn on_one_line(text: &str) -> Option<String> {
+    const TAB: char = '\u{b}';
+    let unfold = format!("IFS={TAB};set -f;set -- $0;unset IFS;set +f;eval \"$(printf \"%s\\n\" \"$@\")\"");
+    let text = (!text.contains(TAB)).then(|| text.replace('\n', &TAB.to_string()))?;
+    Some(format!("exec sh -c '{unfold}' {}", quote_for_login_shell(&text)))
 }
 
 /// The command that reads `bytes` of text from its standard input, and then runs it. What follows is left for the text: `dd`

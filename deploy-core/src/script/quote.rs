@@ -21,8 +21,8 @@ pub fn quote(value: &[u8]) -> Vec<u8> {
     word
 }
 
-/// `text` as one word for a login shell of which only this is known: that it has single quotes. To some a backslash means
-/// something inside of them, so each stands outside.
+/// `text` as one word for a login shell of which only this is known: that it has single quotes. To some a backslash or an
+/// exclamation mark means something inside of them, so each stands outside.
 pub(super) fn quote_for_login_shell(text: &str) -> String {
     let mut word = String::with_capacity(text.len() + text.len() / 16);
     word.push('\'');
@@ -30,6 +30,7 @@ pub(super) fn quote_for_login_shell(text: &str) -> String {
         match character {
             '\'' => word.push_str(r"'\''"),
             '\\' => word.push_str(r"'\\'"),
+            '!' => word.push_str(r"'\!'"),
             _ => word.push(character),
         }
     }
