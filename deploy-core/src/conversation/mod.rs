@@ -9,6 +9,8 @@ mod part;
 mod slot;
 mod stop;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::io::Read;

@@ -86,8 +86,11 @@ struct Running<'t, 'p, 'd, 's, 'e> {
     told: Option<Told>,
     /// The status with which the program ended.
     finished: Option<i32>,
-    /// Whether a task said that it failed.
+    /// How many tasks ended well, and whether one didn't.
+    done: usize,
     failed: bool,
+    /// Whether a task was told not to begin.
+    denied: bool,
     nonsense: Option<String>,
 }
 
@@ -128,7 +131,9 @@ impl Conversation {
                 beaten,
                 told: None,
                 finished: None,
+                done: 0,
                 failed: false,
+                denied: false,
                 nonsense: None,
             };
             if let Some(source) = source {
@@ -182,13 +187,18 @@ impl Running<'_, '_, '_, '_, '_> {
 
     /// The shell that ran the tasks must agree with what they said about their ends.
     fn judge(&self) -> std::result::Result<(), Break> {
-        if self.finished == Some(0) || self.failed {
-            return Ok(());
+        let all = self.done == self.errand.program.steps.len();
+        match self.finished.unwrap_or_default() {
+            0 if self.failed || !(all || self.denied) => {
+                Err(Break::Gone(nonsense("that all is done, though not each task ended well")))
+            }
+            0 => Ok(()),
+            _ if self.failed => Ok(()),
+            status => {
+                let text = format!("the script ended with status {status}, though no task of it says that it failed");
+                Err(Break::Gone(Error::task(text)))
+            }
         }
-        let status = self.finished.unwrap_or_default();
-        Err(Break::Gone(Error::task(format!(
-            "the script ended with status {status}, though no task of it says that it failed"
-        ))))
     }
 
     /// Hands data over; where nobody wants it any more, the program is to end.
@@ -206,6 +216,7 @@ impl Running<'_, '_, '_, '_, '_> {
             Report::Line { task: None, line, .. } => self.partner.hear(line),
             Report::Waiting(task) => {
                 let word = if self.decide(*task) { "yes" } else { "no" };
+                self.denied |= word == "no";
                 self.input.send(format!("G {word}\n").into_bytes());
             }
             Report::Began(task)
@@ -213,7 +224,8 @@ impl Running<'_, '_, '_, '_, '_> {
             {
                 self.feed();
             }
-            Report::Ended(_, status) => self.failed |= *status != 0,
+            Report::Ended(_, 0) => self.done += 1,
+            Report::Ended(..) => self.failed = true,
             Report::Finished(status) => self.finished = Some(*status),
             Report::Nonsense(what) => self.nonsense = Some(what.clone()),
             _ => {}

@@ -74,7 +74,8 @@ impl Failed {
     /// A mistake in the program.
     fn of_panic(server: Option<ServerNo>, step: Option<StepNo>, panic: &(dyn Any + Send)) -> Failed {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned());
+        let text =
+            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned());
         let error = Error::task(format!("a task panicked, which is a mistake in it or in this tool: {text}"));
         Failed { server, step, error }
     }
@@ -174,7 +175,8 @@ impl Executor<'_> {
     /// Runs a leg. A panic in it is a failure like any other: what can be undone is undone, and the lock is freed.
     pub(super) fn leg(&self, leg: &Leg) -> Vec<Failed> {
         let step = leg.steps().first().copied();
-        catch_unwind(AssertUnwindSafe(|| self.work(leg))).unwrap_or_else(|panic| vec![Failed::of_panic(None, step, &*panic)])
+        catch_unwind(AssertUnwindSafe(|| self.work(leg)))
+            .unwrap_or_else(|panic| vec![Failed::of_panic(None, step, &*panic)])
     }
 
     fn work(&self, leg: &Leg) -> Vec<Failed> {

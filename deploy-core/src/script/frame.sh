@@ -119,11 +119,13 @@ deploy_take() {
     { [ "$(($1 % 65536))" -eq 0 ] || dd bs="$(($1 % 65536))" count=1 iflag=fullblock; } >>"$2" 2>/dev/null
 }
 deploy_listen() {
-  { read -r deploy_listener _ </proc/self/stat; } 2>/dev/null || deploy_listener=''
+  deploy_find_self
+  deploy_listener=$deploy_self
   deploy_set_guard
   trap '' HUP INT TERM PIPE
   exec 7>"$deploy_dir/words"
   while read -r deploy_kind deploy_bytes deploy_rest; do
+    deploy_recover
     kill -s USR1 "$deploy_guard"
     case $deploy_kind in
       H) if [ -e "$deploy_dir/held" ]; then deploy_on_beat; fi ;;
@@ -173,21 +175,30 @@ deploy_guard() {
   kill -s KILL "$deploy_listener"
   deploy_die
 }
-# Ends what runs, by force where it must be, and nothing of our own.
+# Ends what runs, by force where it must be, and nothing of our own. Meanwhile the listener goes on to listen.
 deploy_cancel() {
   kill -s TERM -- "-$deploy_group"
-  deploy_end_group 40 "$$ $deploy_listener"
+  ( deploy_find_self; deploy_end_group 40 "$$ $deploy_listener $deploy_self" ) &
+  deploy_canceller=$!
+}
+# Before the next frame: the guard was ended with the rest.
+deploy_recover() {
+  [ -n "${deploy_canceller-}" ] || return 0
+  wait "$deploy_canceller"
+  deploy_canceller=''
   trap - TERM
   deploy_set_guard
   trap '' TERM
 }
+# The number of this very shell, which may be one inside of another, as deploy_self.
+deploy_find_self() { { read -r deploy_self _ </proc/self/stat; } 2>/dev/null || deploy_self=''; }
 # The controller is gone: ends the process group, and gives up what is held when nothing runs any more.
 deploy_die() {
   trap '' HUP INT TERM PIPE USR1
   exec 7>&-
   kill -s TERM -- "-$deploy_group"
-  { read -r deploy_self _ </proc/self/stat; } 2>/dev/null || deploy_self=''
-  deploy_end_group 15 "$deploy_self"
+  deploy_find_self
+  deploy_end_group 10 "$deploy_self"
   deploy_on_end
   rm -rf -- "$deploy_dir"
   kill -s KILL -- "-$deploy_group"
