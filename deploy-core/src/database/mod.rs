@@ -16,6 +16,7 @@ mod postgres;
 mod preview;
 mod prune;
 mod restore;
+mod shield;
 mod site;
 mod store;
 mod undo;

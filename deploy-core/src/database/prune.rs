@@ -34,7 +34,7 @@ pub(super) fn prune(local: &Local<'_>) -> Result<()> {
     for backup in &going {
         local.note(format!("goes: {} ({})", backup.name, size(backup.bytes)));
     }
-    match local.confirm(&format!("Remove {}? [y/N]", several(going.len() as u64, "backup"))) {
+    match local.confirm(&format!("Remove {}?", several(going.len() as u64, "backup"))) {
         Some(true) => {}
         Some(false) => return Err(Error::task("nothing was removed: the answer was no")),
         None => return Err(Error::usage("nobody is there to say whether backups may be removed").hint("add --yes")),

@@ -48,6 +48,7 @@ impl<'r, 'l> Restore<'r, 'l> {
     ///
     /// When the dump is damaged or doesn't fit, or the stage asks for what isn't there.
     pub(super) fn prepare(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump) -> Result<Restore<'r, 'l>> {
+        site.must_take_writes()?;
         let after = after_restore(site)?;
         must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
         let about = format!("check of {}", dump.name());
@@ -284,7 +285,7 @@ pub(super) fn restore(local: &Local<'_>) -> Result<()> {
     let dump = Dump::open(&super::find_backup(local, file)?, &*site.adapter)?;
     let restore = Restore::prepare(local, &site, &dump)?;
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len() })?;
+    consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len(), apart: None })?;
     restore.run()
 }
 

@@ -14,6 +14,26 @@ struct Known {
 /// The first that fits counts. `{}` stands for the database and how it is reached.
 const KNOWN: &[Known] = &[
     Known {
+        words: "deploy: the session is not our own",
+        message: "a proxy that hands sessions on stands before the database {}, and passes on no settings",
+        hint: "use the database server's own port, not that of PgBouncer",
+    },
+    Known {
+        words: "unsupported startup parameter",
+        message: "a proxy that hands sessions on stands before the database {}, and passes on no settings",
+        hint: "use the database server's own port, not that of PgBouncer",
+    },
+    Known {
+        words: "deploy: another server answers",
+        message: "another database server answers now than the one that was asked about {}: nothing was changed there",
+        hint: "does its name lead to several servers? name one of them: `host` of `[database]`",
+    },
+    Known {
+        words: "deploy: another database answers",
+        message: "the database {} is another one now than when it was asked about: nothing was changed",
+        hint: "did somebody else replace it meanwhile? look at it, and try again",
+    },
+    Known {
         words: "password authentication failed",
         message: "the password for the database {} is wrong",
         hint: "look at where stage's connection comes from: `[database]` in deploy.toml, and docs/CONFIGURATION.md",

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::database::adapter::{Schema, Survey, read_fact};
+use crate::database::adapter::{Identity, Schema, Survey, read_fact};
 use crate::error::Result;
 use crate::task::Found;
 
@@ -19,7 +19,7 @@ struct Maintenance {
     owns: bool,
     may_own: bool,
     sessions: u64,
-    identity: String,
+    identity: Identity,
     replaced: Vec<String>,
     extensions: Option<Vec<String>>,
 }
@@ -34,6 +34,7 @@ struct Live {
     data: u64,
     tables: u64,
     others: Vec<String>,
+    identity: Identity,
 }
 
 /// What is known of a database.
@@ -51,6 +52,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         (survey.version, survey.major, survey.user) = (live.version_text, live.version / 10000, live.user);
         (survey.size, survey.data, survey.tables) = (Some(live.size), live.data, live.tables);
         survey.others = live.others;
+        survey.identity = Some(live.identity);
     }
     if let Some(about) = maintenance {
         (survey.version, survey.major, survey.user) = (about.version_text, about.version / 10000, about.user);
@@ -59,7 +61,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.may_own = about.may_own;
         survey.owner = about.owner;
         survey.sessions = about.sessions;
-        survey.identity = Some(about.identity).filter(|_| about.exists);
+        survey.identity = Some(about.identity);
         survey.replaced = about.replaced;
         survey.extensions = about.extensions.unwrap_or_default();
     }

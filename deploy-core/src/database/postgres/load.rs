@@ -119,7 +119,14 @@ impl Postgres {
         };
         let refresh = if texts.is_empty() { "" } else { include_str!("sql/refresh.sql") };
         let last = format!("{refresh}{}", include_str!("sql/last.sql"));
-        let clear = [&*as_role(loading), include_str!("sql/clear.sql"), include_str!("sql/guard.sql")].concat();
+        let clear = [
+            include_str!("sql/proof.sql"),
+            include_str!("sql/same_here.sql"),
+            &*as_role(loading),
+            include_str!("sql/clear.sql"),
+            include_str!("sql/guard.sql"),
+        ]
+        .concat();
         let first = [("clear.sql", &*clear), ("whole.sql", include_str!("sql/whole.sql"))];
         let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
         let files = first.into_iter().chain(texts).chain([("last.sql", &*last)]);
