@@ -5,6 +5,7 @@
 
 use super::adapter::Identity;
 use super::site::Site;
+use super::store::Store;
 use crate::config::Stage;
 use crate::error::{Error, Result};
 use crate::task::Local;
@@ -39,6 +40,7 @@ impl Shield {
             match is_its(local, stage, own) {
                 Ok(true) => return Ok(Shield::Of(stage.name.clone())),
                 Ok(false) => {}
+                Err(_) if was_elsewhere(stage, own) => {}
                 Err(error) => shield = Shield::Unknown(stage.name.clone(), error),
             }
             if let Some(error) = (local.stop)() {
@@ -51,6 +53,15 @@ impl Shield {
 
 fn is_precious(stage: &Stage) -> bool {
     stage.protected && stage.settings.database.is_configured()
+}
+
+/// Whether the newest backup of `stage` that is kept here was made of another server than that of `own`: for those who have
+/// the data, and no way to where it comes from.
+fn was_elsewhere(stage: &Stage, own: &Identity) -> bool {
+    let backups = Store::new(&stage.settings.database.backup_dir).backups().unwrap_or_default();
+    let mut manifests = backups.into_iter().filter_map(|backup| backup.manifest);
+    let newest = manifests.find(|manifest| manifest.stage == stage.name && !manifest.system.is_empty());
+    newest.is_some_and(|manifest| !own.system.is_empty() && manifest.system != own.system)
 }
 
 /// Whether the database of `stage` is `own`.
