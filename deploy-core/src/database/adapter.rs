@@ -136,6 +136,8 @@ pub(super) struct Survey {
     pub(super) extensions: Vec<String>,
     /// Those in the live database that belong to others, who may not have them dropped or commented on.
     pub(super) others: Vec<String>,
+    /// Whether the client can be told to take no commands from a dump.
+    pub(super) restricts: bool,
     /// The major version of the program that dumps, and of the one that loads; 0: there is none.
     pub(super) tools: (u32, u32),
 }
@@ -229,6 +231,8 @@ pub(super) struct Inventory {
     pub(super) format: Option<(u8, u8)>,
     /// Whether its data is compressed inside.
     pub(super) compressed: bool,
+    /// What an older client could take for a command in it.
+    pub(super) doubt: Option<String>,
     /// Everything that is in it.
     pub(super) parts: Vec<Part>,
 }

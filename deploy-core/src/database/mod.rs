@@ -12,6 +12,7 @@ mod copy;
 mod dump;
 mod list;
 mod manifest;
+mod opened;
 mod postgres;
 mod preview;
 mod prune;

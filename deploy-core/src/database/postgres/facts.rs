@@ -45,6 +45,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
     let mut tools = tools.split(' ').map(|major| major.parse().unwrap_or(0));
     let mut survey = Survey {
         schema: Schema::of(found)?,
+        restricts: found.get("psql").is_some_and(|version| knows_restrict(version)),
         tools: (tools.next().unwrap_or(0), tools.next().unwrap_or(0)),
         ..Survey::default()
     };
@@ -66,4 +67,39 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.extensions = about.extensions.unwrap_or_default();
     }
     Ok(survey)
+}
+
+/// Whether the psql that says this of its version knows `\\restrict`, which came in August 2025 for all that were kept up.
+fn knows_restrict(version: &str) -> bool {
+    let digits = version.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default();
+    let mut numbers = digits.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    match major {
+        13 => minor >= 22,
+        14 => minor >= 19,
+        15 => minor >= 14,
+        16 => minor >= 10,
+        17 => minor >= 6,
+        _ => major >= 18,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_known_which_psql_can_be_restricted() {
+        for (version, knows) in [
+            ("psql (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", true),
+            ("psql (PostgreSQL) 15.13", false),
+            ("psql (PostgreSQL) 17.5 (Homebrew)", false),
+            ("psql (PostgreSQL) 18.0", true),
+            ("psql (PostgreSQL) 18beta1", true),
+            ("psql (PostgreSQL) 12.22", false),
+            ("", false),
+        ] {
+            assert_eq!(knows_restrict(version), knows, "{version}");
+        }
+    }
 }

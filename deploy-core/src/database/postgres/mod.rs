@@ -7,6 +7,7 @@ mod archive;
 mod connection;
 mod explain;
 mod facts;
+mod lexer;
 mod load;
 mod text;
 
@@ -51,6 +52,8 @@ pub(super) struct Postgres {
     major: u32,
     /// Which database that is, once somebody looked.
     identity: Option<Identity>,
+    /// Whether its machine's psql can be told to take no commands from a dump.
+    restricts: bool,
 }
 
 impl Postgres {
@@ -81,6 +84,7 @@ impl Postgres {
             stage: stage.to_owned(),
             major: 0,
             identity: None,
+            restricts: false,
         })
     }
 
@@ -167,6 +171,7 @@ pg_find pg_dump "$major" {}
 dump=$found_major
 pg_find pg_restore 999 {}
 deploy_fact tools "$dump $found_major"
+deploy_fact psql "$("$psql" --version)"
 database_packers"#,
             &self.database,
             with_system("survey_maintenance.sql", include_str!("sql/survey_maintenance.sql")),
@@ -184,6 +189,7 @@ database_packers"#,
 
     fn remember(&mut self, survey: &Survey) {
         self.major = survey.major;
+        self.restricts = survey.restricts;
         self.identity.clone_from(&survey.identity);
     }
 
@@ -231,10 +237,11 @@ database_packers"#,
                 Ok(contents.into_inventory())
             }
             Form::Text => {
+                let mut text = text::WithoutRoles::new(source);
                 if whole {
-                    text::must_be_complete(source)?;
+                    text::must_be_complete(&mut text)?;
                 }
-                Ok(Inventory::default())
+                Ok(Inventory { doubt: text.doubt().map(str::to_owned), ..Inventory::default() })
             }
             // What is in it is checked where it is unpacked.
             Form::Tar => Ok(Inventory::default()),
@@ -384,6 +391,7 @@ impl archive::Contents {
                 .next()
                 .and_then(|major| major.parse().ok()),
             format: Some(self.version),
+            doubt: None,
             compressed: self.compressed,
             parts: self
                 .entries

@@ -30,6 +30,7 @@ fn postgres() -> Postgres {
         stage: "staging".to_owned(),
         major: 17,
         identity: None,
+        restricts: true,
     }
 }
 
