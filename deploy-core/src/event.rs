@@ -4,6 +4,8 @@
 //! Nothing else prints. Events of all servers go through one channel, so that output of parallel work never tears.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -211,6 +213,8 @@ pub struct Traffic {
 #[derive(Clone)]
 pub struct Events {
     sink: Sink,
+    /// How many were told so far, by all who have this handle.
+    told: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -223,23 +227,29 @@ enum Sink {
 impl Events {
     /// Events go to `sender`, with the time at which they happened.
     pub fn to(sender: Sender<(Instant, Event)>) -> Events {
-        Events { sink: Sink::Unbounded(sender) }
+        Events { sink: Sink::Unbounded(sender), told: Arc::default() }
     }
 
     /// Events go to `sender`, with the time at which they happened. Whoever tells of one waits while `sender` is full:
     /// a command that writes faster than a disk is slowed down, instead of filling our memory.
     pub fn bounded(sender: SyncSender<(Instant, Event)>) -> Events {
-        Events { sink: Sink::Bounded(sender) }
+        Events { sink: Sink::Bounded(sender), told: Arc::default() }
     }
 
     /// Events go nowhere.
     pub fn nowhere() -> Events {
-        Events { sink: Sink::Nowhere }
+        Events { sink: Sink::Nowhere, told: Arc::default() }
+    }
+
+    /// The number of events that were told so far, which goes on counting.
+    pub(crate) fn told(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.told)
     }
 
     /// Tells of `event`. Never fails: a run goes on although its renderer is gone.
     pub fn emit(&self, event: Event) {
         let event = (Instant::now(), event);
+        self.told.fetch_add(1, Relaxed);
         match &self.sink {
             Sink::Nowhere => {}
             Sink::Unbounded(sender) => drop(sender.send(event)),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::diagnostics::Problem;
 use super::reader::{Reader, Text};
 use super::settings::SettingsReader;
-use super::value::Table;
+use super::value::{Table, Value};
 use super::{keys, names, paths};
 
 /// The database of a stage.
@@ -131,6 +131,14 @@ pub(super) fn give_way(lower: &mut Table, upper: &Table) {
     let new = upper.get("database").and_then(|node| node.as_table());
     if new.is_some_and(|new| SOURCES.iter().any(|key| new.get(key).is_some())) {
         lower.forget("database", &[&SOURCES[..], &PARTS[..]].concat());
+    }
+}
+
+/// The stage whose data comes home, where a table says so.
+pub(super) fn source_of(table: &Table) -> Option<&str> {
+    match &table.get("database")?.as_table()?.get("source")?.value {
+        Value::String(name) => Some(name),
+        _ => None,
     }
 }
 

@@ -14,6 +14,13 @@ use super::{Stage, TransportKind, database, keys, names, recipe};
 /// The roles that a server has when it is alone and names none, besides those that tasks and recipes name.
 const USUAL_ROLES: [&str; 3] = ["app", "web", "db"];
 
+/// Whether a stage's name says that it is what visitors see: `production`, `prod-eu`, `shop_live`.
+fn means_production(name: &str) -> bool {
+    let words = || name.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_ascii_lowercase);
+    let has = |known: &[&str]| words().any(|word| known.contains(&&*word));
+    has(&["production", "prod", "prd", "live"]) && !has(&["pre", "non", "no", "not", "like"])
+}
+
 /// What all stages are read from.
 pub(super) struct Stages<'a> {
     pub(super) request: &'a LoadRequest,
@@ -35,7 +42,21 @@ impl<'a> Stages<'a> {
         let stages = top.named_tables("stages");
         self.check_overrides(&stages);
         self.check_roles(&top, &stages.iter().map(|(_, reader)| *reader).collect::<Vec<_>>());
-        stages.into_iter().map(|(entry, reader)| self.stage(entry, &reader)).collect()
+        let precious = self.precious(&stages);
+        let is_precious = |entry: &Entry| precious.contains(&entry.key) || means_production(&entry.key);
+        stages
+            .into_iter()
+            .map(|(entry, reader)| Stage {
+                protected: reader.boolean("protected").unwrap_or(is_precious(entry)),
+                ..self.stage(entry, &reader)
+            })
+            .collect()
+    }
+
+    /// The stages whose data others take, as the file says: no flag makes a stage less precious.
+    fn precious(&self, stages: &[(&Entry, Reader<'_>)]) -> Vec<String> {
+        let tables = stages.iter().map(|(_, reader)| reader.table).chain([self.top]);
+        tables.filter_map(database::source_of).map(str::to_owned).collect()
     }
 
     fn stage(&self, entry: &Entry, own: &Reader<'_>) -> Stage {
@@ -70,7 +91,7 @@ impl<'a> Stages<'a> {
         Stage {
             name: entry.key.clone(),
             transport,
-            protected: own.boolean("protected").unwrap_or(entry.key == "production"),
+            protected: false,
             servers: servers.read(own),
             settings: settings.read(),
             tasks: tasks.into_iter().map(|placed| placed.task).collect(),

@@ -30,6 +30,9 @@ pub(super) trait Adapter: Sync {
     /// Reads what [`survey`](Adapter::survey) reported.
     fn understand(&self, found: &Found) -> Result<Survey>;
 
+    /// Has everything that follows be meant for the database that `survey` knows, and for no other.
+    fn remember(&mut self, survey: &Survey);
+
     /// What has to run before the command that writes a dump to its standard output, and the command.
     fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd);
 
@@ -113,8 +116,7 @@ pub(super) struct Survey {
     pub(super) data: u64,
     pub(super) tables: u64,
     pub(super) schema: Option<Schema>,
-    /// What tells two databases apart, wherever they are.
-    pub(super) identity: Option<String>,
+    pub(super) identity: Option<Identity>,
     /// Whether the database was reached from which others are made.
     pub(super) whole: bool,
     /// Whether databases can be made and renamed.
@@ -134,8 +136,33 @@ pub(super) struct Survey {
     pub(super) extensions: Vec<String>,
     /// Those in the live database that belong to others, who may not have them dropped or commented on.
     pub(super) others: Vec<String>,
+    /// Whether the client can be told to take no commands from a dump.
+    pub(super) restricts: bool,
     /// The major version of the program that dumps, and of the one that loads; 0: there is none.
     pub(super) tools: (u32, u32),
+}
+
+/// What a database is, as its server names it, whatever it was reached by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Identity {
+    /// What the server calls itself, which its standbys and its copies do too; empty where it doesn't say.
+    pub(super) system: String,
+    /// What the server calls the database; `none` where it doesn't exist.
+    pub(super) database: String,
+    /// When the server was started.
+    pub(super) started: String,
+    /// Whether the server follows another one.
+    pub(super) standby: bool,
+}
+
+impl Identity {
+    /// Whether both are one database. Two servers of one name are a server and its standby, unless both take writes: then
+    /// one was copied from the other, and they have gone apart.
+    pub(super) fn is_same(&self, other: &Identity) -> bool {
+        self.system == other.system
+            && self.database == other.database
+            && (self.started == other.started || !self.system.is_empty() && (self.standby || other.standby))
+    }
 }
 
 /// Up to where an application has migrated its database.
@@ -204,6 +231,8 @@ pub(super) struct Inventory {
     pub(super) format: Option<(u8, u8)>,
     /// Whether its data is compressed inside.
     pub(super) compressed: bool,
+    /// What an older client could take for a command in it.
+    pub(super) doubt: Option<String>,
     /// Everything that is in it.
     pub(super) parts: Vec<Part>,
 }

@@ -1,5 +1,6 @@
 //! What is about to be replaced is shown first, and somebody has to agree.
 
+use super::shield::Shield;
 use super::site::Site;
 use crate::error::{Error, Result};
 use crate::task::Local;
@@ -12,6 +13,8 @@ pub(super) struct Replacing<'r, 'l> {
     pub(super) source: String,
     /// How many files of SQL run in it.
     pub(super) after: usize,
+    /// The stage that the data comes from, where its database is known to be another one.
+    pub(super) apart: Option<&'r str>,
 }
 
 /// Whether the command line says that a protected stage is meant. Asked before anything is contacted.
@@ -29,6 +32,11 @@ pub(super) fn must_be_meant(local: &Local<'_>) -> Result<()> {
             .hint(format!("to do it all the same, add --into-protected; you will have to type `{stage}` then"))
             .hint(format!("without a terminal, add --into-protected --confirm {stage}")));
     }
+    must_confirm(local, stage)
+}
+
+/// What `--confirm` says has to be `stage`.
+fn must_confirm(local: &Local<'_>, stage: &str) -> Result<()> {
     match local.option("confirm") {
         Some(other) if other != stage => {
             Err(Error::usage(format!("--confirm says `{other}`, and the stage is `{stage}`")))
@@ -43,16 +51,20 @@ pub(super) fn must_be_meant(local: &Local<'_>) -> Result<()> {
 ///
 /// When the user doesn't, or nobody is there to ask.
 pub(super) fn ask(local: &Local<'_>, replacing: &Replacing<'_, '_>) -> Result<()> {
+    let shield = Shield::of(local, replacing.site, replacing.apart)?;
     replacing.lines().into_iter().for_each(|line| local.note(line));
     let stage = &replacing.site.stage.name;
-    if replacing.site.stage.protected {
-        return typed(local, stage);
+    match shield {
+        Shield::None => {}
+        Shield::Of(owner) if owner == *stage => return typed(local, stage, "is protected"),
+        Shield::Of(owner) => return shared(local, replacing.site, &owner),
+        Shield::Unknown(owner, why) => return unknown(local, replacing.site, &owner, &why),
     }
     if replacing.site.survey.size.is_none() {
         return Ok(());
     }
     let database = replacing.site.adapter.database();
-    match local.confirm(&format!("Replace the database `{database}` of stage `{stage}`? [y/N]")) {
+    match local.confirm(&format!("Replace the database `{database}` of stage `{stage}`?")) {
         Some(true) => Ok(()),
         Some(false) => Err(Error::task("nothing was changed: the answer was no")),
         None => {
@@ -62,12 +74,44 @@ pub(super) fn ask(local: &Local<'_>, replacing: &Replacing<'_, '_>) -> Result<()
     }
 }
 
-/// Has the user spell the name of a protected stage. `--yes` is no answer to that.
-fn typed(local: &Local<'_>, stage: &str) -> Result<()> {
+/// The stage's database is that of the protected stage `owner`, whatever the configuration says.
+fn shared(local: &Local<'_>, site: &Site<'_>, owner: &str) -> Result<()> {
+    let stage = &site.stage.name;
+    if local.option("into-protected").is_none() {
+        return Err(Error::usage(format!(
+            "stage `{stage}` leads to the database of stage `{owner}`, which is protected: {}",
+            site.describe()
+        ))
+        .hint(format!("give stage `{stage}` a database of its own: [stages.{stage}.database]"))
+        .hint(format!("to replace the database of `{owner}` all the same, add --into-protected --confirm {owner}")));
+    }
+    must_confirm(local, owner)?;
+    typed(local, owner, &format!("is protected, and this is its database (stage `{stage}` leads to it)"))
+}
+
+/// Nobody knows whether the stage's database is that of the protected stage `owner`.
+fn unknown(local: &Local<'_>, site: &Site<'_>, owner: &str, why: &Error) -> Result<()> {
+    let stage = &site.stage.name;
+    let reason = std::iter::once(why.message().to_owned()).chain(why.causes()).collect::<Vec<_>>().join(": ");
+    let what = format!(
+        "it can't be found out whether the database of stage `{stage}` is that of stage `{owner}`, which is protected"
+    );
+    if local.option("into-protected").is_none() {
+        return Err(Error::usage(what)
+            .detail(reason)
+            .hint(format!("to replace {} all the same, add --into-protected --confirm {stage}", site.describe())));
+    }
+    must_confirm(local, stage)?;
+    local.note(format!("{what}: {reason}"));
+    typed(local, stage, "may lead to a protected database")
+}
+
+/// Has the user spell the name of a stage. `--yes` is no answer to that.
+fn typed(local: &Local<'_>, stage: &str, why: &str) -> Result<()> {
     if local.option("confirm") == Some(stage) {
         return Ok(());
     }
-    let question = format!("Stage `{stage}` is protected. Type its name to go on, or anything else to stop:");
+    let question = format!("Stage `{stage}` {why}. Type its name to go on, or anything else to stop:");
     match local.ask.text(&question) {
         Some(answer) if answer.trim() == stage => Ok(()),
         Some(_) => Err(Error::task(format!("nothing was changed: that was not `{stage}`"))),
@@ -78,7 +122,7 @@ fn typed(local: &Local<'_>, stage: &str) -> Result<()> {
 
 impl Replacing<'_, '_> {
     fn lines(&self) -> Vec<String> {
-        let Replacing { site, source, after } = self;
+        let Replacing { site, source, after, .. } = self;
         let survey = &site.survey;
         let into = format!("stage `{}`\n{}", site.stage.name, site.describe());
         let mut lines: Vec<_> = [("from", source), ("into", &into)]

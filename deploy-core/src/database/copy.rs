@@ -21,7 +21,8 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
     let dump = Dump::open(&super::find_backup(local, file)?, &*target.adapter)?;
     let restore = Restore::prepare(local, &target, &dump)?;
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site: &target, source, after: target.config.after_restore.len() })?;
+    let after = target.config.after_restore.len();
+    consent::ask(local, &Replacing { site: &target, source, after, apart: None })?;
     restore.run()
 }
 
@@ -43,9 +44,11 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     let target = Site::open(local, local.stage)?;
     must_be_sanitised(&target, Some(name))?;
     must_differ(&source, &target)?;
+    target.must_take_writes()?;
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
     let text = format!("stage `{name}`, {about} in {}\n{}", several(source.survey.tables, "table"), source.describe());
-    consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
+    let after = target.config.after_restore.len();
+    consent::ask(local, &Replacing { site: &target, source: text, after, apart: Some(name) })?;
     let (path, _) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
     let dump = Dump::open(&path, &*target.adapter)?;
@@ -66,7 +69,7 @@ fn keep(local: &Local<'_>) -> Result<bool> {
 /// A stage whose configuration leads to the source's own database by mistake is found out here.
 fn must_differ(source: &Site<'_>, target: &Site<'_>) -> Result<()> {
     match (&source.survey.identity, &target.survey.identity) {
-        (Some(one), Some(other)) if one == other => {
+        (Some(one), Some(other)) if target.survey.size.is_some() && one.is_same(other) => {
             let (from, to) = (&source.stage.name, &target.stage.name);
             Err(Error::config(format!(
                 "stages `{from}` and `{to}` have one and the same database: {}",

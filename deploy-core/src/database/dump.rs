@@ -1,14 +1,14 @@
 //! A dump on this machine: what it is, whether it is whole, and what is in it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 use super::adapter::{Adapter, Form, Inventory};
 use super::manifest::Manifest;
-use super::store::hex;
+use super::opened::{FromStart, Sum};
 use crate::error::{Error, Result};
 
 /// How much of a file shows what it is, in bytes.
@@ -23,6 +23,36 @@ pub(super) struct Dump {
     /// What it was compressed by as a whole.
     pub(super) compression: Compression,
     pub(super) manifest: Option<Manifest>,
+    /// What is read of it, at any time: another file may get its name meanwhile.
+    file: Arc<File>,
+    opened: Mark,
+}
+
+/// What changes when a file does, or when another one takes its name.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    file: (u64, u64),
+    length: u64,
+    times: [(i64, i64); 2],
+}
+
+impl Mark {
+    fn of(metadata: &Metadata) -> Mark {
+        Mark {
+            file: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            times: [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())],
+        }
+    }
+}
+
+/// A dump that is whole.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// What is in it.
+    pub(super) inventory: Inventory,
+    /// The SHA-256 of the file.
+    pub(super) sha256: String,
 }
 
 /// What a file is compressed by as a whole.
@@ -59,7 +89,8 @@ impl Dump {
     /// When there is none, or nothing that `adapter` could load.
     pub(super) fn open(path: &Path, adapter: &dyn Adapter) -> Result<Dump> {
         let unreadable = |error: io::Error| unreadable(path, error);
-        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        let file = Arc::new(File::open(path).map_err(unreadable)?);
+        let metadata = file.metadata().map_err(unreadable)?;
         if metadata.is_dir() {
             return Err(Error::usage(format!("`{}` is a folder", path.display())).hint(format!(
                 "pack a dump of the format `directory` first: tar -C {0} -cf {0}.tar .",
@@ -67,11 +98,10 @@ impl Dump {
             )));
         }
         let mut head = Vec::new();
-        File::open(path).map_err(unreadable)?.take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
+        FromStart::of(&file).take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
         let compression = Compression::of(&head);
         if compression != Compression::None {
-            let file = File::open(path).map_err(unreadable)?;
-            let mut reader = compression.reader(BufReader::new(file)).map_err(unreadable)?;
+            let mut reader = compression.reader(BufReader::new(FromStart::of(&file))).map_err(unreadable)?;
             head.clear();
             reader.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(|error| damaged(path, error))?;
         }
@@ -80,7 +110,8 @@ impl Dump {
                 .hint("what pg_dump writes can be: custom format, SQL (also compressed by gzip or zstd), and tar")
         })?;
         let manifest = Manifest::of(path)?;
-        Ok(Dump { path: path.to_owned(), bytes: metadata.len(), form, compression, manifest })
+        let opened = Mark::of(&metadata);
+        Ok(Dump { path: path.to_owned(), bytes: metadata.len(), form, compression, manifest, file, opened })
     }
 
     /// How it is called in output: its file's name.
@@ -94,18 +125,40 @@ impl Dump {
     /// # Errors
     ///
     /// When it is damaged, or cut off.
-    pub(super) fn check(&self, adapter: &dyn Adapter, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<Inventory> {
-        if let Some(manifest) = &self.manifest {
-            self.compare(manifest, seen)?;
-        }
-        let source = Counted { source: self.file()?, seen, count: 0, stopped: None };
-        self.read_inventory(adapter, source, self.manifest.is_none())
+    pub(super) fn check(&self, adapter: &dyn Adapter, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<Checked> {
+        let known = self.manifest.as_ref().map(|manifest| self.compare(manifest, seen)).transpose()?;
+        let sum = Sum::default();
+        let source = sum.of(FromStart::of(&self.file));
+        let source = Counted { source: BufReader::with_capacity(1 << 17, source), seen, count: 0, stopped: None };
+        // Of a text it has to be known what psql would do.
+        let inventory = self.read_inventory(adapter, source, self.manifest.is_none() || self.form == Form::Text)?;
+        let sha256 = match known {
+            Some(sha256) => sha256,
+            None => sum.finish(&self.file).map_err(|error| unreadable(&self.path, error))?,
+        };
+        Ok(Checked { inventory, sha256 })
+    }
+
+    /// Makes sure that the file is still the one that was checked, where a program reads it by its name.
+    ///
+    /// # Errors
+    ///
+    /// When another one has its name, or it was written to.
+    pub(super) fn must_be_untouched(&self) -> Result<()> {
+        let now = std::fs::metadata(&self.path).map_err(|error| unreadable(&self.path, error))?;
+        if Mark::of(&now) == self.opened { Ok(()) } else { Err(self.changed()) }
+    }
+
+    /// The file is not what it was when it was checked.
+    pub(super) fn changed(&self) -> Error {
+        Error::task(format!("`{}` was changed while it was being restored: nothing of it is live", self.path.display()))
+            .hint("who writes to it? restore it again when it stays as it is")
     }
 
     fn read_inventory(
         &self,
         adapter: &dyn Adapter,
-        mut source: Counted<'_, BufReader<File>>,
+        mut source: Counted<'_, impl Read + Send>,
         whole: bool,
     ) -> Result<Inventory> {
         let inventory = {
@@ -128,7 +181,7 @@ impl Dump {
         }
     }
 
-    fn compare(&self, manifest: &Manifest, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+    fn compare(&self, manifest: &Manifest, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<String> {
         if manifest.bytes != self.bytes {
             return Err(Error::task(format!(
                 "`{}` is damaged: it is {} bytes long, and was {} when it was made",
@@ -138,8 +191,8 @@ impl Dump {
             ))
             .hint("take another one: cargo xtask db backup list"));
         }
-        let mut hash = Sha256::new();
-        let mut file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
+        let sum = Sum::default();
+        let mut file = sum.of(FromStart::of(&self.file));
         let mut buffer = vec![0; 1 << 20];
         let mut count = 0;
         loop {
@@ -147,12 +200,12 @@ impl Dump {
             if read == 0 {
                 break;
             }
-            hash.update(&buffer[..read]);
             count += read as u64;
             seen(count)?;
         }
-        match hex(&hash.finalize()) == manifest.sha256 {
-            true => Ok(()),
+        let sha256 = sum.finish(&self.file).map_err(|error| unreadable(&self.path, error))?;
+        match sha256 == manifest.sha256 {
+            true => Ok(sha256),
             false => Err(Error::task(format!(
                 "`{}` is damaged: its SHA-256 is not the one that it had when it was made",
                 self.path.display()
@@ -161,12 +214,17 @@ impl Dump {
         }
     }
 
-    fn file(&self) -> Result<BufReader<File>> {
-        let file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
-        Ok(BufReader::with_capacity(1 << 17, file))
+    /// Makes sure that what [`reader`](Dump::reader) read, which `sum` knows, is what was checked.
+    ///
+    /// # Errors
+    ///
+    /// When it isn't.
+    pub(super) fn must_be(&self, sha256: &str, sum: &Sum) -> Result<()> {
+        let read = sum.finish(&self.file).map_err(|error| unreadable(&self.path, error))?;
+        if read == sha256 { Ok(()) } else { Err(self.changed()) }
     }
 
-    /// What is loaded, to be sent; `seen` is told how many bytes of the file have been read.
+    /// What is loaded, to be sent; `seen` is told how many bytes of the file have been read, and `sum` what they are.
     ///
     /// # Errors
     ///
@@ -174,9 +232,11 @@ impl Dump {
     pub(super) fn reader<'r>(
         &self,
         adapter: &dyn Adapter,
+        sum: &Sum,
         seen: impl FnMut(u64) + Send + 'r,
     ) -> Result<Box<dyn Read + Send + 'r>> {
-        let counting = Counting { source: self.file()?, count: 0, seen };
+        let source = BufReader::with_capacity(1 << 17, sum.of(FromStart::of(&self.file)));
+        let counting = Counting { source, count: 0, seen };
         let reader = self.compression.reader(counting).map_err(|error| unreadable(&self.path, error))?;
         Ok(match self.form {
             Form::Text => adapter.filtered(reader),
@@ -200,6 +260,11 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 }
 
 fn damaged(path: &Path, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::Unsupported {
+        return Error::task(format!("`{}` is more than data, and is not loaded", path.display()))
+            .because(error)
+            .hint("make it anew by pg_dump, without --create, and not by pg_dumpall");
+    }
     let cut_off = error.kind() == io::ErrorKind::UnexpectedEof;
     let error = match cut_off {
         true => Error::task(format!("`{}` is damaged: it is cut off", path.display())),

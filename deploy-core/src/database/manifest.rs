@@ -36,6 +36,9 @@ pub(super) struct Manifest {
     pub(super) revision: Option<String>,
     /// Up to where the database was migrated, where the application notes that.
     pub(super) schema: Option<Schema>,
+    /// What the server called itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) system: String,
 }
 
 /// Why a backup was made.

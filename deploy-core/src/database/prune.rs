@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::task::Local;
 use crate::ui::{several, size};
 
+/// By how many seconds a name may be later than now: of two backups in one second, one is called by the next.
+const SLACK: i64 = 60;
+
 /// Shows what goes, asks, and removes it.
 pub(super) fn prune(local: &Local<'_>) -> Result<()> {
     let mut by_stage: BTreeMap<String, Vec<Backup>> = BTreeMap::new();
@@ -21,7 +24,10 @@ pub(super) fn prune(local: &Local<'_>) -> Result<()> {
         by_stage.entry(backup.stage.clone()).or_default().push(backup);
     }
     let mut going = Vec::new();
+    let now = Timestamp::now();
     for (stage, backups) in by_stage {
+        let (backups, staying) = sort_out(backups, now);
+        staying.into_iter().for_each(|why| local.note(why));
         match retention(local, &stage) {
             Some(retention) => going.extend(superfluous(&backups, retention).into_iter().cloned()),
             None => local.note(format!("no stage is called `{stage}` any more: its backups stay")),
@@ -34,7 +40,7 @@ pub(super) fn prune(local: &Local<'_>) -> Result<()> {
     for backup in &going {
         local.note(format!("goes: {} ({})", backup.name, size(backup.bytes)));
     }
-    match local.confirm(&format!("Remove {}? [y/N]", several(going.len() as u64, "backup"))) {
+    match local.confirm(&format!("Remove {}?", several(going.len() as u64, "backup"))) {
         Some(true) => {}
         Some(false) => return Err(Error::task("nothing was removed: the answer was no")),
         None => return Err(Error::usage("nobody is there to say whether backups may be removed").hint("add --yes")),
@@ -49,6 +55,24 @@ pub(super) fn prune(local: &Local<'_>) -> Result<()> {
     let bytes = going.iter().map(|backup| backup.bytes).sum();
     local.note(format!("removed {}, {}", several(going.len() as u64, "backup"), size(bytes)));
     Ok(())
+}
+
+/// The backups that may go, and why others stay: what this tool didn't make, and what a clock that was ahead gave a name of
+/// the future, which would stand for the newest one.
+fn sort_out(backups: Vec<Backup>, now: Timestamp) -> (Vec<Backup>, Vec<String>) {
+    let mut staying = Vec::new();
+    let mut may_go = Vec::new();
+    for backup in backups {
+        let is_later = backup.time.as_second() > now.as_second() + SLACK;
+        match (is_later, &backup.manifest) {
+            (true, _) => {
+                staying.push(format!("stays: {}, whose name is of the future, and counts for nothing", backup.name))
+            }
+            (false, None) => staying.push(format!("stays: {}, which has no manifest: who made it?", backup.name)),
+            (false, Some(_)) => may_go.push(backup),
+        }
+    }
+    (may_go, staying)
 }
 
 fn retention(local: &Local<'_>, stage: &str) -> Option<Retention> {

@@ -20,6 +20,7 @@ fn backup(time: &str, verified: bool) -> Backup {
         tables: 1,
         revision: None,
         schema: None,
+        system: String::new(),
     });
     Backup { path: PathBuf::new(), name: time.to_string(), stage: "qa".into(), time, bytes: 1, manifest }
 }
@@ -70,4 +71,22 @@ fn the_newest_verified_one_always_stays() {
 fn one_that_is_not_verified_stands_for_no_day() {
     let backups = [backup("2026-11-22T10:00", false), backup("2026-11-22T09:00", true)];
     assert!(going(&backups, 1, 1, 0).is_empty());
+}
+
+#[test]
+fn names_of_the_future_count_for_nothing_and_stay() {
+    let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+    let all = backups(&["2027-01-01T10:00", "2026-03-09T10:00", "2026-03-08T10:00"]);
+    let (may_go, staying) = sort_out(all, now);
+    let retention = Retention { last: 1, daily: 0, weekly: 0 };
+    let names: Vec<_> = superfluous(&may_go, retention).into_iter().map(|backup| backup.name.clone()).collect();
+    assert_eq!(names, ["2026-03-08T10:00:00Z"]);
+    assert!(staying[0].contains("2027-01-01"), "{staying:?}");
+}
+
+#[test]
+fn what_has_no_manifest_was_made_by_somebody_else() {
+    let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+    let (may_go, staying) = sort_out(vec![backup("2026-03-09T10:00", false)], now);
+    assert!(may_go.is_empty() && staying[0].contains("no manifest"), "{staying:?}");
 }

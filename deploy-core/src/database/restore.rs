@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::adapter::{Inventory, Loading, Names, Schema};
 use super::backup;
 use super::consent::{self, Replacing};
-use super::dump::Dump;
+use super::dump::{Checked, Dump};
 use super::manifest::Purpose;
+use super::opened::Sum;
 use super::site::{Site, io_failed};
 use super::wire::{Packing, Sender};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +30,8 @@ pub(super) struct Restore<'r, 'l> {
     site: &'r Site<'l>,
     dump: &'r Dump,
     inventory: Inventory,
+    /// The SHA-256 of what was checked.
+    sha256: String,
     /// Texts of SQL that make the data fit for the stage, with the names of their files.
     after: Vec<(String, String)>,
 }
@@ -48,10 +51,11 @@ impl<'r, 'l> Restore<'r, 'l> {
     ///
     /// When the dump is damaged or doesn't fit, or the stage asks for what isn't there.
     pub(super) fn prepare(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump) -> Result<Restore<'r, 'l>> {
+        site.must_take_writes()?;
         let after = after_restore(site)?;
         must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
         let about = format!("check of {}", dump.name());
-        let inventory = dump.check(&*site.adapter, &mut |seen| {
+        let Checked { inventory, sha256 } = dump.check(&*site.adapter, &mut |seen| {
             local.progress(&about, seen, Some(dump.bytes));
             (local.stop)().map_or(Ok(()), Err)
         })?;
@@ -65,7 +69,7 @@ impl<'r, 'l> Restore<'r, 'l> {
                     .hint(format!("GRANT {owner} TO {}, or name another owner: database.owner", site.survey.user)),
             ));
         }
-        Ok(Restore { local, site, dump, inventory, after })
+        Ok(Restore { local, site, dump, inventory, sha256, after })
     }
 
     /// The same, but the data stays as it is in the dump.
@@ -99,7 +103,7 @@ impl<'r, 'l> Restore<'r, 'l> {
     /// When anything fails. The live database is then as it was, and nothing half-made is left.
     pub(super) fn run(self) -> Result<()> {
         let start = Instant::now();
-        match self.site.survey.may_create || self.site.survey.size.is_none() {
+        match self.is_beside() {
             true => self.beside()?,
             false => self.in_place()?,
         }
@@ -110,6 +114,17 @@ impl<'r, 'l> Restore<'r, 'l> {
             start.elapsed().as_secs_f64()
         ));
         Ok(())
+    }
+
+    /// Whether a database of its own is loaded.
+    fn is_beside(&self) -> bool {
+        self.site.survey.may_create || self.site.survey.size.is_none()
+    }
+
+    /// Whether the dump is loaded from where it is. In a transaction of its own there is no time to look whether it is
+    /// still the same.
+    fn is_read_by_name(&self) -> bool {
+        self.site.is_local() && self.dump.is_ready() && self.is_beside()
     }
 
     fn beside(&self) -> Result<()> {
@@ -153,7 +168,7 @@ impl<'r, 'l> Restore<'r, 'l> {
         let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
         let (held, found) = hold(self.local, site, &names)?;
         let folder = found.get("folder").cloned().unwrap_or_default();
-        let file = match site.is_local() && self.dump.is_ready() {
+        let file = match self.is_read_by_name() {
             true => absolute(&self.dump.path)?,
             false => self.bring(&folder, found.get("room"))?,
         };
@@ -179,11 +194,13 @@ impl<'r, 'l> Restore<'r, 'l> {
         let about = format!("dump to {}", site.stage.name);
         let events = local.teller();
         let total = dump.bytes;
-        let source = dump.reader(&*site.adapter, move |seen| events.progress(&about, seen, Some(total)))?;
+        let sum = Sum::default();
+        let source = dump.reader(&*site.adapter, &sum, move |seen| events.progress(&about, seen, Some(total)))?;
         let mut sender = Sender::new(packing, source).map_err(|error| io_failed("a dump can't be sent", error))?;
         let found =
             site.machine.write(packing.receive(&file).into(), &mut sender).map_err(|error| site.explain(error))?;
         sender.finish(&found)?;
+        dump.must_be(&self.sha256, &sum)?;
         Ok(file)
     }
 
@@ -220,6 +237,9 @@ impl<'r, 'l> Restore<'r, 'l> {
                 self.local.progress(&about, bytes, total.map(|total: u64| total.max(bytes)));
             }
         })?;
+        if self.is_read_by_name() {
+            self.dump.must_be_untouched()?;
+        }
         let Some(expected) = manifest.and_then(|manifest| manifest.schema.as_ref()) else { return Ok(()) };
         match Schema::of(&found)? {
             Some(schema) if schema == *expected => Ok(()),
@@ -284,7 +304,7 @@ pub(super) fn restore(local: &Local<'_>) -> Result<()> {
     let dump = Dump::open(&super::find_backup(local, file)?, &*site.adapter)?;
     let restore = Restore::prepare(local, &site, &dump)?;
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len() })?;
+    consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len(), apart: None })?;
     restore.run()
 }
 

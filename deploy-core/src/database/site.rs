@@ -66,9 +66,26 @@ impl<'l> Site<'l> {
         );
         let found = self.run(vec![self.adapter.survey().then(revision).into()], &mut |_, _| {})?;
         self.survey = self.adapter.understand(&found)?;
+        self.adapter.remember(&self.survey);
         self.packing = if self.is_local() { Packing::None } else { Packing::of(&found) };
         self.revision = found.get("live_revision").filter(|revision| !revision.is_empty()).cloned();
         Ok(())
+    }
+
+    /// Makes sure that the database can be replaced at all.
+    ///
+    /// # Errors
+    ///
+    /// When its server follows another one.
+    pub(super) fn must_take_writes(&self) -> Result<()> {
+        match self.survey.identity.as_ref().is_some_and(|identity| identity.standby) {
+            false => Ok(()),
+            true => Err(Error::task(format!(
+                "the server of the database {} follows another one, and is read-only",
+                self.describe()
+            ))
+            .hint("name the one that it follows: `host` of `[database]`")),
+        }
     }
 
     /// Whether the machine is this one.

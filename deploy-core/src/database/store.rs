@@ -96,16 +96,13 @@ impl Store {
         })
     }
 
-    /// Makes the folder, out of reach for others and for git.
+    /// Makes the folder, out of reach for others and for git. One that is there already is somebody's, with files of theirs.
     fn make_folder(&self) -> io::Result<()> {
-        if !self.folder.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        if self.folder.is_dir() {
+            return Ok(());
         }
-        let ignore = self.folder.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(ignore, "*\n")?;
-        }
-        Ok(())
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        fs::write(self.folder.join(".gitignore"), "*\n")
     }
 
     /// Removes what runs left behind that were killed.

@@ -18,6 +18,7 @@ fn manifest(bytes: u64) -> Manifest {
         tables: 1,
         revision: None,
         schema: None,
+        system: String::new(),
     }
 }
 
@@ -114,4 +115,11 @@ fn a_backup_is_verified_as_long_as_it_has_the_size_that_it_had() {
 fn a_folder_that_does_not_exist_has_no_backups() {
     let (_folder, store) = store();
     assert!(store.backups().unwrap().is_empty());
+}
+
+#[test]
+fn a_folder_that_was_there_before_is_left_to_git() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::new(folder.path()).begin("qa", "pgdump").unwrap());
+    assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
 }

@@ -15,6 +15,7 @@ use crate::task::Local;
 pub(super) fn undo(local: &Local<'_>) -> Result<()> {
     consent::must_be_meant(local)?;
     let site = Site::open(local, local.stage)?;
+    site.must_take_writes()?;
     match (site.survey.replaced.first(), site.survey.may_create) {
         (Some(replaced), true) => swap_back(local, &site, replaced),
         (_, false) if site.survey.size.is_some() => restore_last(local, &site),
@@ -24,7 +25,7 @@ pub(super) fn undo(local: &Local<'_>) -> Result<()> {
 
 fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
     let source = format!("the replaced database `{replaced}`");
-    consent::ask(local, &Replacing { site, source, after: 0 })?;
+    consent::ask(local, &Replacing { site, source, after: 0, apart: None })?;
     let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
     let (held, _) = restore::hold(local, site, &names)?;
     let found = site.run(vec![site.adapter.survey().into()], &mut |_, _| {})?;
@@ -53,7 +54,7 @@ fn restore_last(local: &Local<'_>, site: &Site<'_>) -> Result<()> {
     let dump = Dump::open(&last.path, &*site.adapter)?;
     let restore = Restore::prepare(local, site, &dump)?.unchanged();
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site, source, after: 0 })?;
+    consent::ask(local, &Replacing { site, source, after: 0, apart: None })?;
     restore.run()
 }
 

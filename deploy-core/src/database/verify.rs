@@ -56,7 +56,7 @@ fn reader(local: &Local<'_>) -> Result<Postgres> {
 fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Result<String> {
     let dump = Dump::open(file, adapter)?;
     let about = format!("check of {}", dump.name());
-    let inventory = dump.check(adapter, &mut |seen| {
+    let checked = dump.check(adapter, &mut |seen| {
         local.progress(&about, seen, Some(dump.bytes));
         (local.stop)().map_or(Ok(()), Err)
     })?;
@@ -65,7 +65,7 @@ fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Res
     } else {
         "no manifest; complete in its structure"
     };
-    let tables = match inventory.tables.len() {
+    let tables = match checked.inventory.tables.len() {
         0 => String::new(),
         count => format!(", {}", several(count as u64, "table")),
     };

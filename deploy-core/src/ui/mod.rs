@@ -29,7 +29,7 @@ mod turns;
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -49,6 +49,9 @@ use crate::event::{Event, Events};
 
 /// How often renderers may show that time has passed.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long a question waits for what was told before it.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How many events wait for the renderers at most. While a question is open they are shown all the same, out of sight:
 /// that the user is slow to answer keeps nobody waiting.
@@ -94,7 +97,26 @@ pub struct Ui {
     screen: Arc<Screen>,
     surroundings: Surroundings,
     over: Arc<AtomicBool>,
+    shown: Shown,
     thread: Option<JoinHandle<()>>,
+}
+
+/// How far the screen is behind what was told.
+#[derive(Clone, Debug, Default)]
+struct Shown {
+    told: Arc<AtomicU64>,
+    shown: Arc<AtomicU64>,
+}
+
+impl Shown {
+    /// Waits until all is shown that was told before, unless nobody shows it any more. For a question that is about it.
+    fn catch_up(&self) {
+        let told = self.told.load(Relaxed);
+        let until = Instant::now() + LONGEST_WAIT;
+        while self.shown.load(Relaxed) < told && Instant::now() < until {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
 }
 
 impl Ui {
@@ -120,12 +142,17 @@ impl Ui {
         }
         let (sender, events) = sync_channel(WAITING);
         let over = Arc::new(AtomicBool::new(false));
-        let show = Show { renderers, events, start: Instant::now(), over: Arc::clone(&over) };
+        let told = Events::bounded(sender);
+        let shown = Shown { told: told.told(), shown: Arc::default() };
+        let start = Instant::now();
+        let show =
+            Show { renderers, events, start, over: Arc::clone(&over), rendered: 0, shown: Arc::clone(&shown.shown) };
         Ui {
-            events: Some(Events::bounded(sender)),
+            events: Some(told),
             screen,
             surroundings: settings.surroundings,
             over,
+            shown,
             thread: Some(thread::spawn(move || show.run())),
         }
     }
@@ -138,7 +165,7 @@ impl Ui {
     /// Where the run's questions go. When `interrupted` becomes true (by Ctrl-C, say), open questions end without an
     /// answer.
     pub fn terminal(&self, interrupted: Arc<AtomicBool>) -> Terminal {
-        Terminal::new(Arc::clone(&self.screen), self.surroundings, interrupted)
+        Terminal::new(Arc::clone(&self.screen), self.surroundings, interrupted).after(self.shown.clone())
     }
 
     /// Waits until everything is shown that was told so far. What is told later is lost.
@@ -164,6 +191,10 @@ struct Show {
     start: Instant,
     /// Nothing more need be waited for.
     over: Arc<AtomicBool>,
+    /// How many events the renderers were handed.
+    rendered: u64,
+    /// How many of them are written out.
+    shown: Arc<AtomicU64>,
 }
 
 impl Show {
@@ -195,6 +226,7 @@ impl Show {
 
     fn event(&mut self, at: Duration, event: &Event) {
         self.renderers.iter_mut().for_each(|renderer| renderer.event(at, event));
+        self.rendered += 1;
         if matches!(event, Event::Finished { .. }) {
             self.over.store(true, Relaxed);
         }
@@ -203,6 +235,7 @@ impl Show {
     fn tick(&mut self) {
         let at = self.start.elapsed();
         self.renderers.iter_mut().for_each(|renderer| renderer.tick(at));
+        self.shown.store(self.rendered, Relaxed);
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::screen::Screen;
 use super::settings::Surroundings;
 use super::text::harmless_lines;
-use super::{Ask, Console};
+use super::{Ask, Console, Shown};
 
 /// How often an open question looks whether it is still wanted.
 const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -25,12 +25,19 @@ pub struct Terminal {
     device: Option<String>,
     surroundings: Surroundings,
     interrupted: Arc<AtomicBool>,
+    /// What has to be shown before a question is.
+    shown: Shown,
 }
 
 impl Terminal {
     pub(super) fn new(screen: Arc<Screen>, surroundings: Surroundings, interrupted: Arc<AtomicBool>) -> Terminal {
         let device = surroundings.interactive.then(|| "/dev/tty".to_owned());
-        Terminal { screen, device, surroundings, interrupted }
+        Terminal { screen, device, surroundings, interrupted, shown: Shown::default() }
+    }
+
+    /// The same, whose questions come after what was told before them.
+    pub(super) fn after(self, shown: Shown) -> Terminal {
+        Terminal { shown, ..self }
     }
 
     /// A terminal for questions outside of a run, where nothing else is written meanwhile.
@@ -41,6 +48,7 @@ impl Terminal {
     /// Puts `question` and lets `read` have the answer from the device. `None` if nobody answers.
     fn ask(&self, question: &str, read: impl FnOnce(&str) -> Option<String>) -> Option<String> {
         let device = self.device.as_ref()?;
+        self.shown.catch_up();
         let _held = self.screen.hold();
         if self.interrupted.load(Relaxed) {
             return None;

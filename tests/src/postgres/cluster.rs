@@ -23,13 +23,13 @@ use crate::user::{self, User};
 /// Its superuser `postgres` gets in by the socket, without a password; everybody else needs one. It is not among the
 /// sandbox's [`processes`](Sandbox::processes): what a test looks for there is what the tool left.
 pub struct Cluster {
-    sandbox: Arc<Sandbox>,
+    pub(super) sandbox: Arc<Sandbox>,
     name: String,
     release: Release,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     port: u16,
     /// PostgreSQL refuses to run as root.
-    user: Option<Arc<User>>,
+    pub(super) user: Option<Arc<User>>,
     child: Option<Child>,
 }
 
@@ -56,20 +56,21 @@ impl Cluster {
             user.own(&folder);
         }
         template::copy(&release, user.as_deref(), &folder.join("data"));
-        let mut cluster = Cluster {
-            sandbox: Arc::clone(sandbox),
-            name: name.to_owned(),
-            release,
-            folder,
-            port: 0,
-            user,
-            child: None,
-        };
+        let mut cluster = Cluster::at(sandbox, name, release, user, folder);
         cluster.configure();
         cluster.listen();
-        cluster.sandbox.name(format!("port {}", cluster.port), "port PORT");
-        cluster.sandbox.name(format!("127.0.0.1:{}", cluster.port), format!("postgres-{name}"));
         cluster
+    }
+
+    /// A server that stands still, whose data is in `folder`.
+    pub(super) fn at(
+        sandbox: &Arc<Sandbox>,
+        name: &str,
+        release: Release,
+        user: Option<Arc<User>>,
+        folder: PathBuf,
+    ) -> Cluster {
+        Cluster { sandbox: Arc::clone(sandbox), name: name.to_owned(), release, folder, port: 0, user, child: None }
     }
 
     /// Its port on 127.0.0.1, which is part of its socket's name too.
@@ -201,7 +202,16 @@ impl Cluster {
         assert!(self.comes_up(), "`{}` can't start again:\n{}", self.name, self.log());
     }
 
-    fn configure(&self) {
+    /// Adds lines to its configuration, and starts it again.
+    pub fn set(&mut self, lines: &str) {
+        let file = self.data_dir().join("postgresql.conf");
+        let text = fs::read_to_string(&file).expect("it has one");
+        fs::write(file, format!("{text}\n{lines}\n")).expect("a file can be written");
+        self.stop();
+        self.restart();
+    }
+
+    pub(super) fn configure(&self) {
         let file = self.data_dir().join("postgresql.conf");
         let defaults = fs::read_to_string(&file).expect("initdb wrote it");
         let socket = self.socket_dir();
@@ -211,10 +221,12 @@ impl Cluster {
     }
 
     /// Takes a free port. Somebody else may be faster, so it takes another one then.
-    fn listen(&mut self) {
+    pub(super) fn listen(&mut self) {
         for _ in 0..10 {
             self.port = free_port();
             if self.comes_up() {
+                self.sandbox.name(format!("port {}", self.port), "port PORT");
+                self.sandbox.name(format!("127.0.0.1:{}", self.port), format!("postgres-{}", self.name));
                 return;
             }
         }
@@ -223,7 +235,10 @@ impl Cluster {
 
     /// Starts it; false when it ended instead of accepting connections.
     fn comes_up(&mut self) -> bool {
-        let ready = "database system is ready to accept connections";
+        let ready = match self.data_dir().join("standby.signal").exists() {
+            true => "database system is ready to accept read-only connections",
+            false => "database system is ready to accept connections",
+        };
         let before = self.log().matches(ready).count();
         let mut child = self.spawn();
         let says_so = || self.log().matches(ready).count() > before;
@@ -283,6 +298,7 @@ timezone = 'UTC'
 
 const AUTHENTICATION: &str = "\
 local all postgres trust
+local replication postgres trust
 local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 ";

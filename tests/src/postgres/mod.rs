@@ -1,5 +1,6 @@
 //! PostgreSQL: servers of a test's own, data that is hard to copy, and a comparison that knows nothing of the tool.
 
+mod bouncer;
 mod cluster;
 mod contents;
 mod data;
@@ -7,9 +8,11 @@ mod dump;
 mod load;
 mod release;
 mod session;
+mod standby;
 mod template;
 mod tools;
 
+pub use bouncer::Bouncer;
 pub use cluster::Cluster;
 pub use contents::{Contents, compare};
 pub use data::{fill, fill_with_bulk, rows};

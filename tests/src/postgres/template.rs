@@ -29,7 +29,7 @@ pub(super) fn copy(release: &Release, user: Option<&User>, data: &Path) {
     }
 }
 
-fn initialise(release: &Release, user: Option<&User>, data: &Path) {
+pub(super) fn initialise(release: &Release, user: Option<&User>, data: &Path) {
     let mut initdb = Command::new(release.program("initdb"));
     initdb.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir(data.parent().expect("it stands in one"));
     initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]);
@@ -50,7 +50,7 @@ fn keep(data: &Path, template: &Path) {
     let _ = fs::rename(work.path().join("data"), template);
 }
 
-fn duplicate(from: &Path, to: &Path) {
+pub(super) fn duplicate(from: &Path, to: &Path) {
     let mut cp = Command::new("cp");
     cp.args(["--archive", "--reflink=auto", "--no-target-directory"]).arg(from).arg(to);
     run_quietly(cp);

@@ -144,6 +144,21 @@ fn production_is_protected_unless_it_says_otherwise() {
         ),
         [stage("production", false), stage("live", true)]
     );
+    for (name, meant) in [("prod", true), ("live", true), ("eu-prod2", true), ("shop_live", true), ("PROD", true)]
+        .into_iter()
+        .chain([("pre-prod", false), ("preproduction", false), ("staging", false), ("prod-like", false)])
+    {
+        assert_eq!(protected(&format!("[stages.{name}]\ntransport = \"local\"\n")), [stage(name, meant)]);
+    }
+    assert_eq!(
+        protected(
+            "[stages.eu]\ntransport = \"local\"\n[stages.us]\ntransport = \"local\"\nprotected = false\n\
+             [stages.dev]\ntransport = \"local\"\ndatabase = { name = \"x\", source = \"eu\" }\n\
+             [stages.test]\ntransport = \"local\"\ndatabase = { name = \"x\", source = \"us\" }\n"
+        ),
+        [stage("eu", true), stage("us", false), stage("dev", false), stage("test", false)],
+        "whose data others take is protected, unless it says otherwise"
+    );
 }
 
 #[test]

@@ -3,27 +3,102 @@
 use std::collections::BTreeMap;
 
 use crate::config::{ConnectionParts, Secret};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::script::{Arg, Script};
-use crate::sh;
 
 /// The parameters of a URL that have a variable of their own.
-const VARIABLES: [(&str, &str); 14] = [
-    ("channel_binding", "PGCHANNELBINDING"),
+const VARIABLES: [(&str, &str); 18] = [
+    ("client_encoding", "PGCLIENTENCODING"),
     ("connect_timeout", "PGCONNECT_TIMEOUT"),
     ("gssencmode", "PGGSSENCMODE"),
+    ("gsslib", "PGGSSLIB"),
     ("hostaddr", "PGHOSTADDR"),
     ("krbsrvname", "PGKRBSRVNAME"),
     ("options", "PGOPTIONS"),
+    ("passfile", "PGPASSFILE"),
+    ("requirepeer", "PGREQUIREPEER"),
+    ("requiressl", "PGREQUIRESSL"),
     ("service", "PGSERVICE"),
     ("sslcert", "PGSSLCERT"),
+    ("sslcompression", "PGSSLCOMPRESSION"),
     ("sslcrl", "PGSSLCRL"),
     ("sslkey", "PGSSLKEY"),
     ("sslmode", "PGSSLMODE"),
     ("sslrootcert", "PGSSLROOTCERT"),
-    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
     ("target_session_attrs", "PGTARGETSESSIONATTRS"),
 ];
+
+/// The parameters of a URL that stand beside the database's name: they have no variable, or one that an older client would
+/// pass over without a word.
+const BESIDE: [&str; 17] = [
+    "channel_binding",
+    "gssdelegation",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "load_balance_hosts",
+    "max_protocol_version",
+    "min_protocol_version",
+    "require_auth",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcertmode",
+    "sslcrldir",
+    "sslnegotiation",
+    "sslsni",
+    "tcp_user_timeout",
+];
+
+/// What PostgreSQL knows and can't be handed on: secrets that only a command line would take, and what is no session of ours.
+const REFUSED: [&str; 9] = [
+    "oauth_client_id",
+    "oauth_client_secret",
+    "oauth_issuer",
+    "oauth_scope",
+    "replication",
+    "scram_client_key",
+    "scram_server_key",
+    "sslkeylogfile",
+    "sslpassword",
+];
+
+/// What the tool says itself, or the parts of a connection.
+const PARTS: [&str; 7] =
+    ["application_name", "dbname", "fallback_application_name", "host", "password", "port", "user"];
+
+/// What applications' own libraries read from a URL, and says nothing of how the server is found and trusted.
+const OF_APPLICATIONS: [&str; 25] = [
+    "adapter",
+    "advisory_locks",
+    "checkout_timeout",
+    "conn_max_age",
+    "connection_limit",
+    "encoding",
+    "idle_timeout",
+    "insert_returning",
+    "max_connections",
+    "min_connections",
+    "min_messages",
+    "pgbouncer",
+    "pool",
+    "pool_size",
+    "pool_timeout",
+    "prepared_statements",
+    "reaping_frequency",
+    "reconnect",
+    "schema",
+    "schema_search_path",
+    "socket_timeout",
+    "statement-cache-capacity",
+    "statement_cache_size",
+    "statement_limit",
+    "timeout",
+];
+
+/// Takes the `PG*` variables away that the machine has: none of them may lead a session elsewhere.
+const FORGET: &str =
+    "for pg_variable in $(env | LC_ALL=C sed -n 's/^\\(PG[A-Z0-9_]*\\)=.*/\\1/p'); do unset \"$pg_variable\"; done";
 
 /// How a database is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,12 +106,13 @@ pub(super) struct Connection {
     pub(super) parts: ConnectionParts,
     /// Variables for what is no part.
     pub(super) variables: BTreeMap<&'static str, String>,
+    /// What has to stand beside the database's name.
+    pub(super) beside: BTreeMap<&'static str, String>,
 }
 
 impl Connection {
     /// Reads a URL: `postgresql://user:password@host:port/name?sslmode=require`. The error doesn't repeat the URL.
     pub(super) fn parse(url: &str) -> Result<Connection> {
-        let wrong = |what: &str| Error::config(format!("the database's URL {what}"));
         let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| wrong("has no `://`"))?;
         if !["postgres", "postgresql", "postgis"].contains(&scheme) {
             return Err(wrong(&format!("begins with `{scheme}://`, which is no PostgreSQL"))
@@ -46,44 +122,90 @@ impl Connection {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
-        let (host, port) = host_and_port(place).ok_or_else(|| wrong("has a port that is no number"))?;
         let some = |text: &str| Some(decode(text)).filter(|text| !text.is_empty());
         let parts = ConnectionParts {
-            host: some(host),
-            port,
             user: some(user),
             password: password.and_then(some).map(Secret::new),
             name: some(path.split('/').next().unwrap_or_default()),
+            ..ConnectionParts::default()
         };
-        let mut connection = Connection { parts, variables: BTreeMap::new() };
-        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            connection.parameter(&decode(name), decode(value)).ok_or_else(|| wrong("has a port that is no number"))?;
+        let mut connection = Connection { parts, ..Connection::default() };
+        connection.places(place)?;
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').ok_or_else(|| wrong("has a parameter without a value"))?;
+            connection.parameter(&decode(name), decode(value))?;
         }
         Ok(connection)
     }
 
-    /// Takes a parameter of a URL. Those that only an application's library knows (`pool`) are left out.
-    fn parameter(&mut self, name: &str, value: String) -> Option<()> {
+    /// Takes the servers of a URL: `host`, `host:port`, `[::1]:port`, several of them parted by commas.
+    fn places(&mut self, places: &str) -> Result<()> {
+        let mut hosts = Vec::new();
+        let mut ports = Vec::new();
+        for place in places.split(',') {
+            let (host, port) = host_and_port(place).ok_or_else(|| wrong("has a port that is no number"))?;
+            hosts.push(decode(host));
+            ports.push(port.map(|port: u16| port.to_string()).unwrap_or_default());
+        }
+        self.parts.host = Some(hosts.join(",")).filter(|host| !host.is_empty());
+        self.ports(&ports.join(","))
+    }
+
+    fn ports(&mut self, ports: &str) -> Result<()> {
+        let is_number = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+        if !ports.split(',').all(is_number) {
+            return Err(wrong("has a port that is no number"));
+        }
+        self.variables.remove("PGPORT");
+        self.parts.port = ports.parse().ok();
+        if ports.contains(',') {
+            self.variables.insert("PGPORT", ports.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes a parameter of a URL. What nobody knows may be a slip for one that says whom to trust.
+    fn parameter(&mut self, name: &str, value: String) -> Result<()> {
         let parts = &mut self.parts;
         match name {
             "host" => parts.host = Some(value),
-            "port" => parts.port = Some(value.parse().ok()?),
+            "port" => return self.ports(&value),
             "user" => parts.user = Some(value),
             "password" => parts.password = Some(Secret::new(value)),
             "dbname" => parts.name = Some(value),
-            _ => {
-                if let Some((_, variable)) = VARIABLES.iter().find(|(known, _)| *known == name) {
-                    self.variables.insert(variable, value);
-                }
-            }
+            "application_name" | "fallback_application_name" => {}
+            "ssl" if value == "true" => drop(self.variables.insert("PGSSLMODE", "require".to_owned())),
+            _ if OF_APPLICATIONS.contains(&name) => {}
+            _ => return self.other(name, value),
         }
-        Some(())
+        Ok(())
+    }
+
+    fn other(&mut self, name: &str, value: String) -> Result<()> {
+        if let Some((_, variable)) = VARIABLES.iter().find(|(known, _)| *known == name) {
+            self.variables.insert(variable, value);
+        } else if let Some(known) = BESIDE.iter().find(|known| **known == name) {
+            self.beside.insert(known, value);
+        } else if REFUSED.contains(&name) {
+            return Err(wrong(&format!(
+                "has the parameter `{name}`, which can't be handed on to PostgreSQL's programs"
+            ))
+            .hint("give the commands a URL of their own, without it: database.url_env or database.env_file"));
+        } else {
+            return Err(unknown(name));
+        }
+        Ok(())
     }
 
     /// The same connection, with `over` instead of what it says.
     pub(super) fn with(mut self, over: &ConnectionParts) -> Connection {
         let parts = &mut self.parts;
         let over = over.clone();
+        if over.host.is_some() || over.port.is_some() {
+            // What is configured is one place; the addresses and ports of several are others'.
+            self.variables.remove("PGPORT");
+            self.variables.remove("PGHOSTADDR");
+        }
         parts.host = over.host.or(parts.host.take());
         parts.port = over.port.or(parts.port);
         parts.user = over.user.or(parts.user.take());
@@ -92,7 +214,7 @@ impl Connection {
         self
     }
 
-    /// The variables that PostgreSQL's programs read. A shell holds them; no command line does.
+    /// The variables that PostgreSQL's programs read, and no others. A shell holds them; no command line does.
     pub(super) fn exports(&self) -> Script {
         let parts = &self.parts;
         let plain = [
@@ -104,9 +226,24 @@ impl Connection {
         let plain = plain.into_iter().filter_map(|(name, value)| Some((name, Arg::from(value?))));
         let others = self.variables.iter().map(|(name, value)| (*name, Arg::from(value)));
         let password = parts.password.iter().map(|secret| ("PGPASSWORD", Arg::secret(secret.reveal())));
-        let all = plain.chain(others).chain(password);
-        let start = sh!("export PGCONNECT_TIMEOUT=\"${PGCONNECT_TIMEOUT:-15}\"");
+        let all = [("PGCONNECT_TIMEOUT", Arg::from("15"))].into_iter().chain(plain).chain(others).chain(password);
+        let start = Script::shell(FORGET, &[]);
         all.fold(start, |script, (name, value)| script.then(Script::shell(&format!("export {name}={{}}"), &[value])))
+    }
+
+    /// What stands beside the database's name where a program takes it as an argument. A service's file would win over
+    /// variables, and so the parts stand there too where one is named.
+    pub(super) fn conninfo(&self) -> String {
+        let parts = &self.parts;
+        let named = [
+            ("host", parts.host.clone()),
+            ("port", self.variables.get("PGPORT").cloned().or(parts.port.map(|port| port.to_string()))),
+            ("user", parts.user.clone()),
+        ];
+        let has_service = self.variables.contains_key("PGSERVICE");
+        let named = named.into_iter().filter(|_| has_service).filter_map(|(key, value)| Some((key, value?)));
+        let beside = self.beside.iter().map(|(key, value)| (*key, value.clone()));
+        named.chain(beside).map(|(key, value)| format!(" {key}='{}'", conninfo_value(&value))).collect()
     }
 
     /// The connection as people say it.
@@ -124,7 +261,26 @@ impl Connection {
     }
 }
 
-/// `host`, `host:port`, `[::1]:port`. Of several hosts libpq takes lists, and so they are left as they are.
+/// `value` as it stands between single quotes in a connection string.
+pub(super) fn conninfo_value(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+fn wrong(what: &str) -> Error {
+    Error::config(format!("the database's URL {what}"))
+}
+
+fn unknown(name: &str) -> Error {
+    let known = VARIABLES.iter().map(|(name, _)| *name).chain(BESIDE).chain(PARTS).chain(OF_APPLICATIONS);
+    let error = wrong(&format!("has the parameter `{name}`, which PostgreSQL doesn't know"));
+    match nearest(name, known) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    }
+    .hint("leave it out, or give the commands a URL of their own: database.url_env or database.env_file")
+}
+
+/// `host`, `host:port`, `[::1]:port`.
 fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
     if let Some((address, rest)) = place.strip_prefix('[').and_then(|place| place.split_once(']')) {
         let port = rest.strip_prefix(':').filter(|port| !port.is_empty());
@@ -183,9 +339,40 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_the_client_become_variables_and_others_are_left_out() {
+    fn parameters_of_the_client_become_variables_and_those_of_applications_are_left_out() {
         let connection = Connection::parse("postgresql://h/n?sslmode=verify-full&pool=5&application_name=x").unwrap();
         assert_eq!(connection.variables.into_iter().collect::<Vec<_>>(), [("PGSSLMODE", "verify-full".to_owned())]);
+        let connection = Connection::parse("postgresql://h/n?requirepeer=postgres&sslcrl=/x").unwrap();
+        assert_eq!(connection.variables.into_keys().collect::<Vec<_>>(), ["PGREQUIREPEER", "PGSSLCRL"]);
+    }
+
+    #[test]
+    fn what_has_no_variable_stands_beside_the_name() {
+        let connection = Connection::parse("postgresql://h/n?keepalives_idle=5&require_auth=scram-sha-256").unwrap();
+        assert_eq!(connection.conninfo(), " keepalives_idle='5' require_auth='scram-sha-256'");
+        let connection = Connection::parse("postgresql://u@h:1/n?service=it's").unwrap();
+        assert_eq!(connection.conninfo(), " host='h' port='1' user='u'", "a service's own would win");
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_an_error_with_the_nearest_name() {
+        for (slip, near) in [("sslmod", "sslmode"), ("ssl-mode", "sslmode"), ("requirpeer", "requirepeer")] {
+            let error = Connection::parse(&format!("postgresql://h/n?{slip}=verify-full")).unwrap_err().to_string();
+            assert!(error.contains(slip) && error.contains(&format!("did you mean `{near}`?")), "{error}");
+        }
+        for refused in ["sslpassword=hunter2", "oauth_client_secret=hunter2", "hunter2"] {
+            let error = Connection::parse(&format!("postgresql://h/n?{refused}")).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn several_hosts_are_handed_on_as_lists() {
+        let connection = Connection::parse("postgresql://u@a:1,b,[::1]:3/n").unwrap();
+        assert_eq!(connection.parts.host.as_deref(), Some("a,b,::1"));
+        assert_eq!(connection.variables.get("PGPORT").map(String::as_str), Some("1,,3"));
+        let over = ConnectionParts { host: Some("c".into()), ..ConnectionParts::default() };
+        assert_eq!(connection.with(&over).variables.get("PGPORT"), None);
     }
 
     #[test]

@@ -14,6 +14,26 @@ struct Known {
 /// The first that fits counts. `{}` stands for the database and how it is reached.
 const KNOWN: &[Known] = &[
     Known {
+        words: "deploy: the session is not our own",
+        message: "a proxy that hands sessions on stands before the database {}, and passes on no settings",
+        hint: "use the database server's own port, not that of PgBouncer",
+    },
+    Known {
+        words: "unsupported startup parameter",
+        message: "a proxy that hands sessions on stands before the database {}, and passes on no settings",
+        hint: "use the database server's own port, not that of PgBouncer",
+    },
+    Known {
+        words: "deploy: another server answers",
+        message: "another database server answers now than the one that was asked about {}: nothing was changed there",
+        hint: "does its name lead to several servers? name one of them: `host` of `[database]`",
+    },
+    Known {
+        words: "deploy: another database answers",
+        message: "the database {} is another one now than when it was asked about: nothing was changed",
+        hint: "did somebody else replace it meanwhile? look at it, and try again",
+    },
+    Known {
         words: "password authentication failed",
         message: "the password for the database {} is wrong",
         hint: "look at where stage's connection comes from: `[database]` in deploy.toml, and docs/CONFIGURATION.md",
@@ -177,6 +197,9 @@ fn reworded(error: Error, message: &str, hint: &str) -> Error {
 
 /// Why a dump can't be loaded where `survey` was made.
 pub(super) fn misfit(survey: &Survey, inventory: &Inventory) -> Option<Error> {
+    if let Some(error) = unrestricted(survey, inventory) {
+        return Some(error);
+    }
     let lacks = |extension: &&String| !survey.extensions.contains(extension);
     let missing: Vec<_> = inventory.extensions.iter().filter(lacks).map(|name| format!("`{name}`")).collect();
     if !missing.is_empty() && !survey.extensions.is_empty() {
@@ -210,6 +233,22 @@ pub(super) fn misfit(survey: &Survey, inventory: &Inventory) -> Option<Error> {
         );
     }
     None
+}
+
+/// Why the text that psql would read can't be handed to an older one, which takes commands from it.
+fn unrestricted(survey: &Survey, inventory: &Inventory) -> Option<Error> {
+    let is_in_place = !survey.may_create && survey.size.is_some() && inventory.format.is_some();
+    let why = match &inventory.doubt {
+        _ if survey.restricts => return None,
+        Some(doubt) => doubt.clone(),
+        None if is_in_place => "an archive becomes a text where the role may make no database".to_owned(),
+        None => return None,
+    };
+    Some(
+        Error::task("psql on that machine can't be told to take no commands from a dump, and this one might have some")
+            .detail(why)
+            .hint("install the newest release of its version there: 14.19, 15.14, 16.10, 17.6, 18.0 or newer"),
+    )
 }
 
 /// The major version of the oldest `pg_restore` that reads an archive of this version.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::database::adapter::{Schema, Survey, read_fact};
+use crate::database::adapter::{Identity, Schema, Survey, read_fact};
 use crate::error::Result;
 use crate::task::Found;
 
@@ -19,7 +19,7 @@ struct Maintenance {
     owns: bool,
     may_own: bool,
     sessions: u64,
-    identity: String,
+    identity: Identity,
     replaced: Vec<String>,
     extensions: Option<Vec<String>>,
 }
@@ -34,6 +34,7 @@ struct Live {
     data: u64,
     tables: u64,
     others: Vec<String>,
+    identity: Identity,
 }
 
 /// What is known of a database.
@@ -44,6 +45,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
     let mut tools = tools.split(' ').map(|major| major.parse().unwrap_or(0));
     let mut survey = Survey {
         schema: Schema::of(found)?,
+        restricts: found.get("psql").is_some_and(|version| knows_restrict(version)),
         tools: (tools.next().unwrap_or(0), tools.next().unwrap_or(0)),
         ..Survey::default()
     };
@@ -51,6 +53,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         (survey.version, survey.major, survey.user) = (live.version_text, live.version / 10000, live.user);
         (survey.size, survey.data, survey.tables) = (Some(live.size), live.data, live.tables);
         survey.others = live.others;
+        survey.identity = Some(live.identity);
     }
     if let Some(about) = maintenance {
         (survey.version, survey.major, survey.user) = (about.version_text, about.version / 10000, about.user);
@@ -59,9 +62,44 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.may_own = about.may_own;
         survey.owner = about.owner;
         survey.sessions = about.sessions;
-        survey.identity = Some(about.identity).filter(|_| about.exists);
+        survey.identity = Some(about.identity);
         survey.replaced = about.replaced;
         survey.extensions = about.extensions.unwrap_or_default();
     }
     Ok(survey)
+}
+
+/// Whether the psql that says this of its version knows `\\restrict`, which came in August 2025 for all that were kept up.
+fn knows_restrict(version: &str) -> bool {
+    let digits = version.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default();
+    let mut numbers = digits.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    match major {
+        13 => minor >= 22,
+        14 => minor >= 19,
+        15 => minor >= 14,
+        16 => minor >= 10,
+        17 => minor >= 6,
+        _ => major >= 18,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_known_which_psql_can_be_restricted() {
+        for (version, knows) in [
+            ("psql (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", true),
+            ("psql (PostgreSQL) 15.13", false),
+            ("psql (PostgreSQL) 17.5 (Homebrew)", false),
+            ("psql (PostgreSQL) 18.0", true),
+            ("psql (PostgreSQL) 18beta1", true),
+            ("psql (PostgreSQL) 12.22", false),
+            ("", false),
+        ] {
+            assert_eq!(knows_restrict(version), knows, "{version}");
+        }
+    }
 }

@@ -19,8 +19,8 @@ impl Postgres {
         let script =
             self.session().then(sh!("folder={}\npg_jobs {}\narchive={}", loading.folder, &self.jobs, loading.file));
         match loading.form {
-            Form::Text => script.then(sh!(
-                "pg_watched {} pg_run_file \"$archive\" {} {} -o /dev/null",
+            Form::Text => script.then(self.restrict(loading)).then(sh!(
+                "pg_watched {} pg_run_file \"$archive\" {} {} -o /dev/null -f \"$folder/restrict.sql\"",
                 &names.next,
                 &names.next,
                 loading.role()
@@ -28,6 +28,17 @@ impl Postgres {
             Form::Tar => self.archive_script(script.then(sh!("pg_unpack \"$archive\"")), names, loading),
             Form::Archive => self.archive_script(script, names, loading),
         }
+    }
+
+    /// Has psql take no commands from what it reads next; an older one reads only what leaves no doubt.
+    fn restricted(&self, command: &str, loading: &Loading<'_>) -> String {
+        let key: String = loading.folder.chars().filter(char::is_ascii_alphanumeric).collect();
+        if self.restricts { format!("\\{command} {key}\n") } else { String::new() }
+    }
+
+    fn restrict(&self, loading: &Loading<'_>) -> Script {
+        let text = self.restricted("restrict", loading);
+        Script::shell("printf '%s' {} >\"$folder/restrict.sql\"", &[Arg::brief(text, "restrict.sql")])
     }
 
     fn archive_script(&self, script: Script, names: &Names, loading: &Loading<'_>) -> Script {
@@ -114,8 +125,17 @@ impl Postgres {
         };
         let refresh = if texts.is_empty() { "" } else { include_str!("sql/refresh.sql") };
         let last = format!("{refresh}{}", include_str!("sql/last.sql"));
-        let clear = [&*as_role(loading), include_str!("sql/clear.sql"), include_str!("sql/guard.sql")].concat();
-        let first = [("clear.sql", &*clear), ("whole.sql", include_str!("sql/whole.sql"))];
+        let clear = [
+            include_str!("sql/proof.sql"),
+            include_str!("sql/same_here.sql"),
+            &*as_role(loading),
+            include_str!("sql/clear.sql"),
+            include_str!("sql/guard.sql"),
+            &*self.restricted("restrict", loading),
+        ]
+        .concat();
+        let whole = [&*self.restricted("unrestrict", loading), include_str!("sql/whole.sql")].concat();
+        let first = [("clear.sql", &*clear), ("whole.sql", &*whole)];
         let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
         let files = first.into_iter().chain(texts).chain([("last.sql", &*last)]);
         let (mut setup, mut order) = (setup, Vec::new());

@@ -7,6 +7,7 @@ mod archive;
 mod connection;
 mod explain;
 mod facts;
+mod lexer;
 mod load;
 mod passes;
 mod text;
@@ -14,8 +15,8 @@ mod text;
 use std::io::{self, Read};
 
 use self::archive::{Archive, Layout, MAGIC};
-use self::connection::Connection;
-use super::adapter::{Adapter, Form, Inventory, Loading, Names, Part, Survey};
+use self::connection::{Connection, conninfo_value};
+use super::adapter::{Adapter, Form, Identity, Inventory, Loading, Names, Part, Survey};
 use super::wire::DATABASE;
 use crate::config::Database;
 use crate::error::{Error, Result};
@@ -48,6 +49,12 @@ pub(super) struct Postgres {
     jobs: String,
     /// How the prompt of a console calls the stage.
     stage: String,
+    /// The server's major version; 0 as long as nobody looked.
+    major: u32,
+    /// Which database that is, once somebody looked.
+    identity: Option<Identity>,
+    /// Whether its machine's psql can be told to take no commands from a dump.
+    restricts: bool,
 }
 
 impl Postgres {
@@ -76,14 +83,23 @@ impl Postgres {
             bin_dir: config.bin_dir.clone().unwrap_or_default(),
             jobs: config.jobs.map(|jobs| jobs.to_string()).unwrap_or_default(),
             stage: stage.to_owned(),
+            major: 0,
+            identity: None,
+            restricts: false,
         })
     }
 
     /// What every script begins with: how to connect, and psql.
     fn session(&self) -> Script {
+        let identity = self.identity.clone().unwrap_or_default();
         self.connection.exports().uses(POSTGRES).uses(DATABASE).then(sh!(
-            "maintenance={}\npg_drop_sql={}\npg_client {}",
+            "pg_session {} {} {}\nmaintenance={}\npg_beside={}\npg_proof_sql={}\npg_drop_sql={}\npg_client {}",
+            self.major.to_string(),
+            identity.system,
+            identity.database,
             &self.maintenance,
+            self.connection.conninfo(),
+            sql_file!("proof.sql"),
             sql_file!("drop.sql"),
             &self.bin_dir
         ))
@@ -99,6 +115,16 @@ fn sql(database: &str, text: impl Into<Arg>, variables: &[(&str, &str)]) -> Scri
         args.push(Arg::from(format!("{name}={value}")));
     }
     Script::shell(&shell, &args)
+}
+
+/// The SQL of a survey, which tells what the server calls itself.
+fn with_system(name: &str, text: &str) -> Arg {
+    Arg::brief([include_str!("sql/system.sql"), text].concat(), name)
+}
+
+/// SQL that first makes sure that the database `db` is the one that was asked about.
+fn of_the_same(name: &str, text: &str) -> Arg {
+    Arg::brief([include_str!("sql/same.sql"), text].concat(), name)
 }
 
 /// Where the file of SQL of this number stands in the private folder. Several may have the same name.
@@ -146,11 +172,12 @@ pg_find pg_dump "$major" {}
 dump=$found_major
 pg_find pg_restore 999 {}
 deploy_fact tools "$dump $found_major"
+deploy_fact psql "$("$psql" --version)"
 database_packers"#,
             &self.database,
-            sql_file!("survey_maintenance.sql"),
+            with_system("survey_maintenance.sql", include_str!("sql/survey_maintenance.sql")),
             &self.owner,
-            sql_file!("survey_live.sql"),
+            with_system("survey_live.sql", include_str!("sql/survey_live.sql")),
             sql_file!("schema.sql"),
             &self.bin_dir,
             &self.bin_dir
@@ -161,11 +188,17 @@ database_packers"#,
         facts::survey(found)
     }
 
+    fn remember(&mut self, survey: &Survey) {
+        self.major = survey.major;
+        self.restricts = survey.restricts;
+        self.identity.clone_from(&survey.identity);
+    }
+
     fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd) {
         // A survey that was not made is that of a dry run.
         let major = if survey.major == 0 { "<version>".to_owned() } else { survey.major.to_string() };
         let setup = self.session().then(sh!(
-            "pg_need pg_dump {} {}\npg_dumper=$found\npg_dump() { \"$pg_dumper\" \"$@\"; }",
+            "pg_need pg_dump {} {}\npg_dumper=$found\npg_dump() { \"$pg_dumper\" \"--dbname=$(pg_named \"$PGDATABASE\")\" \"$@\"; }",
             major,
             &self.bin_dir
         ));
@@ -205,10 +238,11 @@ database_packers"#,
                 Ok(contents.into_inventory())
             }
             Form::Text => {
+                let mut text = text::WithoutRoles::new(source);
                 if whole {
-                    text::must_be_complete(source)?;
+                    text::must_be_complete(&mut text)?;
                 }
-                Ok(Inventory::default())
+                Ok(Inventory { doubt: text.doubt().map(str::to_owned), ..Inventory::default() })
             }
             // What is in it is checked where it is unpacked.
             Form::Tar => Ok(Inventory::default()),
@@ -268,7 +302,11 @@ database_packers"#,
             ("owner", loading.owner),
             ("encoding", loading.inventory.encoding.as_deref().unwrap_or_default()),
         ];
-        self.session().then(sql(&self.maintenance, sql_file!("create.sql"), &variables))
+        self.session().then(sql(
+            &self.maintenance,
+            of_the_same("create.sql", include_str!("sql/create.sql")),
+            &variables,
+        ))
     }
 
     fn load(&self, names: &Names, loading: &Loading<'_>) -> Script {
@@ -298,7 +336,7 @@ database_packers"#,
         let script = self.session().then(sh!(
             "pg_terminate_sql={}\npg_swap_sql={}\npg_replaced_sql={}\npg_sessions_sql={}\nlive={}",
             sql_file!("terminate.sql"),
-            sql_file!("swap.sql"),
+            of_the_same("swap.sql", include_str!("sql/swap.sql")),
             sql_file!("replaced.sql"),
             sql_file!("sessions.sql"),
             &self.database
@@ -331,7 +369,9 @@ database_packers"#,
 
     fn console(&self, client: &str) -> Script {
         let prompt = format!("{} %/%R%x%# ", self.stage);
-        self.connection.exports().then(sh!("exec {} -v PROMPT1={} -v PROMPT2={}", client, &prompt, &prompt))
+        let named = format!("dbname='{}'{}", conninfo_value(&self.database), self.connection.conninfo());
+        let exports = self.connection.exports();
+        exports.then(sh!("exec {} -d {} -v PROMPT1={} -v PROMPT2={}", client, &named, &prompt, &prompt))
     }
 
     fn explain(&self, error: Error) -> Error {
@@ -352,6 +392,7 @@ impl archive::Contents {
                 .next()
                 .and_then(|major| major.parse().ok()),
             format: Some(self.version),
+            doubt: None,
             compressed: self.compressed,
             parts: self
                 .entries

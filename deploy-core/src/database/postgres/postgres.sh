@@ -32,30 +32,42 @@ pg_client() {
   [ -n "$psql" ] || deploy_fail 'there is no psql on this machine' \
     "install PostgreSQL's client programs (apt-get install postgresql-client), or say where they are: database.bin_dir"
 }
-# Runs the SQL $2 in the database $1, with further options of psql.
+# Has all sessions that follow be alike, whatever their role and their database are set to, on a server of the major version
+# $1 (0: not known yet) that calls itself $2, and the database $3. Programs speak English: their texts are read.
+pg_session() {
+  pg_options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c deploy.session=own'
+  [ "$1" -lt 14 ] || pg_options="$pg_options -c idle_session_timeout=0"
+  [ "$1" -lt 17 ] || pg_options="$pg_options -c transaction_timeout=0"
+  [ -z "$2" ] || pg_options="$pg_options -c deploy.system=$2"
+  [ -z "$3" ] || pg_options="$pg_options -c deploy.database=$3"
+  PGOPTIONS="${PGOPTIONS-} $pg_options"
+  LC_CTYPE=${LC_ALL:-${LC_CTYPE:-${LANG-}}} LC_MESSAGES=C
+  export PGOPTIONS LC_CTYPE LC_MESSAGES
+  unset LC_ALL LANGUAGE
+}
+# Runs the SQL $2 in the database $1, with further options of psql. It sets nothing before it knows whose session it is.
 pg_sql() {
   pg_database=$1 pg_text=$2
   shift 2
-  PGDATABASE=$pg_database "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 "$@" <<PG_TEXT
+  "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -d "$(pg_named "$pg_database")" "$@" <<PG_TEXT
+$pg_proof_sql
 SET client_min_messages = warning;
-SET statement_timeout = 0;
-SET lock_timeout = 0;
-SET idle_in_transaction_session_timeout = 0;
 $pg_text
 PG_TEXT
 }
-# Runs a program of PostgreSQL that takes its database as an argument, which may look like a connection string.
-pg_named() { printf "dbname='%s'" "$(printf '%s\n' "$1" | sed "s/[\\\\']/\\\\&/g")"; }
+# The database $1 as an argument of PostgreSQL's programs: a bare name may look like a connection string.
+pg_named() { printf "dbname='%s'%s" "$(printf '%s\n' "$1" | sed "s/[\\\\']/\\\\&/g")" "${pg_beside-}"; }
 # How many jobs: as many as $1 says, else one for each processor, at most 8.
 pg_jobs() {
   jobs=$1
   [ -n "$jobs" ] || jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
   [ "$jobs" -le 8 ] || jobs=8
 }
-# Waits until the file $1 has an answer, as long as the process $2 lives; prints the answer.
+# Waits until the file $1 has an answer, as long as the process $2 lives. Sets $answer. (A subshell would wait for ever: only
+# its parent sees the end of a process.)
 pg_answer() {
   while [ ! -s "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 0.05 2>/dev/null || sleep 1; done
-  cat "$1"
+  read -r answer <"$1" || :
 }
 # Reports how large the database $1 is, every second, while what follows runs in the foreground.
 pg_watch_size() {
@@ -90,10 +102,13 @@ pg_need() {
 pg_lock() {
   : >"$folder/lock"
   sh -c 'echo "$$" >"$1"; printf "%s\n" "$2"; exec tail -f /dev/null' sh "$folder/lock.pid" \
-    "SELECT pg_try_advisory_lock(1684368500, hashtext(:'db'));" 8>&- 9>&- 2>/dev/null |
-    PGDATABASE=$maintenance PGAPPNAME=$2 "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -v db="$1" \
+    "$pg_proof_sql
+SELECT pg_try_advisory_lock(1684368500, hashtext(:'db'));" 8>&- 9>&- 2>/dev/null |
+    PGAPPNAME=$2 "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -d "$(pg_named "$maintenance")" -v db="$1" \
       >"$folder/lock" 2>"$folder/lock.err" 8>&- 9>&- &
-  case $(pg_answer "$folder/lock" "$!") in
+  answer=''
+  pg_answer "$folder/lock" "$!"
+  case $answer in
     t) return ;;
     f) ;;
     *) cat "$folder/lock.err" >&2; pg_unlock "$folder"; return 1 ;;
@@ -116,7 +131,7 @@ pg_give_up() {
 # Puts the database $2 in the place of $1, which becomes $3. The rename lets nobody in any more and then waits for those
 # who are in; meanwhile a second session ends theirs.
 pg_swap() {
-  PGDATABASE=$maintenance "$psql" -X -w -q -v db="$1" >/dev/null 2>&1 8>&- 9>&- <<PG_TEXT &
+  "$psql" -X -w -q -d "$(pg_named "$maintenance")" -v db="$1" >/dev/null 2>&1 8>&- 9>&- <<PG_TEXT &
 $pg_terminate_sql
 PG_TEXT
   pg_terminator=$!
@@ -190,7 +205,7 @@ pg_without_commit() {
 pg_at_once() {
   pg_database=$1 pg_stage=$2 pg_status=0
   shift 2
-  PGDATABASE=$pg_database "$psql" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" -1 "$@" || pg_status=$?
+  "$psql" -X -w -q -d "$(pg_named "$pg_database")" -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" -1 "$@" || pg_status=$?
   case $pg_status in
     0) ;;
     2) deploy_fail "the connection to the database $pg_database was lost while everything in it was replaced" \
@@ -208,13 +223,11 @@ pg_load() {
 }
 # Runs the SQL text of the file $1 in the database $2 as the role $3 (empty: as who logs in), with further options.
 pg_run_file() {
-  pg_file=$1 pg_role=$3
-  PGDATABASE=$2
-  export PGDATABASE
+  pg_file=$1 pg_target=$(pg_named "$2") pg_role=$3
   shift 3
   if [ -n "$pg_role" ]; then
-    "$psql" -X -w -q -v ON_ERROR_STOP=1 -v role="$pg_role" "$@" -1 -f "$folder/role.sql" -f "$pg_file"
+    "$psql" -X -w -q -d "$pg_target" -v ON_ERROR_STOP=1 -v role="$pg_role" "$@" -1 -f "$folder/role.sql" -f "$pg_file"
   else
-    "$psql" -X -w -q -v ON_ERROR_STOP=1 "$@" -1 -f "$pg_file"
+    "$psql" -X -w -q -d "$pg_target" -v ON_ERROR_STOP=1 "$@" -1 -f "$pg_file"
   fi
 }

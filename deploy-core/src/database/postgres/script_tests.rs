@@ -20,7 +20,18 @@ fn postgres() -> Postgres {
     let connection = Connection::parse(url).unwrap();
     let database = connection.parts.name.clone().unwrap();
     let [maintenance, owner, bin_dir] = ["post\"gres", "o'wner", "/it's/bin"].map(str::to_owned);
-    Postgres { connection, database, maintenance, owner, bin_dir, jobs: String::new(), stage: "staging".to_owned() }
+    Postgres {
+        connection,
+        database,
+        maintenance,
+        owner,
+        bin_dir,
+        jobs: String::new(),
+        stage: "staging".to_owned(),
+        major: 17,
+        identity: None,
+        restricts: true,
+    }
 }
 
 /// Fails with shellcheck's findings in a program of this script.

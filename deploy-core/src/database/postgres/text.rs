@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
+use super::lexer::Lexer;
+
 /// What `pg_dump` writes when it has written everything.
 const COMPLETE: &[u8] = b"-- PostgreSQL database dump complete";
 
@@ -33,10 +35,11 @@ pub(super) fn must_be_complete(source: &mut dyn Read) -> io::Result<()> {
     }
 }
 
-/// A dump as SQL, without what names roles, reaches out to other servers, or ends the transaction that it is loaded in.
+/// A dump as SQL, without what names roles, reaches out to other servers, or ends the transaction that it is loaded in. One
+/// that has commands for psql can't be read to its end.
 pub(super) struct WithoutRoles<R> {
     source: BufReader<R>,
-    place: Place,
+    lexer: Lexer,
     /// What was read and is yet to be handed out.
     line: Vec<u8>,
     handed: usize,
@@ -44,26 +47,16 @@ pub(super) struct WithoutRoles<R> {
     in_long_line: bool,
 }
 
-/// Where in the SQL a line begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    /// Between statements, or within one.
-    Sql,
-    /// In a name.
-    Name,
-    /// In a string.
-    Quote,
-    /// In a string that this tag ends.
-    Dollar(Vec<u8>),
-    /// In the rows of a table.
-    Rows,
-}
-
 impl<R: Read> WithoutRoles<R> {
     /// What of `source` is loaded.
     pub(super) fn new(source: R) -> WithoutRoles<R> {
         let source = BufReader::with_capacity(64 * 1024, source);
-        WithoutRoles { source, place: Place::Sql, line: Vec::new(), handed: 0, in_long_line: false }
+        WithoutRoles { source, lexer: Lexer::default(), line: Vec::new(), handed: 0, in_long_line: false }
+    }
+
+    /// What of it an older psql could read in another way than we do.
+    pub(super) fn doubt(&self) -> Option<&str> {
+        self.lexer.doubt()
     }
 
     /// Reads lines until one is to be handed out. False at the end.
@@ -77,11 +70,15 @@ impl<R: Read> WithoutRoles<R> {
             }
             let (is_start, is_whole) = (!self.in_long_line, self.line.ends_with(b"\n"));
             self.in_long_line = !is_whole;
-            let drop = is_start && is_whole && self.place == Place::Sql && stays_out(&self.line);
-            self.place = self.place.after(&self.line, is_start);
-            if !drop {
-                return Ok(true);
+            if is_start && is_whole && self.lexer.is_between() && stays_out(&self.line) {
+                self.lexer.skip();
+                continue;
             }
+            self.lexer.read(&self.line, is_start);
+            return match self.lexer.command() {
+                None => Ok(true),
+                Some(command) => Err(io::Error::new(ErrorKind::Unsupported, command.to_owned())),
+            };
         }
     }
 }
@@ -99,59 +96,14 @@ impl<R: Read> Read for WithoutRoles<R> {
     }
 }
 
-impl Place {
-    /// Where the line after `line` begins. `is_start`: `line` is the beginning of one.
-    fn after(&self, line: &[u8], is_start: bool) -> Place {
-        match self {
-            Place::Rows if is_start && line.trim_ascii_end() == b"\\." => Place::Sql,
-            Place::Rows => Place::Rows,
-            Place::Sql if is_start && line.starts_with(b"--") => Place::Sql,
-            Place::Sql if is_start && line.starts_with(b"COPY ") && line.trim_ascii_end().ends_with(b"FROM stdin;") => {
-                Place::Rows
-            }
-            _ => self.through(line),
-        }
-    }
-
-    /// Follows strings through a piece of SQL.
-    fn through(&self, mut text: &[u8]) -> Place {
-        let mut place = self.clone();
-        while let Some((&byte, rest)) = text.split_first() {
-            text = rest;
-            match &place {
-                Place::Sql if byte == b'"' => place = Place::Name,
-                Place::Name if byte == b'"' => place = Place::Sql,
-                Place::Sql if byte == b'\'' => place = Place::Quote,
-                Place::Sql if byte == b'$' => {
-                    if let Some(tag) = tag(rest) {
-                        text = &rest[tag.len() + 1..];
-                        place = Place::Dollar(tag.to_vec());
-                    }
-                }
-                Place::Quote if byte == b'\'' => place = Place::Sql,
-                Place::Dollar(own) if byte == b'$' && tag(rest) == Some(own) => {
-                    text = &rest[own.len() + 1..];
-                    place = Place::Sql;
-                }
-                _ => {}
-            }
-        }
-        place
-    }
-}
-
-/// The tag whose first `$` stands before `text`: `body` of `$body$`.
-fn tag(text: &[u8]) -> Option<&[u8]> {
-    let end = text.iter().position(|byte| *byte == b'$')?;
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
-    let (tag, _) = text.split_at(end);
-    (tag.iter().all(is_word) && !tag.first().is_some_and(u8::is_ascii_digit)).then_some(tag)
-}
-
 /// Whether a statement of one line says who owns something or may use it, talks to other servers, or ends a transaction.
 fn stays_out(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
     let whole = line.ends_with(b";");
+    // What pg_dump writes against commands in a dump: it is said anew where the dump is loaded.
+    if line.starts_with(b"\\restrict ") || line.starts_with(b"\\unrestrict ") {
+        return true;
+    }
     let begins = |starts: &[&[u8]]| starts.iter().any(|start| line.starts_with(start));
     let has = |words: &[u8]| line.windows(words.len()).any(|window| window == words);
     whole
@@ -223,6 +175,14 @@ mod tests {
         let row = format!("COPY a FROM stdin;\n{}\n\\.\nGRANT x TO y;\nEND", "x".repeat(100_000));
         let text = loaded(&row);
         assert!(text.ends_with("x\n\\.\nEND") && text.len() == row.len() - "GRANT x TO y;\n".len());
+    }
+
+    #[test]
+    fn commands_for_psql_are_refused_and_those_of_pg_dump_left_out() {
+        assert_eq!(loaded("\\restrict abc\nSELECT 1;\n\\unrestrict abc\n"), "SELECT 1;\n");
+        let mut refused = WithoutRoles::new(&b"SELECT 1;\n\\connect production\n"[..]);
+        let error = refused.read_to_string(&mut String::new()).unwrap_err();
+        assert_eq!(error.to_string(), "line 2 has a command for psql");
     }
 
     #[test]

@@ -39,6 +39,8 @@ const NEEDS: &[Need] = &[
     Need { program: "curl", package: "curl" },
     // The databases that are copied; other releases come as packages of Python's, and are unpacked.
     Need { program: "postgres", package: "postgresql" },
+    // Proxies that hand sessions on, which are found out.
+    Need { program: "pgbouncer", package: "pgbouncer" },
     Need { program: "pip3", package: "python3-pip" },
     Need { program: "tar", package: "tar" },
     // Gives a test's command a terminal of its own.

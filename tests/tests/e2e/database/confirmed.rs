@@ -110,3 +110,20 @@ fn only_a_yes_is_a_yes() {
     answered(&shop, &restore, "[y/N]", "yes\r").ends_with(0);
     assert_eq!(shop.psql("staging", "select name from old_things"), "old");
 }
+
+/// A question is about what stands above it.
+#[test]
+fn what_is_replaced_is_shown_before_the_question() {
+    let (shop, dump) = shop();
+    let restore = ["db", "backup", "restore", "--file", &dump, "--stage", "staging"];
+    for _ in 0..5 {
+        let terminal = Terminal::start(&shop.project.command(&restore), &shop.project.sandbox);
+        terminal.wait_for("[y/N]");
+        let shown = terminal.shown();
+        let asked = shown.find("Replace the database").expect("it asks");
+        let told = shown.find("replaces ").unwrap_or_else(|| panic!("it asks before it tells:\n{shown}"));
+        assert!(told < asked && shown.matches("[y/N]").count() == 1, "{shown}");
+        terminal.type_in("n\r");
+        terminal.ends_with(1);
+    }
+}

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use e2e::Terminal;
+
 use super::scene::Shop;
 
 /// A shop, a backup of its production, and a copy of it that a test may damage.
@@ -74,4 +76,26 @@ fn a_manifest_that_is_none_is_named() {
     let before = shop.before("staging");
     shop.restore(&dump, "staging").fails().says(manifest.file_name().unwrap().to_str().unwrap());
     shop.is_as("staging", &before).unwrap();
+}
+
+/// The file that was checked and asked about is the one that is loaded, or none.
+#[test]
+fn a_dump_that_is_replaced_while_somebody_is_asked_is_not_loaded() {
+    for stage in ["staging", "dev"] {
+        let shop = Shop::new(&[stage]);
+        shop.own(stage, "create table things (id int)");
+        let other = shop.back_up(stage);
+        shop.own(stage, "create table right_things (id int)");
+        let dump = shop.back_up(stage);
+        shop.mark(stage);
+        let before = shop.before(stage);
+        let restore = ["db", "backup", "restore", "--file", dump.to_str().unwrap(), "--stage", stage];
+        let terminal = Terminal::start(&shop.project.command(&restore), &shop.project.sandbox);
+        terminal.wait_for("[y/N]");
+        // Written to in place: the same file, another length.
+        fs::write(&dump, fs::read(&other).unwrap()).unwrap();
+        terminal.type_in("y\r");
+        terminal.ends_with(1);
+        shop.is_as(stage, &before).unwrap_or_else(|error| panic!("{stage}: {error}"));
+    }
 }

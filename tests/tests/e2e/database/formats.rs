@@ -1,5 +1,6 @@
 //! Dumps that the tool didn't make.
 
+use std::fs;
 use std::process::Command;
 
 use e2e::postgres::compare;
@@ -77,5 +78,60 @@ fn a_folder_and_a_file_that_is_no_dump_are_refused_with_a_word_on_what_to_do() {
     let empty = dump(&shop, "empty", ": >\"$FILE\"");
     shop.restore(&empty, "staging").fails().says("empty");
     shop.restore(&shop.project.sandbox.join("nowhere.pgdump"), "staging").fails().says("nowhere.pgdump");
+    shop.is_as("staging", &before).unwrap();
+}
+
+/// A dump in SQL of somebody else's, with commands that psql would run: none of them is, in any way of restoring.
+#[test]
+fn commands_for_psql_in_a_dump_are_not_run() {
+    let shop = Shop::new(&["staging"]);
+    shop.mark("staging");
+    shop.cluster("staging").create("precious", shop.role("staging"));
+    let touched = shop.project.sandbox.join("touched");
+    let before = shop.before("staging");
+    let file = shop.project.sandbox.join("hostile.sql");
+    for command in [
+        format!("\\! touch '{}'", touched.display()),
+        format!("\\o {}", touched.display()),
+        "\\connect precious".to_owned(),
+        "SELECT 'create table evil ()' \\gexec".to_owned(),
+        format!("COPY\nFROM stdin;\n\\copy things to '{}'", touched.display()),
+    ] {
+        let text = format!(
+            "--\n-- PostgreSQL database dump\n--\n\\restrict abc\nCREATE TABLE public.things (id integer);\n{command}\n\
+             CREATE TABLE public.evil (id integer);\n\\unrestrict abc\n--\n-- PostgreSQL database dump complete\n--\n"
+        );
+        fs::write(&file, text).unwrap();
+        shop.restore(&file, "staging").fails().says("has a command for psql").says("not loaded");
+        shop.is_as("staging", &before).unwrap_or_else(|error| panic!("{command}: {error}"));
+        assert!(!touched.exists(), "{command}");
+    }
+    assert_eq!(
+        shop.cluster("staging").psql("precious", "select count(*) from pg_tables where tablename = 'evil'"),
+        "0"
+    );
+}
+
+/// What the tool's own reading of a text doesn't see, psql refuses: an archive has it in a definition.
+#[test]
+fn commands_for_psql_in_an_archive_are_not_run_where_it_becomes_a_text() {
+    let shop = Shop::new(&["staging"]);
+    let touched = shop.project.sandbox.join("touched");
+    shop.cluster("staging").psql("postgres", "alter role staging_app nocreatedb");
+    shop.own("staging", "create table things (id int); insert into things values (1)");
+    let body = format!("\\! touch {}", touched.display());
+    let body = format!("{body:<200}");
+    shop.own("staging", &format!("comment on table things is '{}'", "x".repeat(body.len())));
+    let dump = shop.back_up("staging");
+    let whole = fs::read(&dump).unwrap();
+    let text = format!("COMMENT ON TABLE public.things IS '{}'", "x".repeat(body.len()));
+    let at = whole.windows(text.len()).position(|window| window == text.as_bytes()).expect("the comment is in it");
+    let hostile = format!("\n{:<width$}\n", format!("\\! touch {}", touched.display()), width = text.len() - 2);
+    let bytes = [&whole[..at], hostile.as_bytes(), &whole[at + text.len()..]].concat();
+    let file = shop.project.sandbox.join("hostile.pgdump");
+    fs::write(&file, bytes).unwrap();
+    let before = shop.before("staging");
+    let _ = shop.restore(&file, "staging").fails();
+    assert!(!touched.exists());
     shop.is_as("staging", &before).unwrap();
 }

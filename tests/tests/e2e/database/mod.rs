@@ -20,5 +20,7 @@ mod restore;
 mod rights;
 mod scene;
 mod secrets;
+mod sessions;
+mod shield;
 mod starved;
 mod versions;

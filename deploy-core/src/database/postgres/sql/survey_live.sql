@@ -3,6 +3,8 @@ SELECT json_build_object(
   'version', current_setting('server_version_num')::int,
   'version_text', current_setting('server_version'),
   'user', current_user,
+  'identity', json_build_object('system', :'system', 'database', (SELECT oid FROM pg_database WHERE datname = current_database())::text,
+    'started', extract(epoch FROM pg_postmaster_start_time())::text, 'standby', pg_is_in_recovery()),
   'size', pg_database_size(current_database()),
   'data', (SELECT coalesce(sum(relpages::bigint), 0) * current_setting('block_size')::bigint FROM pg_class
     WHERE relkind IN ('r', 'm', 't') AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)),

@@ -11,7 +11,8 @@ SELECT json_build_object(
   'may_own', CASE WHEN :'owner' = '' THEN true
     ELSE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = :'owner' AND pg_has_role(current_user, r.oid, 'MEMBER')) END,
   'sessions', (SELECT count(*) FROM pg_stat_activity WHERE datname = :'db'),
-  'identity', extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(d.oid::text, ''),
+  'identity', json_build_object('system', :'system', 'database', coalesce(d.oid::text, 'none'),
+    'started', extract(epoch FROM pg_postmaster_start_time())::text, 'standby', pg_is_in_recovery()),
   'replaced', (SELECT coalesce(json_agg(o.datname ORDER BY o.datname DESC), '[]') FROM pg_database o
     WHERE left(o.datname, length(:'db') + 8) = :'db' || '_before_'
       AND substr(o.datname, length(:'db') + 9) ~ '^[0-9]{14}$'),
