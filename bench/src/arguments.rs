@@ -51,6 +51,7 @@ pub(crate) struct Arguments {
     format: Format,
     json: Option<PathBuf>,
     chart: Option<PathBuf>,
+    into: Option<PathBuf>,
 }
 
 /// Reads the command line, or says what is wrong with it and ends.
@@ -89,7 +90,8 @@ fn fleet(command: Command) -> Command {
             .help("The repositories: a few files, or 2,000 files, 30 MB and 300 commits"),
         against(),
         Arg::new("no-counts").long("no-counts").action(ArgAction::SetTrue).help("Only measure times"),
-        Arg::new("chart").long("chart").value_name("FILE").value_parser(value_parser!(PathBuf)).help("Draw an SVG"),
+        file("chart").help("Draw an SVG"),
+        file("into").help("Put chart and tables between `<!-- bench -->` and `<!-- /bench -->` of this document"),
     ])
 }
 
@@ -140,7 +142,6 @@ fn rows() -> Arg {
 }
 
 fn output(command: Command, rounds: &'static str) -> Command {
-    let file = |name| Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf));
     let formats = PossibleValuesParser::new(["table", "markdown", "json"]);
     command.args([
         Arg::new("rounds")
@@ -152,6 +153,10 @@ fn output(command: Command, rounds: &'static str) -> Command {
         Arg::new("format").long("format").value_parser(formats).default_value("table").help("What is printed"),
         file("json").help("Write everything that was measured to a file too"),
     ])
+}
+
+fn file(name: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf))
 }
 
 fn point(text: &str) -> Result<Point, String> {
@@ -195,6 +200,7 @@ impl Arguments {
             },
             json: single(matches, "json"),
             chart: single(matches, "chart"),
+            into: single(matches, "into"),
         }
     }
 
@@ -208,6 +214,11 @@ impl Arguments {
         }
         if let Some(path) = &self.chart {
             write(path, report.chart())?;
+        }
+        if let Some(path) = &self.into {
+            let document = fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+            let document = report.insert(&document, self.chart.as_deref());
+            write(path, document.map_err(|error| format!("`{}` has {error}", path.display()))?)?;
         }
         let text = match self.format {
             Format::Table => report.table(),

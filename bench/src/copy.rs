@@ -38,6 +38,9 @@ pub(crate) fn measure(arguments: &Arguments, cage: &Cage, xtask: &Path) -> Resul
     Ok(report)
 }
 
+/// What reports call it.
+pub(crate) const WHAT: &str = "copy a database";
+
 /// How the database is copied.
 #[derive(Clone, Copy)]
 enum Way {
@@ -100,7 +103,7 @@ impl Scene {
         let sample = self.copy(way, cage);
         let done = sample.as_ref().map(|sample| format!("{:.2} s", sample.wall.as_secs_f64()));
         eprintln!("    {}: {}", way.name(), done.unwrap_or_else(|error| format!("failed: {error}")));
-        let key = || Key { what: "copy a database".to_owned(), point: Some(point), tool: way.name() };
+        let key = || Key { what: WHAT.to_owned(), point: Some(point), tool: way.name() };
         report.add(key(), &sample);
         // Only a link with delay tells what has passed.
         if is_last && point.rtt > 0 {

@@ -30,6 +30,13 @@ pub(crate) struct Counts {
     pub(crate) git: usize,
 }
 
+impl Counts {
+    /// How many programs the first server started.
+    pub(crate) fn programs(&self) -> usize {
+        self.programs.values().sum()
+    }
+}
+
 /// A link on which can be counted.
 pub(crate) fn link(cage: &Cage) -> Result<Link<'_>, String> {
     Link::delayed(cage, Duration::ZERO)

@@ -32,7 +32,7 @@ impl Report {
 }
 
 /// Timings of the same thing, in the order in which it was first measured.
-fn groups<'a>(timings: &[&'a Timing]) -> Vec<Vec<&'a Timing>> {
+pub(super) fn groups<'a>(timings: &[&'a Timing]) -> Vec<Vec<&'a Timing>> {
     let mut groups: Vec<Vec<&Timing>> = Vec::new();
     for timing in timings {
         let is_same =
@@ -69,10 +69,19 @@ fn draw_group(body: &mut String, top: usize, group: &[&Timing]) -> usize {
     top + group.len() * BAR + GAP
 }
 
-fn label(key: &Key) -> String {
+/// What a group is of, in words: `small, next: 10 servers, 50 ms`.
+pub(super) fn label(key: &Key) -> String {
     match key.point {
-        Some(point) if point.servers == 1 => format!("{}: 1 server, {} ms", key.what, point.rtt),
-        Some(point) => format!("{}: {} servers, {} ms", key.what, point.servers, point.rtt),
+        Some(point) => format!("{}, {} ms", place(key), point.rtt),
+        None => key.what.clone(),
+    }
+}
+
+/// The same without the delay.
+pub(super) fn place(key: &Key) -> String {
+    match key.point {
+        Some(point) if point.servers == 1 => format!("{}: 1 server", key.what),
+        Some(point) => format!("{}: {} servers", key.what, point.servers),
         None => key.what.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! What was measured, and how it is shown.
 
 mod chart;
+mod readme;
 mod statistics;
 mod table;
 
@@ -88,6 +89,10 @@ impl Report {
 
     /// How many round trips stand on the critical path: what more delay costs, in delays. Nothing without two delays.
     fn round_trips(&self, key: &Key) -> Option<f64> {
+        if key.what == crate::copy::WHAT {
+            // Its time depends on how much passes at once, not on turns.
+            return None;
+        }
         let servers = key.point?.servers;
         let is_same = |timing: &&Timing| {
             timing.key.what == key.what
@@ -155,7 +160,7 @@ impl Report {
         object["received"] = json!(counts.received);
         object["packets"] = json!(counts.packets);
         object["forks"] = json!(counts.forks);
-        object["programs"] = json!(counts.programs.values().sum::<usize>());
+        object["programs"] = json!(counts.programs());
         object["programs_of_git"] = json!(counts.git);
         object["programs_by_name"] = json!(counts.programs);
         object

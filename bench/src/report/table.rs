@@ -82,12 +82,12 @@ impl Report {
     }
 
     fn count_row(&self, key: &Key, counts: &Counts) -> Row {
-        let Counts { connections, commands, sent, received, packets, forks, programs, git } = counts;
+        let Counts { connections, commands, sent, received, packets, forks, git, .. } = counts;
         let mut row = place(key, false);
         row.extend([key.tool.to_owned(), connections.to_string(), commands.to_string()]);
         row.push(number(self.round_trips(key), 1));
         row.extend([sent.to_string(), received.to_string(), packets.to_string(), forks.to_string()]);
-        row.extend([programs.values().sum::<usize>().to_string(), git.to_string()]);
+        row.extend([counts.programs().to_string(), git.to_string()]);
         row
     }
 }
@@ -119,7 +119,7 @@ fn columns(rows: &[Row]) -> String {
     rows.iter().map(line).collect()
 }
 
-fn markdown(rows: &[Row]) -> String {
+pub(super) fn markdown(rows: &[Row]) -> String {
     let line = |row: &Row| format!("| {} |\n", row.join(" | "));
     let rule = format!("|{}\n", " --- |".repeat(rows[0].len()));
     line(&rows[0]) + &rule + &rows[1..].iter().map(line).collect::<String>()

@@ -79,3 +79,15 @@ fn the_chart_has_a_bar_for_each_median() {
     assert!(chart.contains("small, next: 10 servers, 150 ms"));
     assert!(chart.contains("capistrano 23.00"));
 }
+
+#[test]
+fn a_document_gets_the_report_in_the_marked_place_again_and_again() {
+    let document = "# Speed\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n";
+    let once = report().insert(document, Some(std::path::Path::new("docs/bench.svg"))).unwrap();
+    assert!(once.starts_with("# Speed\n<!-- bench -->\n![") && once.ends_with("<!-- /bench -->\nafter\n"), "{once}");
+    assert!(once.contains("| small, next: 10 servers, 50 ms | 1.00 | 8.00 (8.00) |"), "{once}");
+    assert!(once.contains("| small, next: 10 servers: commands | 1 |"), "{once}");
+    assert!(!once.contains("old"), "{once}");
+    assert_eq!(report().insert(&once, Some(std::path::Path::new("docs/bench.svg"))).unwrap(), once);
+    assert!(report().insert("nothing is marked", None).unwrap_err().contains("<!-- bench -->"));
+}
