@@ -25,7 +25,9 @@ pub(crate) fn measure(arguments: &Arguments, cage: &Cage, xtask: &Path) -> Resul
         for servers in servers {
             eprintln!("==> {repository}: starting {servers} servers");
             let fleet = Fleet::start(servers, repository, xtask)?;
-            Bench { arguments, cage, repository, fleet, report: &mut report }.run(servers)?;
+            let done = Bench { arguments, cage, repository, fleet, report: &mut report }.run(servers);
+            // What was measured before is worth something.
+            done.unwrap_or_else(|error| report.problem(error));
         }
     }
     Ok(report)
@@ -76,7 +78,8 @@ impl Bench<'_> {
         self.each_tool_untimed(Step::NoOp)?;
         for round in 0..rounds {
             for step in &others {
-                if *step == Step::Rollback && !self.wants(Step::NoOp) {
+                // A rollback needs a release to leave: one that was measured, or else one that wasn't.
+                if *step == Step::Rollback && others.len() == 1 && round > 0 {
                     self.each_tool_untimed(Step::NoOp)?;
                 }
                 self.each_tool(round, *step, point)?;

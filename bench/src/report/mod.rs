@@ -46,6 +46,8 @@ pub(crate) struct Report {
     machine: BTreeMap<&'static str, String>,
     timings: Vec<Timing>,
     counts: Vec<(Key, Counts)>,
+    /// Why something is missing.
+    problems: Vec<String>,
 }
 
 impl Report {
@@ -61,7 +63,7 @@ impl Report {
             ("rounds", arguments.rounds.to_string()),
         ]);
         let command = format!("cargo xtask bench {}", words.join(" "));
-        Report { command, machine, timings: Vec::new(), counts: Vec::new() }
+        Report { command, machine, timings: Vec::new(), counts: Vec::new(), problems: Vec::new() }
     }
 
     /// Adds what the measurement is made with.
@@ -122,9 +124,17 @@ impl Report {
         (!own.samples.is_empty() && !timing.samples.is_empty()).then(|| timing.wall() / own.wall())
     }
 
-    /// Whether every tool succeeded at everything at least once.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.timings.iter().all(|timing| !timing.samples.is_empty())
+    /// Says why something could not be measured.
+    pub(crate) fn problem(&mut self, why: String) {
+        self.problems.push(why);
+    }
+
+    /// What is missing: nothing, if every tool succeeded at everything at least once.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let never = self.timings.iter().filter(|timing| timing.samples.is_empty());
+        let never = never.map(|timing| format!("`{}` never succeeded at `{}`", timing.key.tool, timing.key.what));
+        let problems: Vec<String> = self.problems.iter().cloned().chain(never).collect();
+        (!problems.is_empty()).then(|| problems.join("\n"))
     }
 
     /// Everything, for programs.

@@ -10,7 +10,7 @@ fn key(tool: &'static str, servers: usize, rtt: u64) -> Key {
 
 fn empty() -> Report {
     let (command, machine) = ("cargo xtask bench deploy".to_owned(), BTreeMap::new());
-    Report { command, machine, timings: Vec::new(), counts: Vec::new() }
+    Report { command, machine, timings: Vec::new(), counts: Vec::new(), problems: Vec::new() }
 }
 
 /// Ten servers at two distances: 14 round trips for this tool, 150 for the other one.
@@ -60,6 +60,16 @@ fn failures_are_told_and_are_no_times() {
     let table = report.table();
     let row = table.lines().find(|line| line.contains("capistrano")).unwrap();
     assert!(row.ends_with("  1"), "{row}");
+}
+
+#[test]
+fn what_is_missing_is_told() {
+    let mut report = report();
+    assert_eq!(report.missing(), None);
+    report.add(key("ssh", 10, 50), &Err("it hung".to_owned()));
+    assert_eq!(report.missing().unwrap(), "`ssh` never succeeded at `small, next`");
+    report.problem("no servers".to_owned());
+    assert!(report.missing().unwrap().starts_with("no servers\n"));
 }
 
 #[test]
