@@ -13,7 +13,10 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), String> {
         let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
         packages.dedup();
         let hint = format!("sudo apt-get install {}", packages.join(" "));
-        return Err(format!("the benchmark needs {}, which is not installed\n  hint: {hint}", names.join(", ")));
+        return Err(format!(
+            "the benchmark needs programs that are not installed: {}\n  hint: {hint}",
+            names.join(", ")
+        ));
     }
     if arguments.subject == Subject::Tasks {
         return Ok(());
