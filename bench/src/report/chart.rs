@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{Key, Report, Timing};
 
 const WIDTH: usize = 760;
-const LABELS: usize = 200;
-const BARS: usize = 430;
+const LABELS: usize = 250;
+const BARS: usize = 380;
 const BAR: usize = 16;
 const GAP: usize = 14;
 const TOP: usize = 58;
@@ -20,13 +20,15 @@ impl Report {
         for group in groups(&timed) {
             top = draw_group(&mut body, top, &group);
         }
+        let machine = |what: &str| self.machine.get(what).map_or("", String::as_str);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {top}\" font-family=\"sans-serif\" \
              font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{top}\" fill=\"#ffffff\"/>\n\
              <text x=\"12\" y=\"22\" font-size=\"15\" fill=\"#222222\">Seconds, median of {} runs; less is better</text>\n\
-             <text x=\"12\" y=\"40\" fill=\"#666666\">{}. Each group to its own scale.</text>\n{body}</svg>\n",
-            escape(self.machine.get("rounds").map_or("", String::as_str)),
-            escape(&self.command),
+             <text x=\"12\" y=\"40\" fill=\"#666666\">Each group to its own scale. Servers and controller share one \
+             machine of {} cores.</text>\n{body}</svg>\n",
+            escape(machine("rounds")),
+            escape(machine("cores")),
         )
     }
 }
