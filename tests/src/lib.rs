@@ -18,6 +18,7 @@
 mod apache;
 mod binary;
 mod capistrano;
+mod census;
 mod http;
 mod key;
 mod mount;
@@ -42,6 +43,7 @@ mod user;
 pub use apache::Apache;
 pub use binary::{own_tasks, xtask};
 pub use capistrano::Capistrano;
+pub use census::{Census, Started};
 pub use http::{Response, get as http_get};
 pub use key::Key;
 pub use mount::Mount;

@@ -45,6 +45,8 @@ const NEEDS: &[Need] = &[
     Need { program: "tar", package: "tar" },
     // Gives a test's command a terminal of its own.
     Need { program: "setsid", package: "util-linux" },
+    // Counts what a server starts.
+    Need { program: "strace", package: "strace" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
 ];
