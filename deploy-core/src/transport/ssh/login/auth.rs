@@ -422,7 +422,10 @@ impl Authentication<'_> {
         if self.login.attempts.is_empty() {
             story = "there was nothing to try: no key file, and no agent with a key\n".into();
         }
-        story + &format!("the server offers: {}", self.login.offered.join(", "))
+        match self.login.offered.join(", ") {
+            offered if offered.is_empty() => story.trim_end().to_owned(),
+            offered => format!("{story}the server offers: {offered}"),
+        }
     }
 }
 
