@@ -342,11 +342,12 @@ fn execute(
     let facts = flow::lock::facts(stage, plan, &nonce()?);
     let screen = Ui::start(settings, Some(log));
     let (stop, interrupted) = watch_signals()?;
-    let ask: Arc<dyn Ask> = Arc::new(screen.terminal(interrupted));
+    let ask: Arc<dyn Ask> = Arc::new(screen.terminal(Arc::clone(&interrupted)));
     let events = screen.events();
     let start = Instant::now();
     events.emit(Event::Started(outline));
-    let connect = Anywhere { ssh: Ssh::new(Arc::clone(&ask), events.clone()), local: Local::new(&config.root) };
+    let ssh = Ssh::new(Arc::clone(&ask), events.clone()).interrupted_by(interrupted);
+    let connect = Anywhere { ssh, local: Local::new(&config.root) };
     let run = Run {
         config,
         stage,

@@ -15,6 +15,8 @@ mod session;
 mod testing;
 mod trust;
 
+use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,9 +28,11 @@ pub use trust::host_key::HostKeyRecord;
 pub use trust::known_hosts::Place;
 
 use config::host::{HostConfig, Proxy, Query};
+use libssh2::patience::{Interruption, Patience};
 use libssh2::wire::Wire;
-use login::auth::{Authentication, Secrets};
-use route::destination::{Destination, Failure, Remedy, Route};
+use login::auth::{Ahead, Authentication, Outcome, Progress, Secrets, ask_ahead};
+use login::candidates::Keys;
+use route::destination::{Destination, Failure, Greet, Remedy, Route};
 use route::error::behind_jump_host;
 use route::jump::{Bastions, Jump};
 use route::limits::{Limits, Permit};
@@ -38,7 +42,7 @@ use trust::host_key::Trust;
 use trust::known_hosts::HostKey;
 
 use crate::config::{self as settings, Server, Stage};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events};
 use crate::transport::server::{Connect, Transport};
 use crate::ui::Ask;
@@ -65,6 +69,9 @@ pub struct Ssh {
     secrets: Secrets,
     bastions: Bastions,
     limits: Limits,
+    /// The servers, with their users, that don't take what is sent ahead.
+    patient: Mutex<HashSet<String>>,
+    interruption: Interruption,
     /// Held while a new host key is judged, so that nobody is asked twice about one.
     host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
@@ -87,9 +94,18 @@ impl Ssh {
             secrets: Secrets::default(),
             bastions: Bastions::default(),
             limits: Limits::default(),
+            patient: Mutex::default(),
+            interruption: Interruption::default(),
             host_keys: Mutex::default(),
             configs: Mutex::default(),
         }
+    }
+
+    /// Gives up logins that are under way when `flag` becomes true (by Ctrl-C, say). Those that begin later are not concerned.
+    #[must_use]
+    pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Ssh {
+        self.interruption = flag;
+        self
     }
 
     /// Logs in to `server` with the `[ssh]` settings of its stage, and tells how it went also when it failed.
@@ -145,35 +161,89 @@ impl Ssh {
     }
 
     fn log_in_to(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
+        let interruption = Patience::endless(&self.interruption);
+        let result = self.log_in_as_fast_as_possible(hop, login);
+        if result.is_err() && interruption.is_interrupted() {
+            let text = format!("interrupted while logging in to `{}`", hop.label);
+            return Err(Error::new(ErrorKind::Interrupted, text));
+        }
+        result
+    }
+
+    /// Logs in with as much sent ahead as the server is known to take.
+    fn log_in_as_fast_as_possible(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
+        let place = format!("{}@{}", hop.config.user, hop.config.address());
+        let is_patient = || self.patient.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_patient().contains(&place) {
+            if let Some(connection) = self.try_to_log_in(hop, login, true)? {
+                return Ok(connection);
+            }
+            is_patient().insert(place);
+        }
+        login.attempts.clear();
+        login.offered.clear();
+        let connection = self.try_to_log_in(hop, login, false)?;
+        connection.ok_or_else(|| Error::connection(format!("failed to log in to `{}`", hop.label)))
+    }
+
+    /// Logs in; `None` where it may work if less is sent ahead.
+    fn try_to_log_in(&self, hop: &Hop<'_>, login: &mut Login, ahead: bool) -> Result<Option<Connection>, Error> {
         let started = Instant::now();
-        let Hop { label, config, ssh, .. } = hop;
+        let Hop { label, config, ssh, purpose } = hop;
         (login.host, login.port, login.user) = (config.host.clone(), config.port, config.user.clone());
         login.config.clone_from(&config.source);
         login.warnings.clone_from(&config.warnings);
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
-        let trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
-        let permit = self.limits.enter(config.address(), ssh.max_connections.unwrap_or(MAX_CONNECTIONS));
+        let mut trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
+        let keys = Keys::find(config, &self.secrets.keys);
+        login.agent.clone_from(&keys.agent);
+        let limit = ssh.max_connections.unwrap_or(MAX_CONNECTIONS);
+        let Some(permit) = self.limits.enter(config.address(), limit, &Patience::endless(&self.interruption)) else {
+            return Err(Error::connection(format!("gave up waiting for other logins to `{label}`")));
+        };
         let timeout = ssh.connect_timeout.or(config.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
-        let deadline = Instant::now() + timeout;
-        let (mut wire, route) = self.reach(hop, &trust.algorithms(), &permit, deadline, login)?;
-        login.host_key = Some(trust.judge(HostKey::new(wire.host_key()), &*self.ask, &self.events)?);
-        let (secrets, ask, events) = (&self.secrets, &*self.ask, &self.events);
-        Authentication { wire: &mut wire, config, secrets, ask, events, label, deadline, login }.run()?;
+        let patience = Patience::new(timeout, &self.interruption);
+        let mut progress = Ahead { has_asked: false, may_open: ahead && *purpose == Purpose::Commands };
+        let algorithms = trust.algorithms();
+        let (ask, secrets, events) = (&*self.ask, &self.secrets, &self.events);
+        let mut greet = |wire: &mut Wire, login: &mut Login| {
+            let judging = Instant::now();
+            login.host_key = Some(trust.judge(HostKey::new(wire.host_key()), ask, events)?);
+            patience.give_back(judging);
+            progress.has_asked = ahead && ask_ahead(wire, config, &keys, ask);
+            Ok(())
+        };
+        let (mut wire, route) = self.reach(hop, &algorithms, &permit, &patience, login, &mut greet)?;
+        let (progress, wire_in_use, patience, keys) = (Progress::new(progress), &mut wire, &patience, &keys);
+        let outcome =
+            Authentication { wire: wire_in_use, config, secrets, ask, events, label, patience, login, keys, progress };
+        let Outcome::LoggedIn { under_way } = outcome.run()? else { return Ok(None) };
         drop(permit);
 
         login.elapsed = started.elapsed();
-        let keepalive = ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL);
-        let (label, forward_agent, events) = (label.clone(), config.forward_agent.clone(), self.events.clone());
+        self.start(hop, wire, route, login, under_way).map(Some)
+    }
+
+    fn start(
+        &self,
+        hop: &Hop<'_>,
+        wire: Wire,
+        route: Route,
+        login: &Login,
+        under_way: bool,
+    ) -> Result<Connection, Error> {
+        let Hop { label, config, ssh, purpose } = hop;
         let start = Start {
             wire,
-            label,
+            label: label.clone(),
             login: login.clone(),
-            purpose: hop.purpose,
-            keepalive,
-            forward_agent,
+            purpose: *purpose,
+            under_way,
+            keepalive: ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL),
+            forward_agent: config.forward_agent.clone(),
             route: Box::new(route),
-            events,
+            events: self.events.clone(),
         };
         Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
     }
@@ -184,15 +254,16 @@ impl Ssh {
         hop: &Hop<'_>,
         host_keys: &str,
         permit: &Permit<'_>,
-        deadline: Instant,
+        patience: &Patience,
         login: &mut Login,
+        greet: &mut Greet<'_>,
     ) -> Result<(Wire, Route), Error> {
         let Hop { label, config, .. } = hop;
         let mut number = 0;
         loop {
             let bastion = self.bastion_of(hop, number, login)?;
-            let destination = Destination { label, config, bastion, host_keys, permit, deadline };
-            match destination.reach(login) {
+            let destination = Destination { label, config, bastion, host_keys, permit, patience };
+            match destination.reach(login, greet) {
                 Err(Failure { remedy: Remedy::OtherConnection, .. }) if number + 1 < MAX_BASTIONS => {
                     number += 1;
                 }

@@ -1,9 +1,14 @@
 //! What an error of libssh2 means: for the connection, and in words.
 
+use std::ffi::c_int;
+
 use libssh2_sys as raw;
 use ssh2::Error as Fault;
 
 use super::sys::code;
+
+/// What is made of a server that talks a lot, and nothing of it is SSH.
+pub(crate) const BABBLE: c_int = raw::LIBSSH2_ERROR_OUT_OF_BOUNDARY;
 
 /// Whether `fault` ends the whole connection, and not just one channel or one attempt to log in.
 pub(crate) fn ends_connection(fault: &Fault) -> bool {
@@ -35,6 +40,7 @@ pub(crate) fn is_hang_up(fault: &Fault) -> bool {
 pub(crate) fn reason(fault: &Fault) -> String {
     match code(fault) {
         raw::LIBSSH2_ERROR_TIMEOUT | raw::LIBSSH2_ERROR_SOCKET_TIMEOUT => "no answer in time".into(),
+        BABBLE => "it talks a lot, and nothing of it is SSH".into(),
         _ if is_hang_up(fault) => "the server closed the connection".into(),
         code => format!("{} (libssh2 error {code})", fault.message().to_lowercase()),
     }

@@ -1,5 +1,7 @@
 //! The data types of SSH's protocols (RFC 4251, section 5).
 
+use std::ffi::CString;
+
 /// Reads values off the front of a message.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -50,9 +52,20 @@ pub(crate) fn leading_name(blob: &[u8]) -> &str {
     std::str::from_utf8(name).unwrap_or_default()
 }
 
+/// The user's name for libssh2; one with a NUL in it can't exist, so it is cut there.
+pub(crate) fn c_string(text: &str) -> CString {
+    CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_name_ends_where_libssh2_would_end_it() {
+        assert_eq!(c_string("deploy").to_bytes(), b"deploy");
+        assert_eq!(c_string("a\0b").to_bytes(), b"a");
+    }
 
     #[test]
     fn strings_come_back_as_they_were_put() {

@@ -6,6 +6,7 @@
 
 pub(crate) mod fault;
 pub(crate) mod format;
+pub(crate) mod patience;
 pub(crate) mod port;
 pub(crate) mod sys;
 pub(crate) mod wire;

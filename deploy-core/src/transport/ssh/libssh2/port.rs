@@ -4,9 +4,9 @@
 //! be sent on the whole connection. A [`Port`] remembers which of its calls is in that condition, and closes its channel
 //! only when none is.
 
-use ssh2::Error as Fault;
+use ssh2::{Error as Fault, Session};
 
-use super::sys::{Channel, Side};
+use super::sys::{self, Channel, Side};
 use super::wire::Wire;
 use crate::ui::{Size, Window};
 
@@ -20,7 +20,37 @@ pub(crate) struct Port {
     requested: bool,
 }
 
+/// The receive window of a channel. Servers buffer a whole window and copy it about; a larger one is slower on fast
+/// links, a smaller one on links with a long round trip.
+const WINDOW: u32 = 4 << 20;
+
+/// The largest packet that is allowed to come; larger ones gain nothing.
+const PACKET: u32 = 32 << 10;
+
+/// The kind of a channel that runs a command.
+const SESSION: &str = "session";
+
 impl Port {
+    /// Opens a channel for a command; `Ok(None)` until the server has agreed.
+    pub(crate) fn open_session(wire: &Wire) -> Result<Option<Port>, Fault> {
+        Port::open(wire, SESSION, &[])
+    }
+
+    /// Opens a channel of type `kind` with `message` in the request; `Ok(None)` until the server has agreed. There can be
+    /// one such call at a time on a connection.
+    pub(crate) fn open(wire: &Wire, kind: &str, message: &[u8]) -> Result<Option<Port>, Fault> {
+        let opened = Channel::open(&wire.session, kind, WINDOW, PACKET, message);
+        wire.note_interest();
+        Ok(opened?.map(Port::new))
+    }
+
+    /// Sends the request to open a channel for a command, and nothing else; [`Port::open_session`] gets the answer. False
+    /// where it could not be sent.
+    pub(crate) fn ask_for_session(session: &Session) -> bool {
+        let opened = sys::sending_only(session, || Channel::open(session, SESSION, WINDOW, PACKET, &[]));
+        matches!(opened, Ok(None))
+    }
+
     pub(crate) fn new(channel: Channel) -> Port {
         let (half_written, half_read, half_resized) = (false, false, false);
         Port { channel, half_written, half_read, half_resized, eof_sent: false, requested: false }

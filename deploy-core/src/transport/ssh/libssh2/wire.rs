@@ -5,11 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use libssh2_sys as raw;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use ssh2::{BlockDirections, Error, Session};
 
-use super::sys;
+use super::fault::BABBLE;
+use super::patience::Patience;
+use super::sys::{self, Watch};
 
 /// A session and its socket. Dropping it ends the connection at once, without waiting for anybody.
 pub(crate) struct Wire {
@@ -33,28 +36,61 @@ impl Wire {
         Ok(Wire { session, socket, wants_room: Cell::new(false), request_in_flight: Cell::new(false) })
     }
 
-    /// Repeats `call` until it is through, or `deadline` has passed.
+    /// Repeats `call` until it is through, or `patience` is at its end.
     ///
     /// # Errors
     ///
     /// The call's own, and libssh2's time-out.
     pub(crate) fn wait<T>(
         &mut self,
-        deadline: Instant,
+        patience: &Patience,
         mut call: impl FnMut(&mut Session) -> Result<Option<T>, Error>,
     ) -> Result<T, Error> {
         loop {
             if let Some(value) = call(&mut self.session)? {
                 return Ok(value);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(sys::fault(libssh2_sys::LIBSSH2_ERROR_TIMEOUT));
-            }
-            self.note_interest();
-            wait_for(&mut [PollFd::from_borrowed_fd(self.socket.as_fd(), self.take_interest())], Some(left));
-            self.acknowledge();
+            self.rest(patience)?;
         }
+    }
+
+    /// Shakes hands. `greet` is called once, as soon as the server has proved which host key it has: what it sends goes out
+    /// behind our request for authentication, a round trip before that is answered.
+    ///
+    /// Returns how long the server took to answer the request.
+    ///
+    /// # Errors
+    ///
+    /// What `greet` says, and what goes wrong with the handshake.
+    pub(crate) fn shake_hands<E: From<Error>>(
+        &mut self,
+        patience: &Patience,
+        greet: impl FnOnce(&mut Wire) -> Result<(), E>,
+    ) -> Result<Duration, E> {
+        let watch = Watch::greeting(&self.session);
+        let (mut greet, mut asked) = (Some(greet), Instant::now());
+        while sys::pending(self.session.handshake())?.is_none() {
+            match greet.take_if(|_| watch.has_requested_service()) {
+                Some(greet) => {
+                    greet(self)?;
+                    asked = Instant::now();
+                }
+                None if watch.is_babbling() => return Err(sys::fault(BABBLE).into()),
+                None => self.rest(patience)?,
+            }
+        }
+        let answered = asked.elapsed();
+        greet.map_or(Ok(()), |greet| greet(self))?;
+        Ok(answered)
+    }
+
+    /// Waits until there is something to do.
+    fn rest(&self, patience: &Patience) -> Result<(), Error> {
+        let glance = patience.glance().ok_or_else(|| sys::fault(raw::LIBSSH2_ERROR_TIMEOUT))?;
+        self.note_interest();
+        wait_for(&mut [PollFd::from_borrowed_fd(self.socket.as_fd(), self.take_interest())], Some(glance));
+        self.acknowledge();
+        Ok(())
     }
 
     /// The socket.

@@ -1,22 +1,23 @@
 //! Logging in: which ways are tried, in which order, and what is said when none works.
 
-use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use libssh2_sys as raw;
-use ssh2::Error as Fault;
+use ssh2::{Error as Fault, Session};
 
 use super::agent::{Agent, Identity};
-use super::candidates::{Candidate, Signer, candidates};
+use super::candidates::{Candidate, Keys, Signer};
 use super::interactive::{Answers, Passwords};
 use super::keys::{KeyFile, KeyRing};
-use super::record::{AgentRecord, Attempt, AttemptOutcome, Login};
+use super::record::{Attempt, AttemptOutcome, Login};
 use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::transport::ssh::config::host::HostConfig;
 use crate::transport::ssh::libssh2::fault::reason;
-use crate::transport::ssh::libssh2::format::{Reader, leading_name};
-use crate::transport::ssh::libssh2::sys::{self, Demand};
+use crate::transport::ssh::libssh2::format::{Reader, c_string, leading_name};
+use crate::transport::ssh::libssh2::patience::Patience;
+use crate::transport::ssh::libssh2::port::Port;
+use crate::transport::ssh::libssh2::sys::{self, Demand, Watch};
 use crate::transport::ssh::libssh2::wire::{self, Wire};
 use crate::ui::Ask;
 
@@ -41,9 +42,49 @@ pub(crate) struct Authentication<'a> {
     pub(crate) ask: &'a dyn Ask,
     pub(crate) events: &'a Events,
     pub(crate) label: &'a str,
-    /// When the login has to be through. Time that a person or a token takes to answer doesn't count.
-    pub(crate) deadline: Instant,
+    /// How long the login may take. Time that a person or a token takes to answer doesn't count.
+    pub(crate) patience: &'a Patience,
     pub(crate) login: &'a mut Login,
+    pub(crate) keys: &'a Keys,
+    pub(crate) progress: Progress,
+}
+
+/// How far a login is.
+#[derive(Default)]
+pub(crate) struct Progress {
+    ahead: Ahead,
+    /// The keys that were tried, by their place among all.
+    tried: Vec<usize>,
+    refused: Vec<Vec<u8>>,
+    /// How many questions came after a try: servers count them as refusals.
+    late_questions: usize,
+    /// Whether the first channel was asked for.
+    under_way: bool,
+}
+
+impl Progress {
+    /// A login of which this much is sent, or may be sent, ahead.
+    pub(crate) fn new(ahead: Ahead) -> Progress {
+        Progress { ahead, ..Progress::default() }
+    }
+}
+
+/// What is sent before the server has answered what goes before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    /// The question whether the server takes the first key was sent behind the request for authentication.
+    pub(crate) has_asked: bool,
+    /// The first channel may be asked for behind a signature. Where that doesn't log in, the session is of no use any more:
+    /// servers drop the request, and libssh2 waits for its answer.
+    pub(crate) may_open: bool,
+}
+
+/// How a login ended that wasn't refused.
+pub(crate) enum Outcome {
+    /// The user is in; whether the first channel is asked for already.
+    LoggedIn { under_way: bool },
+    /// The server wants more than a key, or takes offence at being asked for a channel early: to be tried again without.
+    Overtaken,
 }
 
 /// Why a login can't go on.
@@ -52,6 +93,8 @@ enum Stop {
     Broken(Fault),
     /// Another refusal, and the server would hang up.
     TooManyRefusals,
+    /// The channel was asked for too early.
+    Overtaken,
 }
 
 impl From<Fault> for Stop {
@@ -60,16 +103,36 @@ impl From<Fault> for Stop {
     }
 }
 
+/// Asks about the first key ahead, behind the request for authentication: the server has to have proved before that it is
+/// the right one. Returns whether that could be done.
+pub(crate) fn ask_ahead(wire: &Wire, config: &HostConfig, keys: &Keys, ask: &dyn Ask) -> bool {
+    let Some(candidate) = keys.first_of_few().filter(|_| !config.unwanted_methods.contains(&"publickey")) else {
+        return false;
+    };
+    // Which hash the server wants with RSA is not known before it has answered.
+    let Some(blob) = candidate.blob.as_deref().filter(|blob| !leading_name(blob).starts_with("ssh-rsa")) else {
+        return false;
+    };
+    let (session, user, certificate) = (&wire.session, &config.user, candidate.certificate_text());
+    let asked = sys::sending_only(session, || match &candidate.signer {
+        Signer::Agent(..) => sys::log_in_with_key(session, &c_string(user), blob, &mut |_| None).ok(),
+        Signer::File(file) if file.is_locked() => None,
+        Signer::File(file) => file.unlock(ask).ok().and_then(|key| key.log_in(session, user, certificate).ok()),
+    });
+    asked == Some(None)
+}
+
 impl Authentication<'_> {
     /// Logs in.
     ///
     /// # Errors
     ///
     /// Says what was tried and what the server offers.
-    pub(crate) fn run(mut self) -> Result<(), Error> {
+    pub(crate) fn run(mut self) -> Result<Outcome, Error> {
         match self.try_everything() {
-            Ok(true) => Ok(()),
+            Ok(true) => Ok(Outcome::LoggedIn { under_way: self.progress.under_way }),
             Ok(false) => Err(self.refused("")),
+            Err(Stop::Overtaken) => Ok(Outcome::Overtaken),
             Err(Stop::TooManyRefusals) => Err(self
                 .refused("\nno more was tried: servers hang up after too many refusals")
                 .hint("name the right key as `identity_files` in deploy.toml, or as `IdentityFile` in ~/.ssh/config")),
@@ -80,25 +143,27 @@ impl Authentication<'_> {
     /// Tries one way after the other. When the server accepts one and wants another besides, it begins anew with what
     /// is then offered.
     fn try_everything(&mut self) -> Result<bool, Stop> {
-        let started = Instant::now();
-        if self.ask_for_methods()? {
+        if self.progress.ahead.has_asked {
+            if self.try_keys(1)? == Some(AttemptOutcome::Accepted) {
+                return Ok(true);
+            }
+            self.progress.late_questions += 1;
+        }
+        if self.login.offered.is_empty() && self.ask_for_methods()? {
             return Ok(true);
         }
-        self.login.round_trip = started.elapsed();
-        let agent = self.agent();
-        let keys = candidates(self.config, &self.secrets.keys, agent);
         loop {
-            let outcome = self.try_methods(&keys)?;
+            let outcome = self.try_methods()?;
             if outcome != Some(AttemptOutcome::Partial) {
                 return Ok(outcome == Some(AttemptOutcome::Accepted));
             }
         }
     }
 
-    fn try_methods(&mut self, keys: &[Candidate]) -> Result<Option<AttemptOutcome>, Stop> {
+    fn try_methods(&mut self) -> Result<Option<AttemptOutcome>, Stop> {
         let mut outcome = None;
         if self.offers("publickey") {
-            outcome = self.try_keys(keys)?;
+            outcome = self.try_keys(usize::MAX)?;
         }
         if outcome.is_none() && self.offers("keyboard-interactive") {
             outcome = self.try_typing("keyboard-interactive", Self::answer_questions)?;
@@ -112,7 +177,7 @@ impl Authentication<'_> {
     /// Learns what the server offers. True: it wants nothing.
     fn ask_for_methods(&mut self) -> Result<bool, Fault> {
         let user = c_string(&self.config.user);
-        match self.wire.wait(self.deadline, |session| sys::ask_for_methods(session, &user))? {
+        match self.wire.wait(self.patience, |session| sys::ask_for_methods(session, &user))? {
             Demand::Nothing => Ok(true),
             Demand::OneOf(methods) => {
                 self.login.offered = methods.split(',').map(str::to_owned).collect();
@@ -125,35 +190,22 @@ impl Authentication<'_> {
         !self.config.unwanted_methods.contains(&method) && self.login.offered.iter().any(|offered| offered == method)
     }
 
-    fn agent(&mut self) -> Option<(Agent, Vec<Identity>)> {
-        let agent = Agent::at(self.config.agent.as_deref()?);
-        let identities = agent.identities();
-        let keys = identities.as_ref().map(Vec::len).map_err(ToString::to_string);
-        self.login.agent = Some(AgentRecord { socket: agent.socket().to_owned(), keys });
-        Some((agent, identities.ok()?))
-    }
-
-    fn try_keys(&mut self, keys: &[Candidate]) -> Result<Option<AttemptOutcome>, Stop> {
-        let mut refused: Vec<&[u8]> = Vec::new();
-        for candidate in keys {
-            let blob = candidate.blob.as_deref();
-            // A key that was accepted once is not asked for twice, and a refused one is no better from another place.
-            let known = self.was_accepted(candidate) || blob.is_some_and(|blob| refused.contains(&blob));
-            if known {
+    /// Tries the first `count` keys, as far as they were not tried before.
+    fn try_keys(&mut self, count: usize) -> Result<Option<AttemptOutcome>, Stop> {
+        for (place, candidate) in self.keys.candidates.iter().enumerate().take(count) {
+            // A refused key is no better from another place.
+            let is_refused = candidate.blob.as_ref().is_some_and(|blob| self.progress.refused.contains(blob));
+            if is_refused || self.progress.tried.contains(&place) {
                 continue;
             }
+            self.progress.tried.push(place);
             match self.attempt(candidate.describe(), |own| own.try_key(candidate))? {
-                AttemptOutcome::Refused => refused.extend(blob),
+                AttemptOutcome::Refused => self.progress.refused.extend(candidate.blob.clone()),
                 AttemptOutcome::Unusable(_) => {}
                 outcome => return Ok(Some(outcome)),
             }
         }
         Ok(None)
-    }
-
-    fn was_accepted(&self, candidate: &Candidate) -> bool {
-        let what = candidate.describe();
-        self.login.attempts.iter().any(|attempt| attempt.outcome == AttemptOutcome::Partial && attempt.what == what)
     }
 
     /// Makes an attempt and writes it down.
@@ -162,12 +214,16 @@ impl Authentication<'_> {
         what: String,
         try_it: impl FnOnce(&mut Self) -> Result<AttemptOutcome, Fault>,
     ) -> Result<AttemptOutcome, Stop> {
-        // What follows a partial success begins with a question that servers count as a refusal, too.
-        let counts = |attempt: &&Attempt| matches!(attempt.outcome, AttemptOutcome::Refused | AttemptOutcome::Partial);
-        if self.login.attempts.iter().filter(counts).count() >= MAX_REFUSALS {
+        let counts = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Refused;
+        let refusals = self.login.attempts.iter().filter(counts).count();
+        if refusals + self.progress.late_questions >= MAX_REFUSALS {
             return Err(Stop::TooManyRefusals);
         }
-        let outcome = try_it(self)?;
+        let outcome = try_it(self);
+        if self.progress.under_way && !matches!(outcome, Ok(AttemptOutcome::Accepted)) {
+            return Err(Stop::Overtaken);
+        }
+        let outcome = outcome?;
         self.login.attempts.push(Attempt { what, outcome: outcome.clone() });
         Ok(outcome)
     }
@@ -183,8 +239,8 @@ impl Authentication<'_> {
     }
 
     fn try_identity(&mut self, agent: &Agent, identity: &Identity, blob: &[u8]) -> Result<AttemptOutcome, Fault> {
-        let (mut trouble, mut waited) = (None, Duration::ZERO);
-        let (events, label) = (self.events, self.label);
+        let mut trouble = None;
+        let (events, label, patience) = (self.events, self.label, self.patience);
         let result = self.offer(blob, &mut |data| {
             let started = Instant::now();
             if leading_name(blob).starts_with("sk-") {
@@ -192,10 +248,9 @@ impl Authentication<'_> {
                 events.emit(Event::Note { step: None, server: None, text });
             }
             let signature = sign(agent, identity, data);
-            waited += started.elapsed();
+            patience.give_back(started);
             signature.map_err(|error| trouble = Some(error.to_string())).ok()
         });
-        self.deadline += waited;
         match (result, trouble) {
             (Err(_), Some(trouble)) => Ok(AttemptOutcome::Unusable(trouble)),
             (result, _) => self.judge(result),
@@ -219,11 +274,9 @@ impl Authentication<'_> {
             Ok(key) => key,
             Err(reason) => return Ok(AttemptOutcome::Unusable(reason)),
         };
-        self.deadline += started.elapsed();
-        let (user, certificate) = (&self.config.user, candidate.certificate.as_ref().map(|own| own.text.as_str()));
-        let result = self.wire.wait(self.deadline, |session| {
-            sys::pending(session.userauth_pubkey_memory(user, certificate, &key.text, key.passphrase.as_deref()))
-        });
+        self.patience.give_back(started);
+        let (user, certificate) = (&self.config.user, candidate.certificate_text());
+        let result = self.log_in(|session| key.log_in(session, user, certificate));
         let outcome = self.judge(result)?;
         if matches!(outcome, AttemptOutcome::Unusable(_)) {
             file.reject_passphrase();
@@ -234,7 +287,24 @@ impl Authentication<'_> {
     /// Offers a key, and has `sign` called if the server wants it.
     fn offer(&mut self, blob: &[u8], sign: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) -> Result<(), Fault> {
         let user = c_string(&self.config.user);
-        self.wire.wait(self.deadline, |session| sys::log_in_with_key(session, &user, blob, sign))
+        self.log_in(|session| sys::log_in_with_key(session, &user, blob, sign))
+    }
+
+    /// Makes a call that asks whether a key is wanted, and signs if it is. Where that may be done, the first channel is asked
+    /// for behind the signature.
+    fn log_in(&mut self, mut call: impl FnMut(&Session) -> Result<Option<()>, Fault>) -> Result<(), Fault> {
+        // The packets that are out with the signature: it, and the question before it unless that went ahead.
+        let signed = if std::mem::take(&mut self.progress.ahead.has_asked) { 1 } else { 2 };
+        let watch = self.progress.ahead.may_open.then(|| Watch::start(&self.wire.session));
+        let under_way = &mut self.progress.under_way;
+        self.wire.wait(self.patience, |session| {
+            let answer = call(session)?;
+            let is_signed = watch.as_ref().is_some_and(|watch| watch.packets() == signed);
+            if answer.is_none() && is_signed && !*under_way {
+                *under_way = Port::ask_for_session(session);
+            }
+            Ok(answer)
+        })
     }
 
     /// Tries a way in for which a person is asked, until it is clear that it leads nowhere.
@@ -266,11 +336,12 @@ impl Authentication<'_> {
             gave_up: false,
         };
         // A person may take as long as the server lets them.
-        let deadline = self.deadline + INTERACTIVE_TIME;
-        let result =
-            self.wire.wait(deadline, |session| sys::pending(session.userauth_keyboard_interactive(user, &mut answers)));
+        let patience = self.patience.and(INTERACTIVE_TIME);
+        let result = self
+            .wire
+            .wait(&patience, |session| sys::pending(session.userauth_keyboard_interactive(user, &mut answers)));
         let (gave_up, password) = (answers.gave_up, answers.password);
-        self.deadline += started.elapsed();
+        self.patience.give_back(started);
         if gave_up {
             return Ok(AttemptOutcome::Unusable("there is no terminal to answer the server's questions on".into()));
         }
@@ -284,9 +355,9 @@ impl Authentication<'_> {
         let Some(password) = self.secrets.passwords.get(&self.config.user, self.label, self.ask) else {
             return Ok(AttemptOutcome::Unusable("there is no terminal to ask for it".into()));
         };
-        self.deadline += started.elapsed();
+        self.patience.give_back(started);
         let user = &self.config.user;
-        let result = self.wire.wait(self.deadline, |session| sys::pending(session.userauth_password(user, &password)));
+        let result = self.wire.wait(self.patience, |session| sys::pending(session.userauth_password(user, &password)));
         let outcome = self.judge(result)?;
         self.forget_if_refused(&outcome, Some(&password));
         Ok(outcome)
@@ -301,6 +372,9 @@ impl Authentication<'_> {
     /// What the server said to an attempt.
     fn judge(&mut self, result: Result<(), Fault>) -> Result<AttemptOutcome, Fault> {
         let Err(fault) = result else { return Ok(AttemptOutcome::Accepted) };
+        if self.progress.under_way {
+            return Err(fault);
+        }
         match sys::code(&fault) {
             raw::LIBSSH2_ERROR_AUTHENTICATION_FAILED => Ok(AttemptOutcome::Refused),
             raw::LIBSSH2_ERROR_FILE | raw::LIBSSH2_ERROR_KEYFILE_AUTH_FAILED => {
@@ -315,9 +389,12 @@ impl Authentication<'_> {
     /// hung up. Asking for the methods tells these apart.
     fn judge_unverified(&mut self) -> Result<AttemptOutcome, Fault> {
         let before = self.login.offered.clone();
+        self.progress.late_questions += 1;
         match self.ask_for_methods() {
             Ok(true) => Ok(AttemptOutcome::Accepted),
             Ok(false) if self.login.offered == before => Ok(AttemptOutcome::Refused),
+            // What it offered before is not known. After a key it wants something else, as a rule.
+            Ok(false) if before.is_empty() && self.offers("publickey") => Ok(AttemptOutcome::Refused),
             Ok(false) => Ok(AttemptOutcome::Partial),
             Err(fault) => {
                 self.login.offered = before;
@@ -345,17 +422,15 @@ impl Authentication<'_> {
         if self.login.attempts.is_empty() {
             story = "there was nothing to try: no key file, and no agent with a key\n".into();
         }
-        story + &format!("the server offers: {}", self.login.offered.join(", "))
+        match self.login.offered.join(", ") {
+            offered if offered.is_empty() => story.trim_end().to_owned(),
+            offered => format!("{story}the server offers: {offered}"),
+        }
     }
 }
 
 /// How long a person may take to answer a server's questions. Servers end an unfinished login after two minutes.
 const INTERACTIVE_TIME: Duration = Duration::from_secs(120);
-
-/// The user's name for libssh2; one with a NUL in it can't exist, so it is cut there.
-fn c_string(text: &str) -> CString {
-    CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default()
-}
 
 /// Has `agent` sign what a server wants signed: session, message type, user, service, `publickey`, true, algorithm, key
 /// (RFC 4252, section 7). Returns the signature without its algorithm.
@@ -402,11 +477,5 @@ mod tests {
         expected.extend([1, 0, 0, 0, 7]);
         assert_eq!(strip_algorithm(&token).unwrap(), expected, "flags and counter belong to it");
         assert_eq!(strip_algorithm(b"\0\0"), None);
-    }
-
-    #[test]
-    fn a_user_name_ends_where_libssh2_would_end_it() {
-        assert_eq!(c_string("deploy").to_bytes(), b"deploy");
-        assert_eq!(c_string("a\0b").to_bytes(), b"a");
     }
 }

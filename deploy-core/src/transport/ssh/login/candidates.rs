@@ -1,11 +1,16 @@
 //! The keys to try, in order.
 
+use std::io;
 use std::sync::Arc;
 
 use super::agent::{Agent, Identity};
 use super::keys::{Certificate, KeyFile, KeyRing, certifies, with_suffix};
+use super::record::AgentRecord;
 use crate::transport::ssh::config::host::HostConfig;
 use crate::transport::ssh::libssh2::format::leading_name;
+
+/// How many keys are few: after them, the question what else it offers, and two passwords, a server still listens.
+const FEW: usize = 2;
 
 /// A key or certificate to log in with.
 pub(crate) struct Candidate {
@@ -25,12 +30,43 @@ pub(crate) enum Signer {
     File(Arc<KeyFile>),
 }
 
+/// The keys of one login, found before anything is sent.
+pub(crate) struct Keys {
+    pub(super) candidates: Vec<Candidate>,
+    /// The agent that was asked.
+    pub(crate) agent: Option<AgentRecord>,
+}
+
+impl Keys {
+    /// Looks what there is to log in with.
+    pub(crate) fn find(config: &HostConfig, files: &KeyRing) -> Keys {
+        let agent = config.agent.as_deref().map(Agent::at);
+        let identities = agent.as_ref().map(Agent::identities);
+        let record = |(agent, identities): (&Agent, &io::Result<Vec<Identity>>)| AgentRecord {
+            socket: agent.socket().to_owned(),
+            keys: identities.as_ref().map(Vec::len).map_err(ToString::to_string),
+        };
+        let record = agent.as_ref().zip(identities.as_ref()).map(record);
+        let agent = agent.zip(identities.and_then(io::Result::ok));
+        Keys { candidates: candidates(config, files, agent), agent: record }
+    }
+
+    /// The first key, where there are few: the server may be asked about it before it has said what it offers. That costs a
+    /// try, and servers allow only so many.
+    pub(super) fn first_of_few(&self) -> Option<&Candidate> {
+        let mut blobs: Vec<_> = self.candidates.iter().map(|candidate| candidate.blob.as_deref()).collect();
+        blobs.sort_unstable();
+        blobs.dedup();
+        self.candidates.first().filter(|_| blobs.len() <= FEW)
+    }
+}
+
 /// The keys to try: certificates first; then of each file that the user named its twin in the agent and the file
 /// itself; then the agent's other keys; then, where no file is named, those that `ssh` looks for by default.
 ///
 /// `ssh` tries the agent's other keys before files that only the configuration knows. With more than five keys in the
 /// agent that ends in `Too many authentication failures`, so what the user named goes first here.
-pub(crate) fn candidates(config: &HostConfig, keys: &KeyRing, agent: Option<(Agent, Vec<Identity>)>) -> Vec<Candidate> {
+fn candidates(config: &HostConfig, keys: &KeyRing, agent: Option<(Agent, Vec<Identity>)>) -> Vec<Candidate> {
     let (agent, identities) = agent.map_or((None, Vec::new()), |(agent, identities)| (Some(agent), identities));
     let own =
         |identity: &Identity| Signer::Agent(agent.clone().expect("identities come from an agent"), identity.clone());
@@ -110,6 +146,11 @@ impl Candidate {
             _ => false,
         };
         same_signer && self.certificate == other.certificate
+    }
+
+    /// The certificate to show, as it stands in its file.
+    pub(super) fn certificate_text(&self) -> Option<&str> {
+        self.certificate.as_ref().map(|certificate| certificate.text.as_str())
     }
 
     /// What the user calls it.

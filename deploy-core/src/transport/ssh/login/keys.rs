@@ -7,9 +7,11 @@ use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ssh2::{Error as Fault, Session};
 
 use super::key_container::Container;
 use crate::transport::ssh::libssh2::format::{Reader, leading_name};
+use crate::transport::ssh::libssh2::sys::pending;
 use crate::ui::Ask;
 
 /// How often a passphrase is asked for, as `ssh` does.
@@ -47,6 +49,13 @@ pub(crate) struct Certificate {
 pub(crate) struct Unlocked {
     pub(crate) text: Arc<str>,
     pub(crate) passphrase: Option<String>,
+}
+
+impl Unlocked {
+    /// Logs in with it, and with `certificate` where there is one; `Ok(None)` until the server has answered.
+    pub(super) fn log_in(&self, session: &Session, user: &str, certificate: Option<&str>) -> Result<Option<()>, Fault> {
+        pending(session.userauth_pubkey_memory(user, certificate, &self.text, self.passphrase.as_deref()))
+    }
 }
 
 /// How a private key is protected.

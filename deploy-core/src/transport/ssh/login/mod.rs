@@ -6,7 +6,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod auth;
-mod candidates;
+pub(crate) mod candidates;
 pub(crate) mod interactive;
 mod key_container;
 pub(crate) mod keys;

@@ -5,18 +5,18 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ssh2::MethodType;
+use ssh2::{Error as Fault, MethodType};
 
 use super::error;
 use super::limits::Permit;
 use super::proxy_command::ProxyProcess;
+use super::tcp;
 use crate::error::Error;
 use crate::transport::ssh::config::host::{HostConfig, Proxy};
 use crate::transport::ssh::libssh2::fault::is_hang_up;
-use crate::transport::ssh::libssh2::sys;
+use crate::transport::ssh::libssh2::patience::Patience;
 use crate::transport::ssh::libssh2::wire::{self, Wire};
 use crate::transport::ssh::login::record::{Algorithms, Login};
 use crate::transport::ssh::session::connection::{Connection, Undialed};
@@ -60,8 +60,11 @@ pub(crate) struct Destination<'a> {
     /// The host key algorithms to offer.
     pub(crate) host_keys: &'a str,
     pub(crate) permit: &'a Permit<'a>,
-    pub(crate) deadline: Instant,
+    pub(crate) patience: &'a Patience,
 }
+
+/// What is done as soon as the server has shown its host key: judging it, and beginning to log in.
+pub(crate) type Greet<'a> = dyn FnMut(&mut Wire, &mut Login) -> Result<(), Error> + 'a;
 
 /// Why a try failed, and what may help.
 pub(crate) struct Failure {
@@ -99,27 +102,28 @@ impl Destination<'_> {
     /// # Errors
     ///
     /// Name the server, the step and the likely cause.
-    pub(crate) fn reach(&self, login: &mut Login) -> Result<(Wire, Route), Failure> {
+    pub(crate) fn reach(&self, login: &mut Login, greet: &mut Greet<'_>) -> Result<(Wire, Route), Failure> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..HANDSHAKES {
-            match self.try_to_reach(login) {
-                Err(failure) if failure.remedy == Remedy::Wait && Instant::now() + 2 * pause < self.deadline => {
-                    thread::sleep(pause + jitter(pause));
+            let has_time = self.patience.left().is_some_and(|left| 2 * pause < left);
+            match self.try_to_reach(login, greet) {
+                Err(failure) if failure.remedy == Remedy::Wait && has_time => {
+                    self.patience.sleep(pause + jitter(pause));
                     pause *= 2;
                 }
                 result => return result,
             }
         }
-        self.try_to_reach(login)
+        self.try_to_reach(login, greet)
     }
 
-    fn try_to_reach(&self, login: &mut Login) -> Result<(Wire, Route), Failure> {
+    fn try_to_reach(&self, login: &mut Login, greet: &mut Greet<'_>) -> Result<(Wire, Route), Failure> {
         login.connections += 1;
         let (socket, route) = self.connect()?;
         let mut wire = Wire::new(socket).map_err(|fault| {
             Error::connection(format!("failed to prepare a session for `{}`", self.label)).because(fault)
         })?;
-        self.shake_hands(&mut wire, &route)?;
+        login.round_trip = self.shake_hands(&mut wire, &route, login, greet)?;
         self.permit.note_answer();
         describe(&wire, login);
         Ok((wire, route))
@@ -144,7 +148,7 @@ impl Destination<'_> {
 
     fn connect_through(&self, bastion: &Connection) -> Result<UnixStream, Failure> {
         let HostConfig { host, port, .. } = self.config;
-        let stream = bastion.dial(host, *port, self.deadline).map_err(|undialed| {
+        let stream = bastion.dial(host, *port, self.patience).map_err(|undialed| {
             let (reason, remedy) = match undialed {
                 Undialed::Busy => ("it is busy with others".into(), Remedy::OtherConnection),
                 Undialed::Failed(reason) => (reason, Remedy::None),
@@ -194,11 +198,8 @@ impl Destination<'_> {
 
     /// Connects to one address. An address that swallows everything gets its share of the time, and the rest theirs.
     fn connect_to(&self, address: &SocketAddr, left: usize) -> io::Result<TcpStream> {
-        let share = self.deadline.saturating_duration_since(Instant::now()) / left as u32;
-        if share.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        TcpStream::connect_timeout(address, share)
+        let share = self.patience.left().ok_or(io::ErrorKind::TimedOut)? / left as u32;
+        tcp::connect(address, share, self.patience)
     }
 
     fn unreachable(&self, cause: io::Error) -> Error {
@@ -215,16 +216,39 @@ impl Destination<'_> {
         }
     }
 
-    fn shake_hands(&self, wire: &mut Wire, route: &Route) -> Result<(), Failure> {
+    fn shake_hands(
+        &self,
+        wire: &mut Wire,
+        route: &Route,
+        login: &mut Login,
+        greet: &mut Greet<'_>,
+    ) -> Result<Duration, Failure> {
         let shaken = wire
             .session
             .method_pref(MethodType::HostKey, self.host_keys)
-            .and_then(|()| wire.wait(self.deadline, |session| sys::pending(session.handshake())));
-        shaken.map_err(|fault| {
-            let is_busy = is_hang_up(&fault) && route.process().is_none();
-            let error = error::handshake_failed(self.label, &wire.session, &fault, route.process());
-            Failure::new(error, if is_busy { Remedy::Wait } else { Remedy::None })
+            .map_err(Unshaken::Fault)
+            .and_then(|()| wire.shake_hands(self.patience, |wire| greet(wire, login).map_err(Unshaken::Unwelcome)));
+        shaken.map_err(|unshaken| match unshaken {
+            Unshaken::Unwelcome(error) => error.into(),
+            Unshaken::Fault(fault) => {
+                let is_busy = is_hang_up(&fault) && route.process().is_none();
+                let error = error::handshake_failed(self.label, &wire.session, &fault, route.process());
+                Failure::new(error, if is_busy { Remedy::Wait } else { Remedy::None })
+            }
         })
+    }
+}
+
+/// Why nobody shook hands.
+enum Unshaken {
+    Fault(Fault),
+    /// We don't want to, for the server isn't the right one.
+    Unwelcome(Error),
+}
+
+impl From<Fault> for Unshaken {
+    fn from(fault: Fault) -> Unshaken {
+        Unshaken::Fault(fault)
     }
 }
 

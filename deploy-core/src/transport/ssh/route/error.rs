@@ -5,7 +5,7 @@ use ssh2::{Error as Fault, MethodType, Session};
 
 use super::proxy_command::ProxyProcess;
 use crate::error::Error;
-use crate::transport::ssh::libssh2::fault::{is_hang_up, reason};
+use crate::transport::ssh::libssh2::fault::{BABBLE, is_hang_up, reason};
 use crate::transport::ssh::libssh2::sys::code;
 
 /// The server `label` and we don't come to speak with each other.
@@ -16,6 +16,7 @@ pub(crate) fn handshake_failed(label: &str, session: &Session, fault: &Fault, pr
     }
     let error = error.because(anyhow::anyhow!(reason(fault)));
     match code(fault) {
+        BABBLE => error.hint("is the port right, in deploy.toml or ~/.ssh/config? what listens there?"),
         raw::LIBSSH2_ERROR_KEX_FAILURE | raw::LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE => {
             let ours = |kind| session.supported_algs(kind).unwrap_or_default().join(", ");
             error

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::transport::ssh::libssh2::patience::Patience;
+
 /// How many logins there are, by address.
 #[derive(Default)]
 pub(crate) struct Limits {
@@ -26,15 +28,15 @@ pub(crate) struct Permit<'a> {
 }
 
 impl Limits {
-    /// Waits until fewer than `limit` logins to `address` are under way.
-    pub(crate) fn enter(&self, address: String, limit: usize) -> Permit<'_> {
+    /// Waits until fewer than `limit` logins to `address` are under way; `None` when `patience` is at its end before.
+    pub(crate) fn enter(&self, address: String, limit: usize, patience: &Patience) -> Option<Permit<'_>> {
         let mut addresses = self.lock();
         while addresses.get(&address).is_some_and(|own| own.inside >= limit.max(1)) {
-            addresses = self.left.wait(addresses).unwrap_or_else(PoisonError::into_inner);
+            addresses = self.left.wait_timeout(addresses, patience.glance()?).unwrap_or_else(PoisonError::into_inner).0;
         }
         addresses.entry(address.clone()).or_default().inside += 1;
         drop(addresses);
-        Permit { limits: self, address }
+        Some(Permit { limits: self, address })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Address>> {
@@ -67,8 +69,22 @@ impl Drop for Permit<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::ssh::libssh2::patience::Interruption;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
+
+    fn patience() -> Patience {
+        Patience::new(Duration::from_secs(60), &Interruption::default())
+    }
+
+    #[test]
+    fn who_waits_is_let_go_by_an_interruption() {
+        let (limits, flag) = (Limits::default(), Interruption::default());
+        let _first = limits.enter("a".into(), 1, &patience()).unwrap();
+        let patience = Patience::new(Duration::from_secs(60), &flag);
+        flag.store(true, Ordering::SeqCst);
+        assert!(limits.enter("a".into(), 1, &patience).is_none());
+    }
 
     #[test]
     fn no_more_than_the_limit_are_inside_and_all_get_in() {
@@ -76,7 +92,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..20 {
                 scope.spawn(|| {
-                    let _permit = limits.enter("a".into(), 3);
+                    let _permit = limits.enter("a".into(), 3, &patience());
                     most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     std::thread::sleep(Duration::from_millis(1));
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -90,8 +106,8 @@ mod tests {
     #[test]
     fn addresses_do_not_wait_for_each_other() {
         let limits = Limits::default();
-        let first = limits.enter("a".into(), 1);
-        let second = limits.enter("b".into(), 1);
+        let first = limits.enter("a".into(), 1, &patience()).unwrap();
+        let second = limits.enter("b".into(), 1, &patience()).unwrap();
         first.note_answer();
         assert!(first.has_answered() && !second.has_answered());
     }

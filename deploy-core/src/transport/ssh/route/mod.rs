@@ -9,3 +9,4 @@ pub(crate) mod error;
 pub(crate) mod jump;
 pub(crate) mod limits;
 mod proxy_command;
+mod tcp;

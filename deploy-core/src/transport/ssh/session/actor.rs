@@ -32,6 +32,8 @@ pub(crate) struct Charge {
     pub(crate) requests: Receiver<Request>,
     pub(crate) waker: Arc<Waker>,
     pub(crate) counters: Arc<Counters>,
+    /// Whether the login has asked for the first channel already.
+    pub(crate) under_way: bool,
     pub(crate) keepalive: Keepalive,
     /// Where the agent listens that the server may use.
     pub(crate) forward_agent: Option<PathBuf>,
@@ -61,7 +63,7 @@ impl Actor {
         let agent = charge.forward_agent.is_some().then(|| AgentChannels::accept(&charge.wire.session));
         let request = if agent.is_some() { AgentRequest::Wanted } else { AgentRequest::Unwanted };
         Actor {
-            channels: Channels::new(charge.purpose, request),
+            channels: Channels::new(charge.purpose, request, charge.under_way),
             agent,
             charge,
             queue: VecDeque::new(),

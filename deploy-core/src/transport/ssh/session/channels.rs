@@ -12,15 +12,7 @@ use super::request::{Command, Dial};
 use super::shared::AgentRequest;
 use crate::transport::ssh::libssh2::fault::ends_connection;
 use crate::transport::ssh::libssh2::port::Port;
-use crate::transport::ssh::libssh2::sys::Channel;
 use crate::transport::ssh::libssh2::wire::Wire;
-
-/// The receive window of a channel. Servers buffer a whole window and copy it about; a larger one is slower on fast
-/// links, a smaller one on links with a long round trip.
-const WINDOW: u32 = 4 << 20;
-
-/// The largest packet that is allowed to come; larger ones gain nothing.
-const PACKET: u32 = 32 << 10;
 
 /// How many channels wait, opened, for commands to come.
 const AHEAD: usize = 2;
@@ -75,13 +67,14 @@ enum Opening {
 }
 
 impl Channels {
-    pub(crate) fn new(purpose: Purpose, agent: AgentRequest) -> Channels {
+    /// Where the login has asked for a session already, `under_way`, its answer is waited for first.
+    pub(crate) fn new(purpose: Purpose, agent: AgentRequest, under_way: bool) -> Channels {
         Channels {
             purpose,
             spare: Vec::new(),
             dials: VecDeque::new(),
             dialed: Vec::new(),
-            opening: Opening::Nothing,
+            opening: if under_way { Opening::Session } else { Opening::Nothing },
             agent,
             most: 0,
             refusals: Refusals::default(),
@@ -185,7 +178,7 @@ impl Channels {
         queue: &mut VecDeque<Command>,
         label: &str,
     ) -> Result<bool, Fault> {
-        match open(wire, "session", &[]) {
+        match Port::open_session(wire) {
             Ok(None) => {
                 self.opening = Opening::Session;
                 return Ok(false);
@@ -235,7 +228,7 @@ impl Channels {
     }
 
     fn open_dial(&mut self, wire: &Wire, dial: Dial) -> Result<bool, Fault> {
-        match open(wire, "direct-tcpip", &dial.message) {
+        match Port::open(wire, "direct-tcpip", &dial.message) {
             Ok(None) => {
                 self.opening = Opening::Dial(dial);
                 return Ok(false);
@@ -259,10 +252,4 @@ impl Channels {
             Err(error) => drop(dial.reply.send(Err(error.to_string()))),
         }
     }
-}
-
-fn open(wire: &Wire, kind: &str, message: &[u8]) -> Result<Option<Port>, Fault> {
-    let opened = Channel::open(&wire.session, kind, WINDOW, PACKET, message);
-    wire.note_interest();
-    Ok(opened?.map(Port::new))
 }

@@ -25,6 +25,7 @@ use crate::event::Traffic;
 use crate::transport::converse::converse;
 use crate::transport::process::{Exit, Process};
 use crate::transport::server::Transport;
+use crate::transport::ssh::libssh2::patience::Patience;
 use crate::transport::ssh::libssh2::wire::Wire;
 use crate::transport::ssh::login::record::Login;
 use crate::ui::{Console, Window};
@@ -59,6 +60,8 @@ pub(crate) struct Start {
     pub(crate) label: String,
     pub(crate) login: Login,
     pub(crate) purpose: Purpose,
+    /// Whether the login has asked for the first channel already.
+    pub(crate) under_way: bool,
     pub(crate) keepalive: Duration,
     pub(crate) forward_agent: Option<PathBuf>,
     /// What has to live as long as the connection.
@@ -69,7 +72,7 @@ pub(crate) struct Start {
 impl Connection {
     /// Gives a session that is logged in to a thread of its own.
     pub(crate) fn start(start: Start) -> io::Result<Connection> {
-        let Start { wire, label, login, purpose, keepalive, forward_agent, route, events } = start;
+        let Start { wire, label, login, purpose, under_way, keepalive, forward_agent, route, events } = start;
         let (sender, requests) = channel();
         let waker = Arc::new(Waker::new()?);
         let counters = Arc::new(Counters::default());
@@ -77,6 +80,7 @@ impl Connection {
             wire,
             label: label.clone(),
             purpose,
+            under_way,
             requests,
             waker: Arc::clone(&waker),
             counters: Arc::clone(&counters),
@@ -99,29 +103,28 @@ impl Connection {
         self.counters.forwards_agent()
     }
 
-    /// Connects to `host` and `port` as this server sees them, until `deadline`.
+    /// Connects to `host` and `port` as this server sees them, as long as `patience` lasts.
     ///
     /// One server behind a jump host that swallows everything keeps it busy for as long as it waits itself: libssh2
     /// opens one channel at a time.
-    pub(crate) fn dial(&self, host: &str, port: u16, deadline: Instant) -> Result<UnixStream, Undialed> {
+    pub(crate) fn dial(&self, host: &str, port: u16, patience: &Patience) -> Result<UnixStream, Undialed> {
         let (ours, theirs) = UnixStream::pair().map_err(|error| Undialed::Failed(error.to_string()))?;
         let ((sender, reply), turn) = (channel(), Turn::default());
         if let Err(refused) = self.request(Request::Dial(Dial::new(host, port, theirs, sender, turn.clone()))) {
             return Err(Undialed::Failed(refused.1));
         }
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let mut answer = reply.recv_timeout(left().min(DIAL_PATIENCE));
-        if matches!(answer, Err(RecvTimeoutError::Timeout)) {
-            if turn.take() {
-                return Err(Undialed::Busy);
+        let began = Instant::now();
+        while let Some(glance) = patience.glance() {
+            match reply.recv_timeout(glance) {
+                Ok(answer) => return answer.map(|()| ours).map_err(Undialed::Failed),
+                Err(RecvTimeoutError::Disconnected) => return Err(Undialed::Failed(self.counters.lost())),
+                Err(RecvTimeoutError::Timeout) if began.elapsed() > DIAL_PATIENCE && turn.take() => {
+                    return Err(Undialed::Busy);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
-            answer = reply.recv_timeout(left());
         }
-        match answer {
-            Ok(answer) => answer.map(|()| ours).map_err(Undialed::Failed),
-            Err(RecvTimeoutError::Timeout) => Err(Undialed::Failed("no answer in time".into())),
-            Err(RecvTimeoutError::Disconnected) => Err(Undialed::Failed(self.counters.lost())),
-        }
+        Err(Undialed::Failed("no answer in time".into()))
     }
 
     /// Hands a request to the owner thread, or gives it back with the reason why that is gone.

@@ -52,7 +52,7 @@ impl<'a> Trust<'a> {
     /// # Errors
     ///
     /// The key is changed, revoked, or unknown and not to be accepted.
-    pub(crate) fn judge(mut self, key: HostKey, ask: &dyn Ask, events: &Events) -> Result<HostKeyRecord> {
+    pub(crate) fn judge(&mut self, key: HostKey, ask: &dyn Ask, events: &Events) -> Result<HostKeyRecord> {
         if let Some(known) = self.check(&key)? {
             return Ok(known);
         }
