@@ -271,14 +271,14 @@ impl Executor<'_> {
         }
         for step in steps {
             let task = &self.step(*step).task;
-            let payload = match &task.feed {
+            let payload = match task.feed_body() {
                 Some(feed) => feed(&cx).map_err(Error::from)?,
                 None => None,
             };
-            let Body::Script(body) = &task.body else { continue };
+            let Some(work) = task.script_work() else { continue };
             cx.payload = payload.as_ref().map(|payload| payload.bytes);
             let gated = self.waits_for_lock(*step, steps) || self.is_limited(*step);
-            prepared.scripts.push(TaskScript { gated, ..task_script(task, body(&cx), &cx) });
+            prepared.scripts.push(TaskScript { gated, ..task_script(task, (work.run)(&cx), &cx) });
             known(task, &cx)?;
             prepared.payloads.extend(payload);
         }
@@ -306,7 +306,7 @@ impl Executor<'_> {
     /// Whether more servers run the step than may do so at a time.
     fn is_limited(&self, step: StepNo) -> bool {
         let step = self.step(step);
-        step.task.limit.is_some_and(|limit| step.servers.len() > limit)
+        step.task.most_at_once().is_some_and(|limit| step.servers.len() > limit)
     }
 
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
@@ -324,7 +324,7 @@ impl Executor<'_> {
                 return false;
             }
             if self.is_limited(step) {
-                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop, waiting);
+                visit.enter(step, self.step(step).task.most_at_once().unwrap_or(usize::MAX), &stop, waiting);
             }
             true
         };
@@ -356,7 +356,7 @@ impl Executor<'_> {
     }
 
     fn local(&self, step: StepNo) -> Option<Failed> {
-        let Body::Local(body) = &self.step(step).task.body else { return None };
+        let Body::Local(work) = &self.step(step).task.body else { return None };
         let reach = Reaching { executor: self, step };
         let stop = || self.stop().requested();
         let mut local = Local {
@@ -373,7 +373,7 @@ impl Executor<'_> {
             lock_wait: self.run.lock_wait,
             stop: &stop,
         };
-        self.bracket(step, None, || call_local(body, &mut local))
+        self.bracket(step, None, || call_local(&work.run, &mut local))
     }
 
     /// Tells of the beginning and the end of `work`.

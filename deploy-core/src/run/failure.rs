@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::error::{Error, ErrorKind};
 use crate::event::StepNo;
 use crate::plan::{Leg, Step};
-use crate::task::ScriptBody;
 
 use super::execute::{Executor, Failed};
 use super::link::Link;
@@ -29,7 +28,7 @@ impl Executor<'_> {
         // Where servers failed before any task, the leg says in which phase: with several servers it has only one.
         let steps = failures.iter().filter_map(|failed| failed.step.or(leg.steps().first().copied()));
         let phases: BTreeSet<_> = steps.map(|step| self.step(step).phase).collect();
-        let failed_phase = |step: &Step| phases.contains(step.phase) && step.task.undo.is_some();
+        let failed_phase = |step: &Step| phases.contains(step.phase) && step.task.undo_body().is_some();
         let began = self.began();
         let began = |step: &Step| began.iter().any(|(number, _)| *number == step.number);
         self.run
@@ -71,7 +70,7 @@ impl Executor<'_> {
             let mut prepared = Prepared { steps: steps.clone(), ..Prepared::new(self.run.stage)? };
             for step in &steps {
                 let task = &self.step(*step).task;
-                let script = task.undo.as_ref().map(|undo: &ScriptBody| undo(&cx)).unwrap_or_default();
+                let script = task.undo_body().map(|undo| undo(&cx)).unwrap_or_default();
                 prepared.scripts.push(task_script(task, script, &cx));
             }
             prepared.compile()
