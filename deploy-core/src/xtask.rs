@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, preview};
 use crate::script::nonce;
-use crate::task::{Explain, Facts, Task, TaskId, When};
+use crate::task::{Explain, Facts, Output, Task, TaskId, When};
 use crate::transport::Anywhere;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
@@ -400,11 +400,11 @@ fn outline(stage: &Stage, plan: &Plan, log: &LogFile) -> Outline {
 /// How the run is shown, as the command line and its task want it.
 fn settings(plan: &Plan, request: &RunRequest, surroundings: Surroundings) -> Settings {
     let asked = plan.steps.iter().map(|step| &step.task).find(|task| task.id() == &plan.root);
-    let is_asked = |says: fn(&Task) -> bool| asked.is_some_and(says);
+    let is_for = |output| asked.is_some_and(|task| task.command.output == output);
     Settings {
         format: request.format,
-        verbosity: if is_asked(|task| task.answers) { Verbosity::Quiet } else { request.verbosity },
-        shown_on: if is_asked(|task| task.prints_result) { ShownOn::Stderr } else { ShownOn::Stdout },
+        verbosity: if is_for(Output::Answer) { Verbosity::Quiet } else { request.verbosity },
+        shown_on: if is_for(Output::Data) { ShownOn::Stderr } else { ShownOn::Stdout },
         surroundings,
     }
 }

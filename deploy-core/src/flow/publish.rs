@@ -23,7 +23,7 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::local(CHOOSE_RELEASE, "Choose the release to go back to", choose_release)
             .needs([super::release::CHECK_RELEASES])
-            .detail(),
+            .hidden(),
     );
     tasks.task(
         Task::script(REVERT_RELEASE, "Check the release to go back to", on(), revert_release)
@@ -35,7 +35,7 @@ pub(super) fn register(tasks: &mut Tasks) {
             .undo(undo_symlink)
             .option(release),
     );
-    tasks.task(Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published).detail());
+    tasks.task(Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published).hidden());
     tasks.task(Task::script(CLEANUP, "Remove old releases", on(), cleanup));
     tasks.task(Task::script(CLEANUP_ROLLBACK, "Deal with the release that the rollback left", on(), cleanup_rollback));
     tasks.task(Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision));

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
+use crate::task::{Effect, Servers, Task, TaskId};
 use crate::task::{Local, ServerCx};
-use crate::task::{Servers, Task, TaskId};
 
 pub(super) const CHECK_RELEASES: TaskId = TaskId::new("deploy:check:releases");
 pub(super) const NEW_RELEASE: TaskId = TaskId::new("deploy:new_release");
@@ -23,14 +23,18 @@ const STAMP: &str = "%Y%m%d%H%M%S";
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     tasks.task(Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage));
-    tasks.task(Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases).harmless().detail());
-    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).detail());
+    tasks.task(
+        Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases)
+            .effect(Effect::Prepares)
+            .hidden(),
+    );
+    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).hidden());
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])
-            .detail(),
+            .hidden(),
     );
-    tasks.task(Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard).detail());
+    tasks.task(Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard).hidden());
 }
 
 fn ensure_stage(local: &mut Local<'_>) -> anyhow::Result<()> {

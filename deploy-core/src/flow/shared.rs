@@ -6,7 +6,7 @@ use crate::registry::Tasks;
 use crate::script::{Cmd, Script, quote};
 use crate::sh;
 use crate::task::ServerCx;
-use crate::task::{Servers, Task, TaskId};
+use crate::task::{Effect, Servers, Task, TaskId};
 
 pub(super) const CHECK_DIRECTORIES: TaskId = TaskId::new("deploy:check:directories");
 pub(super) const CHECK_LINKED_DIRS: TaskId = TaskId::new("deploy:check:linked_dirs");
@@ -18,17 +18,20 @@ pub(super) const LINKED_DIRS: TaskId = TaskId::new("deploy:symlink:linked_dirs")
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let add = [
-        Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories).harmless(),
-        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs).harmless(),
+        Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories)
+            .effect(Effect::Prepares),
+        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs)
+            .effect(Effect::Prepares),
         Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents)
-            .harmless(),
-        Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files).harmless(),
+            .effect(Effect::Prepares),
+        Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files)
+            .effect(Effect::Prepares),
         Task::script(LINKED_FILES, "Link shared files into the release", on(), link_files),
         Task::script(LINKED_DIRS, "Link shared folders into the release", on(), |cx| {
             link(cx, &cx.stage.settings.linked_dirs)
         }),
     ];
-    add.into_iter().for_each(|task| tasks.task(task.detail()));
+    add.into_iter().for_each(|task| tasks.task(task.hidden()));
 }
 
 /// Makes the folders, and writes a byte: a file system that is full or read-only is found out before anything changes.

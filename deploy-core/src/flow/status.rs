@@ -10,8 +10,8 @@ use crate::event::ServerNo;
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
+use crate::task::{Effect, Opt, Output, Servers, Task, TaskId};
 use crate::task::{Local, ServerCx};
-use crate::task::{Opt, Servers, Task, TaskId};
 
 const STATUS: TaskId = TaskId::new("deploy:status");
 const READ: TaskId = TaskId::new("deploy:status:read");
@@ -22,10 +22,14 @@ const SHOWN: usize = 10;
 pub(super) fn register(tasks: &mut Tasks) {
     let json = Opt { name: "json", value: None, about: "As JSON" };
     tasks.task(
-        Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read).detail().unlocked(),
+        Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read)
+            .hidden()
+            .effect(Effect::Looks),
     );
     let about = "Show what is live, which releases there are, and who holds the lock";
-    tasks.task(Task::local(STATUS, about, status).needs([READ]).option(json).answers().unlocked());
+    tasks.task(
+        Task::local(STATUS, about, status).needs([READ]).option(json).output(Output::Answer).effect(Effect::Looks),
+    );
 }
 
 fn read(cx: &ServerCx<'_>) -> Script {

@@ -293,10 +293,7 @@ impl Executor<'_> {
 
     /// Composes the program of `steps` for a server, feeds included.
     fn prepare(&self, link: &Link<'_>, steps: &[StepNo]) -> Result<Prepared> {
-        self.compose(link, steps, &|task, cx| match &task.body {
-            Body::Script(body) => body(cx),
-            _ => Script::new(),
-        })
+        self.compose(link, steps, &|task, cx| task.script_work().map_or_else(Script::new, |work| (work.run)(cx)))
     }
 
     /// Composes a program of what `body` makes of each of `steps`. Where the run has lost a server that it had locked, it
@@ -313,7 +310,7 @@ impl Executor<'_> {
         let mut prepared = Prepared::new(self.shell(&cx, steps));
         for step in again.iter().chain(steps) {
             let task = &self.step(*step).task;
-            let payload = match &task.feed {
+            let payload = match task.feed_body() {
                 Some(feed) => feed(&cx).map_err(Error::from)?,
                 None => None,
             };
@@ -339,7 +336,7 @@ impl Executor<'_> {
     /// Whether more servers run the step than may do so at a time.
     fn is_limited(&self, step: StepNo) -> bool {
         let step = self.step(step);
-        step.task.limit.is_some_and(|limit| step.servers.len() > limit)
+        step.task.most_at_once().is_some_and(|limit| step.servers.len() > limit)
     }
 
     /// Where the programs of a server run.
@@ -361,7 +358,7 @@ impl Executor<'_> {
                 return false;
             }
             if self.is_limited(step) {
-                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop, waiting);
+                visit.enter(step, self.step(step).task.most_at_once().unwrap_or(usize::MAX), &stop, waiting);
             }
             true
         };
@@ -398,7 +395,7 @@ impl Executor<'_> {
     }
 
     fn local(&self, step: StepNo) -> Option<Failed> {
-        let Body::Local(body) = &self.step(step).task.body else { return None };
+        let Body::Local(work) = &self.step(step).task.body else { return None };
         let reach = Reaching { executor: self, step };
         let stop = || self.stop().requested();
         let mut local = Local {
@@ -415,7 +412,7 @@ impl Executor<'_> {
             lock_wait: self.run.lock_wait,
             stop: &stop,
         };
-        self.bracket(step, None, || call_local(body, &mut local))
+        self.bracket(step, None, || call_local(&work.run, &mut local))
     }
 
     /// Tells of the beginning and the end of `work`.

@@ -6,7 +6,6 @@ use crate::error::{Error, ErrorKind};
 use crate::event::StepNo;
 use crate::plan::{Leg, Step};
 use crate::script::Script;
-use crate::task::Body;
 
 use super::execute::{Executor, Failed};
 use super::link::Link;
@@ -29,7 +28,7 @@ impl Executor<'_> {
         // Where servers failed before any task, the leg says in which phase: with several servers it has only one.
         let steps = failures.iter().filter_map(|failed| failed.step.or(leg.steps().first().copied()));
         let phases: BTreeSet<_> = steps.map(|step| self.step(step).phase).collect();
-        let failed_phase = |step: &Step| phases.contains(step.phase) && step.task.undo.is_some();
+        let failed_phase = |step: &Step| phases.contains(step.phase) && step.task.undo_body().is_some();
         let began = self.began();
         let began = |step: &Step| began.iter().any(|(number, _)| *number == step.number);
         self.run
@@ -67,9 +66,9 @@ impl Executor<'_> {
         }
         // The lock alone has no way back: it is freed with the conversation.
         let prepare = || {
-            self.compose(link, &steps, &|task, cx| match (&task.undo, &task.body) {
+            self.compose(link, &steps, &|task, cx| match (task.undo_body(), task.script_work()) {
                 (Some(undo), _) => undo(cx),
-                (None, Body::Script(body)) if task.takes_lock() => body(cx),
+                (None, Some(work)) if task.takes_lock() => (work.run)(cx),
                 _ => Script::new(),
             })
         };

@@ -35,7 +35,7 @@ impl Executor<'_> {
     /// Whether `step` is the first task in a program of `steps` that must not begin before the lock is held on all servers.
     pub(super) fn waits_for_lock(&self, step: StepNo, steps: &[StepNo]) -> bool {
         let is_lock = |step: StepNo| self.step(step).task.takes_lock();
-        let changes = |step: &&StepNo| !is_lock(**step) && !self.step(**step).task.harmless;
+        let changes = |step: &&StepNo| self.step(**step).task.waits_for_all_locks();
         self.lock_servers().len() > 1
             && steps.iter().any(|step| is_lock(*step))
             && steps.iter().find(changes) == Some(&step)

@@ -71,7 +71,7 @@ pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> Tas
         payload: cx.payload,
         input: false,
         gated: false,
-        hold: task.hold.as_ref().map(|hold| hold(cx)),
+        hold: task.hold_body().map(|hold| hold(cx)),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::plan::{Filter, Plan};
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
-use crate::task::{Phase, ServerCx, Servers, Task, When};
+use crate::task::{Effect, Phase, ServerCx, Servers, Task, When};
 use crate::transport::local::Local;
 use crate::transport::{Connect, Transport};
 use crate::ui::Ask;
@@ -255,7 +255,7 @@ fn a_server_that_is_down_is_named_and_what_follows_runs_nowhere() {
     let phase = |name: &'static str, task: &str| Phase { name, tasks: vec![id(task)] };
     let tasks = registry(
         [
-            task("check", says("check")).harmless(),
+            task("check", says("check")).effect(Effect::Prepares),
             task("change", says("change")),
             script("failed", "all"),
             Task::flow(id("go"), "go", [phase("one", "check"), phase("two", "change")], id("failed")),

@@ -27,7 +27,7 @@ use crate::registry::Tasks;
 use crate::repository::{Repository, Resolved, Url};
 use crate::script::Script;
 use crate::sh;
-use crate::task::{Local, ServerCx, Servers, Task, TaskId};
+use crate::task::{Effect, Local, ServerCx, Servers, Task, TaskId};
 
 /// Finds out which commit is deployed.
 pub const RESOLVE: TaskId = TaskId::new("git:resolve");
@@ -46,17 +46,17 @@ pub(crate) const GIT: &str = include_str!("git.sh");
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
-    tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).detail());
+    tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).hidden());
     tasks.task(
         Task::script(CHECK, "Check that the repository can be reached", on(), transfer::check)
-            .harmless()
+            .effect(Effect::Prepares)
             .needs([RESOLVE]),
     );
     tasks.task(
         Task::script(UPDATE, "Bring the servers' mirrors up to date", on(), transfer::update)
             .feed(transfer::feed)
             .needs([RESOLVE, CHECK])
-            .detail(),
+            .hidden(),
     );
     tasks.task(
         Task::script(CREATE_RELEASE, "Put the commit's files into a new release", on(), archive::create_release)
@@ -67,9 +67,9 @@ pub(super) fn register(tasks: &mut Tasks) {
 /// Adds what depends on a stage's settings: servers that fetch agree on a commit, and only so many fetch at a time.
 pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
     if settings.git.strategy == GitStrategy::Fetch {
-        tasks.task(Task::local(AGREE, "Agree on the commit that is deployed", agree).detail());
+        tasks.task(Task::local(AGREE, "Agree on the commit that is deployed", agree).hidden());
         tasks.need(&UPDATE, AGREE);
-        tasks.change(&UPDATE, |task| Task { feed: None, ..task }.limit(settings.git.max_fetches));
+        tasks.change(&UPDATE, |task| task.without_feed().limit(settings.git.max_fetches));
     }
 }
 

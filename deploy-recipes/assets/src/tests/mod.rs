@@ -9,6 +9,7 @@ mod unchanged;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,10 +23,13 @@ use tempfile::TempDir;
 use super::*;
 use crate::compile::Place;
 
+/// What the conversations are opened with.
+const HELLO: &str = "0123456789abcdef";
+
 /// What busybox has of the tools that the scripts use.
-const TOOLS: [&str; 20] = [
-    "basename", "cat", "cmp", "cp", "cut", "dd", "env", "find", "head", "ln", "mkdir", "mv", "readlink", "rm", "sed",
-    "sort", "tar", "touch", "tr", "wc",
+const TOOLS: [&str; 21] = [
+    "basename", "cat", "cmp", "cp", "cut", "dd", "env", "find", "head", "ln", "mkdir", "mkfifo", "mv", "readlink",
+    "rm", "sed", "sort", "tar", "touch", "tr", "wc",
 ];
 
 /// Compiles as Sprockets does: adds a file with a digest, and writes the manifest anew, with what was compiled earlier.
