@@ -18,6 +18,7 @@ mod find;
 mod keys;
 mod layers;
 mod load;
+mod mask;
 mod names;
 mod paths;
 mod reader;
