@@ -229,9 +229,10 @@ impl Xtask {
         let ask = Arc::new(Terminal::alone(surroundings, interrupted));
         let doctor = Doctor { config, stage: &stage, filter: &request.filter, ask, stop };
         let diagnosis = doctor.examine()?;
-        match request.json {
-            true => ui::print_data(&diagnosis.json())?,
-            false => ui::print_page(&diagnosis.lines(request.quiet), surroundings)?,
+        if request.json {
+            ui::print_data(&diagnosis.json())?;
+        } else {
+            ui::print_page(&diagnosis.lines(request.quiet), surroundings)?;
         }
         Ok(ExitCode::from(diagnosis.exit_code()))
     }

@@ -43,10 +43,7 @@ pub(super) fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
             None => arg.action(ArgAction::SetTrue),
         })
     });
-    let command = match includes(tasks, task, &flow::git::RESOLVE) {
-        true => command.arg(branch()),
-        false => command,
-    };
+    let command = if includes(tasks, task, &flow::git::RESOLVE) { command.arg(branch()) } else { command };
     command.args(choosing()).arg(lock_wait()).args(showing())
 }
 

@@ -1,4 +1,4 @@
-//! Whose turn it is: the task that is being shown while servers work on several.
+//! The current task: the one that is being shown while servers work on several.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::event::{Event, Outcome, Outline, ServerNo, StepNo};
 /// server has begun a later one, and when the server failed or was lost. A task of the controller is over when it
 /// finished or anything later began.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct CurrentTask {
     /// The servers of each task; none for the controller's.
     steps: Vec<Vec<ServerNo>>,
     servers: Vec<Progress>,
@@ -29,17 +29,17 @@ struct Progress {
     out: bool,
 }
 
-impl Turns {
-    pub(super) fn new(outline: &Outline) -> Turns {
-        Turns {
+impl CurrentTask {
+    pub(super) fn new(outline: &Outline) -> CurrentTask {
+        CurrentTask {
             steps: outline.steps.iter().map(|step| step.servers.clone()).collect(),
             servers: vec![Progress::default(); outline.servers.len()],
-            ..Turns::default()
+            ..CurrentTask::default()
         }
     }
 
     /// The first task that is not over; the number of tasks when all are.
-    pub(super) fn current(&self) -> StepNo {
+    pub(super) fn step(&self) -> StepNo {
         self.current
     }
 
