@@ -23,9 +23,9 @@ use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, preview};
 use crate::script::nonce;
 use crate::task::{Explain, Facts, Output, Task, TaskId, When};
-use crate::transport::Anywhere;
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
+use crate::transport::{Anywhere, make_room_for};
 use crate::ui::{self, Ask, Format, LogFile, Settings, ShownOn, Surroundings, Terminal, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
@@ -337,6 +337,7 @@ fn execute(
     request: &RunRequest,
     surroundings: Surroundings,
 ) -> Result<ExitCode> {
+    make_room_for(plan.servers().len())?;
     let log = LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?;
     let outline = outline(stage, plan, &log);
     let settings = settings(plan, request, surroundings);

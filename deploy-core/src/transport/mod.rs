@@ -8,12 +8,14 @@ mod anywhere;
 mod converse;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
+mod files;
 pub mod local;
 mod process;
 mod server;
 pub mod ssh;
 
 pub use self::anywhere::Anywhere;
+pub(crate) use self::files::make_room_for;
 pub(crate) use self::process::Nobody;
 pub use self::process::{Exit, Output, Process, Stdin};
 pub use self::server::{Connect, Transport};

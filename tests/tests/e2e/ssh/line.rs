@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,23 +14,19 @@ pub(crate) struct Line {
     turns: Arc<Turns>,
 }
 
-/// How often the client said something after the server did.
+/// How often the client said something that it may have been told to by the answer to what it had said before.
 #[derive(Default)]
 struct Turns {
-    server_spoke: AtomicBool,
+    last: Mutex<Option<Instant>>,
     count: AtomicUsize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
-    Client,
-    Server,
-}
-
 impl Turns {
-    fn note(&self, from: From) {
-        let server_spoke = self.server_spoke.swap(from == From::Server, SeqCst);
-        if from == From::Client && server_spoke {
+    /// The client spoke, on a line whose round trip takes `round_trip`.
+    fn note(&self, round_trip: Duration) {
+        let mut last = self.last.lock().unwrap();
+        if last.is_none_or(|last| last.elapsed() >= round_trip) {
+            *last = Some(Instant::now());
             self.count.fetch_add(1, SeqCst);
         }
     }
@@ -46,14 +42,15 @@ impl Line {
             for client in listener.incoming().flatten() {
                 let server = TcpStream::connect(("127.0.0.1", target)).unwrap();
                 let (to_server, from_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                carry(from_client, to_server, delay, From::Client, Arc::clone(&counted));
-                carry(server, client, delay, From::Server, Arc::clone(&counted));
+                let turns = Arc::clone(&counted);
+                carry(from_client, to_server, delay, move || turns.note(2 * delay));
+                carry(server, client, delay, || ());
             }
         });
         Line { port, turns }
     }
 
-    /// How often the client waited for the server before it said more. On a line that is long enough, those are round trips.
+    /// How many round trips the client has begun.
     pub(crate) fn turns(&self) -> usize {
         self.turns.count.load(SeqCst)
     }
@@ -63,14 +60,14 @@ impl Line {
     }
 }
 
-fn carry(mut from: TcpStream, to: TcpStream, delay: Duration, side: From, turns: Arc<Turns>) {
+fn carry(mut from: TcpStream, to: TcpStream, delay: Duration, note: impl Fn() + Send + 'static) {
     let _ = to.set_nodelay(true);
     let (sender, receiver): (Sender<(Instant, Vec<u8>)>, Receiver<_>) = channel();
     thread::spawn(move || deliver(to, receiver));
     thread::spawn(move || {
         let mut buffer = vec![0; 256 << 10];
         while let Ok(bytes @ 1..) = from.read(&mut buffer) {
-            turns.note(side);
+            note();
             if sender.send((Instant::now() + delay, buffer[..bytes].to_vec())).is_err() {
                 break;
             }

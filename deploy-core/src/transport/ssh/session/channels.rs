@@ -14,8 +14,8 @@ use crate::transport::ssh::libssh2::fault::ends_connection;
 use crate::transport::ssh::libssh2::port::Port;
 use crate::transport::ssh::libssh2::wire::Wire;
 
-/// How many channels wait, opened, for commands to come.
-const AHEAD: usize = 2;
+/// How many channels wait, opened, for commands to come. A run mostly talks over one, and needs another now and then.
+const AHEAD: usize = 1;
 
 /// How many channels there may be, counted with the running ones, when one is opened ahead. Servers allow 10
 /// (`MaxSessions`), and what is left is for commands that nobody foresaw.

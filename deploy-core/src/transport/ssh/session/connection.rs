@@ -51,6 +51,9 @@ pub(crate) enum Undialed {
     Failed(String),
 }
 
+/// How much stack the owner thread has. libssh2 keeps what is large on the heap; hundreds of threads are cheap with this.
+const STACK: usize = 256 << 10;
+
 /// How long a jump host may be busy with another server before another connection to it is made.
 const DIAL_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -88,7 +91,8 @@ impl Connection {
             forward_agent,
             events,
         };
-        let owner = thread::Builder::new().name(format!("ssh {label}")).spawn(move || Actor::new(charge).run())?;
+        let thread = thread::Builder::new().name(format!("ssh {label}")).stack_size(STACK);
+        let owner = thread.spawn(move || Actor::new(charge).run())?;
         Ok(Connection { label, login, requests: Some(sender), waker, counters, owner: Some(owner), _route: route })
     }
 
