@@ -182,6 +182,9 @@ pub(crate) const RELEASES: &str = include_str!("releases.sh");
 pub const INSIDE: &str = include_str!("inside.sh");
 
 #[cfg(test)]
+mod inside;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::testing::stage;
