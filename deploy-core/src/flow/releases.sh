@@ -14,11 +14,11 @@ live_release() {
   live=${live##*/}
 }
 # Each release on a line as NAME/CLASS, the newest first. It is live, good, building, failed, rolled_back, or unknown: what
-# this tool made has a record; what Capistrano made is good if revisions.log says that it was deployed. With `table`, the
+# this tool made has a record; what Capistrano made is good if revisions.log says that it was deployed. With `table` set, the
 # rest of the record follows behind tabs: revision, branch, when it was begun and published, by whom.
 release_classes() {
   live_release
-  root=$root live=$live table=${1-} awk '
+  base=$root live_name=$live with=${table-} awk '
     function class(name) {
       if (name == live) return "live"
       if (state[name] == "published") return "good"
@@ -29,13 +29,13 @@ release_classes() {
     }
     BEGIN {
       FS = "\t"
-      live = ENVIRON["live"]
-      records = ENVIRON["root"] "/.deploy/releases"
+      live = ENVIRON["live_name"]
+      records = ENVIRON["base"] "/.deploy/releases"
       while ((getline < records) > 0) {
         state[$1] = $2
         rest[$1] = $3 FS $4 FS $5 FS $6 FS $7
       }
-      log_file = ENVIRON["root"] "/revisions.log"
+      log_file = ENVIRON["base"] "/revisions.log"
       while ((getline line < log_file) > 0)
         if (match(line, /(deployed as|back to) release [0-9]+/)) {
           words = split(substr(line, RSTART, RLENGTH), word, " ")
@@ -45,7 +45,7 @@ release_classes() {
         parts = split(ARGV[number], part, "/")
         name = part[parts - 1]
         if (length(name) != 14 || name ~ /[^0-9]/) continue
-        print name "/" class(name) (ENVIRON["table"] == "" ? "" : FS ((name in rest) ? rest[name] : FS FS FS FS))
+        print name "/" class(name) (ENVIRON["with"] == "" ? "" : FS ((name in rest) ? rest[name] : FS FS FS FS))
       }
       exit
     }

@@ -37,7 +37,8 @@ revision=''
 if [ -r "$root/current/REVISION" ]; then read -r revision <"$root/current/REVISION" || :; fi
 deploy_fact live "$live"
 deploy_fact revision "$revision"
-deploy_fact releases "$(release_classes table)"
+table=yes
+deploy_fact releases "$(release_classes)"
 lock=''
 if [ -r "$root/.deploy/lock" ]; then { read -r _ && read -r lock; } <"$root/.deploy/lock" || :; fi
 deploy_fact lock "$lock""#,
@@ -54,7 +55,7 @@ struct Server {
     releases: Vec<Release>,
 }
 
-/// A line of `release_classes table`.
+/// A line of `release_classes` with `table`.
 struct Release {
     stamp: String,
     state: String,
