@@ -41,9 +41,10 @@ revision=''
 if [ -r "$root/current/REVISION" ]; then read -r revision <"$root/current/REVISION" || :; fi
 deploy_fact live "$live"
 deploy_fact revision "$revision"
-deploy_fact releases "$(release_table)"
+table=yes
+deploy_fact releases "$(release_classes)"
 lock=''
-if [ -r "$root/.deploy/lock" ]; then lock=$(sed -n 2p "$root/.deploy/lock"); fi
+if [ -r "$root/.deploy/lock" ]; then { read -r _ && read -r lock; } <"$root/.deploy/lock" || :; fi
 deploy_fact lock "$lock""#,
         cx.layout().root()
     ))
@@ -58,7 +59,7 @@ struct Server {
     releases: Vec<Release>,
 }
 
-/// A line of `release_table`.
+/// A line of `release_classes` with `table`.
 struct Release {
     stamp: String,
     state: String,
@@ -72,7 +73,10 @@ impl Release {
     fn parse(line: &str) -> Option<Release> {
         let mut fields = line.split('\t').map(str::to_owned);
         let mut next = || fields.next().unwrap_or_default();
-        let (stamp, state, revision, branch) = (next(), next(), next(), next());
+        let name = next();
+        let (stamp, state) = name.split_once('/')?;
+        let (stamp, state) = (stamp.to_owned(), state.to_owned());
+        let (revision, branch) = (next(), next());
         let (_, published, by) = (next(), next().parse().ok(), next());
         (!stamp.is_empty()).then_some(Release { stamp, state, revision, branch, published, by })
     }

@@ -21,8 +21,9 @@ pub use checkout::checkout;
 pub(crate) use stand_in::pretend;
 
 use crate::config::{GitStrategy, Settings, TransportKind};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::ServerNo;
+use crate::flow::names::ObjectId;
 use crate::registry::Tasks;
 use crate::repository::{Repository, Resolved, Url};
 use crate::script::Script;
@@ -115,7 +116,12 @@ fn agree(local: &mut Local<'_>) -> anyhow::Result<()> {
         return Ok(());
     }
     let found = |server: &ServerNo| Some((*server, local.fact(*server, "found_revision")?));
-    let all: Vec<(ServerNo, String)> = local.servers.iter().filter_map(found).collect();
+    let found: Vec<(ServerNo, String)> = local.servers.iter().filter_map(found).collect();
+    let parsed = found.into_iter().map(|(server, text)| {
+        let revision = ObjectId::parse(&text).map_err(|error| no_commit(&local.server(server).label(), &error))?;
+        Ok((server, revision.as_str().to_owned()))
+    });
+    let all = parsed.collect::<Result<Vec<_>>>()?;
     let Some((first, revision)) = all.first() else { return Ok(()) };
     if all.iter().any(|(_, other)| other != revision) {
         let label = local.server(*first).label();
@@ -124,6 +130,11 @@ fn agree(local: &mut Local<'_>) -> anyhow::Result<()> {
     local.set("revision", revision);
     local.set("branch", local.stage.settings.branch.clone());
     Ok(())
+}
+
+/// What a server says goes to all others: git there would run what looks like an option.
+fn no_commit(server: &str, error: &Error) -> Error {
+    Error::task(format!("{server} was asked which commit is deployed, and its answer is none: {}", error.message()))
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
