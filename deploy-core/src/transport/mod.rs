@@ -18,5 +18,5 @@ pub use self::anywhere::Anywhere;
 pub(crate) use self::files::make_room_for;
 pub(crate) use self::process::Nobody;
 pub use self::process::{Exit, Output, Process, Stdin};
-pub use self::server::{Connect, Transport};
+pub use self::server::{Connect, LONGEST_COMMAND, Transport};
 pub use crate::event::Traffic;

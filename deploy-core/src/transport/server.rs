@@ -9,6 +9,9 @@ use crate::error::Error;
 use crate::event::Traffic;
 use crate::ui::Console;
 
+/// How many bytes a command may have. What is longer is sent to one over its standard input: libssh2 takes no longer request.
+pub const LONGEST_COMMAND: usize = 34_725;
+
 /// Logs in to servers.
 pub trait Connect: Send + Sync {
     /// Logs in to `server`, waiting at most as long as the stage's `ssh.connect_timeout`.

@@ -105,7 +105,17 @@ impl HostConfig {
             Ok(output) if output.status.success() => {
                 Ok(HostConfig::parse(query, &String::from_utf8_lossy(&output.stdout)))
             }
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Ok(output) => {
+                let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                if !is_nameless(&complaint) {
+                    return Err(complaint);
+                }
+                let mut config = HostConfig::read_files(query, &home());
+                config
+                    .warnings
+                    .push(format!("`ssh -G` doesn't work here, so its files were read without it: {complaint}"));
+                Ok(config)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HostConfig::read_files(query, &home())),
             Err(error) => Err(format!("failed to start `ssh -G`: {error}")),
         }
@@ -254,6 +264,11 @@ fn ask_ssh(query: &Query) -> io::Result<std::process::Output> {
     ssh.args(["--", &query.host]).stdin(Stdio::null()).output()
 }
 
+/// Whether `ssh` refuses to do anything, since nobody has the number that we run as: in a container, say.
+fn is_nameless(complaint: &str) -> bool {
+    complaint.starts_with("No user exists for uid")
+}
+
 /// Whether `file` is one of those that `ssh -G` lists where no key file is named. It lists all of them then.
 fn is_default_identity(file: &Path) -> bool {
     let name = file.to_str().and_then(|file| file.strip_prefix("~/.ssh/id_"));
@@ -265,7 +280,8 @@ fn home() -> PathBuf {
 }
 
 fn local_user() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
+    let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
 }
 
 fn agent_of_environment() -> Option<PathBuf> {

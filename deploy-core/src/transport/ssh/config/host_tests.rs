@@ -117,3 +117,9 @@ fn addresses_may_be_of_one_family_only() {
         assert_eq!((family.includes(&four), family.includes(&six)), expected, "{line}");
     }
 }
+
+#[test]
+fn only_a_user_without_a_name_makes_ssh_useless() {
+    assert!(is_nameless("No user exists for uid 12345"));
+    assert!(!is_nameless("/home/me/.ssh/config: line 3: Bad configuration option: hots"));
+}

@@ -24,7 +24,7 @@ use crate::event::Events;
 use crate::event::Traffic;
 use crate::transport::converse::converse;
 use crate::transport::process::{Exit, Process};
-use crate::transport::server::Transport;
+use crate::transport::server::{LONGEST_COMMAND, Transport};
 use crate::transport::ssh::libssh2::patience::Patience;
 use crate::transport::ssh::libssh2::wire::Wire;
 use crate::transport::ssh::login::record::Login;
@@ -152,7 +152,12 @@ impl Connection {
 
     fn start_command(&self, command: &str, terminal: Option<Terminal>) -> Process {
         let (process, input, output) = stdio::process(&self.waker);
-        let request = Request::Exec(Command { text: command.to_owned(), input, output, terminal });
+        let request = Command { text: command.to_owned(), input, output, terminal };
+        if command.len() > LONGEST_COMMAND {
+            request.fail(error::too_long(&self.label, command.len()));
+            return process;
+        }
+        let request = Request::Exec(request);
         if let Err(refused) = self.request(request)
             && let (Request::Exec(command), reason) = *refused
         {

@@ -4,6 +4,7 @@ use libssh2_sys as raw;
 use ssh2::Error as Fault;
 
 use crate::error::Error;
+use crate::transport::server::LONGEST_COMMAND;
 use crate::transport::ssh::libssh2::fault::reason;
 use crate::transport::ssh::libssh2::sys::code;
 
@@ -22,11 +23,14 @@ pub(crate) fn command_failed(label: &str, fault: &Fault) -> Error {
         raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED => {
             error.because(anyhow::anyhow!("the server refuses to run commands for this user"))
         }
-        raw::LIBSSH2_ERROR_INVAL | raw::LIBSSH2_ERROR_OUT_OF_BOUNDARY => {
-            error.because(anyhow::anyhow!("the command is too long for SSH (about 34 kB)"))
-        }
         _ => error.because(anyhow::anyhow!(reason(fault))),
     }
+}
+
+/// A command of so many `bytes` can't be sent to the server `label`.
+pub(crate) fn too_long(label: &str, bytes: usize) -> Error {
+    Error::connection(format!("`{label}` doesn't run the command"))
+        .because(anyhow::anyhow!("it is too long: {bytes} bytes, where SSH takes {LONGEST_COMMAND}"))
 }
 
 /// The server `label` gives a command no terminal, although the connection is fine.
