@@ -198,7 +198,7 @@ deploy_die() {
   exec 7>&-
   kill -s TERM -- "-$deploy_group"
   deploy_find_self
-  deploy_end_group 10 "$deploy_self"
+  deploy_end_group 6 "$deploy_self"
   deploy_on_end
   rm -rf -- "$deploy_dir"
   kill -s KILL -- "-$deploy_group"
