@@ -83,8 +83,8 @@ pub(super) trait Adapter: Sync {
     fn check(&self, names: &Names, loading: &Loading<'_>) -> Script;
 
     /// Puts `next` in the place of the live database, which becomes `previous`, or the next name that is free (the fact
-    /// `previous`), and removes replaced ones but `keep`.
-    fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script;
+    /// `previous`), and removes replaced ones but `keep`. `holder` is what has the lock: the fact `lock_session`.
+    fn swap(&self, next: &str, previous: &str, holder: &str, keep: Option<usize>) -> Script;
 
     /// Loads the dump into the live database in one transaction, in the place of all that the role owns there: for roles
     /// that may make no database. `sql` are the texts that run behind it, with their labels.
@@ -130,6 +130,14 @@ pub(super) struct Survey {
     pub(super) owner: Option<String>,
     /// How many sessions the live database has.
     pub(super) sessions: u64,
+    /// How many sessions there may be besides those that are.
+    pub(super) free: Option<u64>,
+    /// Transactions that are prepared in the live database, and wait to be ended.
+    pub(super) prepared: Vec<String>,
+    /// What the live database gets from others, and goes on getting.
+    pub(super) subscriptions: Vec<String>,
+    /// What others read the live database's changes by.
+    pub(super) slots: Vec<String>,
     /// Replaced databases, the newest first.
     pub(super) replaced: Vec<String>,
     /// The extensions that can be had.

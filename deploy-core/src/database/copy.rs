@@ -19,7 +19,7 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
     let Some(file) = local.option("file") else { return from_source(local, keep) };
     let target = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*target.adapter)?;
-    let restore = Restore::prepare(local, &target, &dump)?;
+    let restore = Restore::prepare(local, &target, &dump)?.again(again(&target, file));
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
     let after = target.config.after_restore.len();
     consent::ask(local, &Replacing { site: &target, source, after, apart: None })?;
@@ -52,9 +52,15 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     let (path, _) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
     let dump = Dump::open(&path, &*target.adapter)?;
-    Restore::prepare(local, &target, &dump)?.run()?;
+    let restore = Restore::prepare(local, &target, &dump)?;
+    if keep { restore.again(again(&target, &dump.name())) } else { restore }.run()?;
     drop(kept);
     Ok(())
+}
+
+/// The command that goes on from the dump `file`.
+fn again(target: &Site<'_>, file: &str) -> String {
+    format!("cargo xtask db restore-from-prod --stage {} --file {file}", target.stage.name)
 }
 
 /// Whether the dump stays here: as the user says, else unless it has to be sanitised.

@@ -88,6 +88,29 @@ impl<'l> Site<'l> {
         }
     }
 
+    /// Makes sure that nothing holds the database that no session could be ended for.
+    ///
+    /// # Errors
+    ///
+    /// When transactions are prepared in it, or it subscribes to others.
+    pub(super) fn must_be_free(&self) -> Result<()> {
+        let name = self.describe();
+        if let Some(first) = self.survey.prepared.first() {
+            let all = quoted(&self.survey.prepared);
+            return Err(Error::task(format!("transactions are prepared in the database {name}, which hold it: {all}"))
+                .hint(format!("end each in it: COMMIT PREPARED '{first}', or ROLLBACK PREPARED '{first}'")));
+        }
+        if let Some(first) = self.survey.subscriptions.first() {
+            let all = quoted(&self.survey.subscriptions);
+            return Err(Error::task(format!(
+                "the database {name} subscribes to others, and the copy that is replaced would go on: {all}"
+            ))
+            .hint(format!("end each in it: ALTER SUBSCRIPTION {first} DISABLE, or DROP SUBSCRIPTION {first}"))
+            .hint("what was restored has to subscribe anew: CREATE SUBSCRIPTION"));
+        }
+        Ok(())
+    }
+
     /// Whether the machine is this one.
     pub(super) fn is_local(&self) -> bool {
         self.stage.transport == TransportKind::Local
@@ -118,6 +141,11 @@ impl<'l> Site<'l> {
             false => anyhow::Error::from(error).context(self.machine.label().to_owned()).into(),
         }
     }
+}
+
+/// Names as they are listed.
+pub(super) fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The configuration of the stage's database.

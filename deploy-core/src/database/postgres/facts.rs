@@ -20,6 +20,10 @@ struct Maintenance {
     may_own: bool,
     sessions: u64,
     identity: Identity,
+    free: i64,
+    prepared: Vec<String>,
+    subscriptions: Vec<String>,
+    slots: Vec<String>,
     replaced: Vec<String>,
     extensions: Option<Vec<String>>,
 }
@@ -63,6 +67,8 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.owner = about.owner;
         survey.sessions = about.sessions;
         survey.identity = Some(about.identity);
+        survey.free = Some(u64::try_from(about.free).unwrap_or(0));
+        (survey.prepared, survey.subscriptions, survey.slots) = (about.prepared, about.subscriptions, about.slots);
         survey.replaced = about.replaced;
         survey.extensions = about.extensions.unwrap_or_default();
     }

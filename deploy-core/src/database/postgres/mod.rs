@@ -54,6 +54,8 @@ pub(super) struct Postgres {
     identity: Option<Identity>,
     /// Whether its machine's psql can be told to take no commands from a dump.
     restricts: bool,
+    /// How many sessions there may be besides those that are; empty where that isn't known.
+    free: String,
 }
 
 impl Postgres {
@@ -85,6 +87,7 @@ impl Postgres {
             major: 0,
             identity: None,
             restricts: false,
+            free: String::new(),
         })
     }
 
@@ -190,6 +193,7 @@ database_packers"#,
     fn remember(&mut self, survey: &Survey) {
         self.major = survey.major;
         self.restricts = survey.restricts;
+        self.free = survey.free.map(|free| free.max(1).to_string()).unwrap_or_default();
         self.identity.clone_from(&survey.identity);
     }
 
@@ -315,7 +319,8 @@ database_packers"#,
     fn sanitise(&self, names: &Names, loading: &Loading<'_>, label: &str, sql: &str) -> Script {
         let stage = format!("stage={}", self.stage);
         self.session().then(write_sql(loading.folder, 0, label, sql)).then(sh!(
-            "pg_run_file {} {} {} -v {}",
+            "pg_watched {} pg_run_file {} {} {} -v {}",
+            &names.next,
             sql_path(loading.folder, 0, label),
             &names.next,
             loading.role(),
@@ -331,11 +336,11 @@ database_packers"#,
         self.check_script(names, loading)
     }
 
-    fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script {
+    fn swap(&self, next: &str, previous: &str, holder: &str, keep: Option<usize>) -> Script {
         let script = self.session().then(sh!(
             "pg_terminate_sql={}\npg_swap_sql={}\npg_replaced_sql={}\npg_sessions_sql={}\nlive={}",
             sql_file!("terminate.sql"),
-            of_the_same("swap.sql", include_str!("sql/swap.sql")),
+            of_the_same("swap.sql", concat!(include_str!("sql/locked.sql"), include_str!("sql/swap.sql"))),
             sql_file!("replaced.sql"),
             sql_file!("sessions.sql"),
             &self.database
@@ -343,10 +348,11 @@ database_packers"#,
         // Two restores in one second, or a clock that was put back, must not meet in one name.
         let script = script.then(sh!(
             "previous=$(pg_sql \"$maintenance\" {} -v db=\"$live\" -v previous={})\n\
-             pg_swap \"$live\" {} \"$previous\" || pg_in_use \"$live\"\ndeploy_fact previous \"$previous\"",
+             pg_swap \"$live\" {} \"$previous\" {} || pg_in_use \"$live\"\ndeploy_fact previous \"$previous\"",
             sql_file!("previous.sql"),
             previous,
-            next
+            next,
+            holder
         ));
         match keep {
             Some(keep) => script.then(sh!("pg_prune \"$live\" {}", keep)),

@@ -31,6 +31,7 @@ fn postgres() -> Postgres {
         major: 17,
         identity: None,
         restricts: true,
+        free: String::new(),
     }
 }
 
@@ -100,7 +101,7 @@ fn every_script_passes_shellcheck() {
         shellcheck("overwrite", postgres.overwrite(&loading, &texts), None);
     }
     shellcheck("survey", postgres.survey(), None);
-    shellcheck("swap", postgres.swap(&names.next, &names.previous, Some(1)), None);
+    shellcheck("swap", postgres.swap(&names.next, &names.previous, "1", Some(1)), None);
     shellcheck("count", postgres.count(&names), None);
     shellcheck("client", postgres.client(), None);
     let (setup, producer) = postgres.dump(&Survey::default(), 0);
@@ -116,6 +117,10 @@ fn of_a_transaction_only_its_own_begin_and_commit_are_left_out() {
     without(
         "BEGIN;\nCOPY\nBEGIN;\nCOMMIT;\nCOMMIT;\n\\.\nCOMMIT;\n\n--\n",
         &["COPY", "BEGIN;", "COMMIT;", "COMMIT;", "\\.", "", "--"],
+    );
+    without(
+        "\\restrict k1\nBEGIN;\n\\restrict k2\n\\unrestrict k2\nCOMMIT;\n\\unrestrict k1\n",
+        &["\\restrict k2", "\\unrestrict k2"],
     );
     let far = format!("BEGIN;\nCOMMIT;\n{}COMMIT;\nend\n", "row\n".repeat(100));
     everywhere("deploy_input | pg_without_commit", &far, |ran| {
