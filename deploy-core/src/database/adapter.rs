@@ -39,6 +39,9 @@ pub(super) trait Adapter: Sync {
     /// Reports again, after the dump, what could have changed during it: the fact `schema`.
     fn schema(&self) -> Script;
 
+    /// Reports how many of the migrations in the first of `folders` that has any the database lacks: the fact `pending`.
+    fn pending(&self, folders: &[String]) -> Script;
+
     /// What a file is that begins with `head`; `None` for what can't be restored.
     fn recognize(&self, head: &[u8]) -> Option<Form>;
 
@@ -182,9 +185,18 @@ pub(super) struct Schema {
     pub(super) version: Option<String>,
     /// How many there are.
     pub(super) count: u64,
+    /// A digest of all of them; empty in backups that are older than this.
+    #[serde(default)]
+    pub(super) set: String,
 }
 
 impl Schema {
+    /// Whether the same migrations ran in both.
+    pub(super) fn is_same(&self, other: &Schema) -> bool {
+        let both_know = !self.set.is_empty() && !other.set.is_empty();
+        self.table == other.table && self.count == other.count && (!both_know || self.set == other.set)
+    }
+
     /// What the fact `schema` says.
     ///
     /// # Errors

@@ -23,7 +23,26 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
     let after = target.config.after_restore.len();
     consent::ask(local, &Replacing { site: &target, source, after, apart: None })?;
-    restore.run()
+    restore.run()?;
+    tell_pending(local, &target)
+}
+
+/// The code of the stage may be ahead of the data that came.
+fn tell_pending(local: &Local<'_>, target: &Site<'_>) -> Result<()> {
+    let folders = match target.is_local() {
+        true => vec![target.layout().current(), local.config.root.display().to_string()],
+        false => vec![target.layout().current()],
+    };
+    let found = target.run(vec![target.adapter.pending(&folders).into()], &mut |_, _| {})?;
+    let pending = found.get("pending").and_then(|count| count.trim().parse().ok()).unwrap_or(0);
+    if pending > 0 {
+        local.note(format!(
+            "{} of the code there didn't run in this data yet: cargo xtask deploy migrate {}",
+            several(pending, "migration"),
+            target.stage.name
+        ));
+    }
+    Ok(())
 }
 
 fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
@@ -55,7 +74,7 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     let restore = Restore::prepare(local, &target, &dump)?;
     if keep { restore.again(again(&target, &dump.name())) } else { restore }.run()?;
     drop(kept);
-    Ok(())
+    tell_pending(local, &target)
 }
 
 /// The command that goes on from the dump `file`.

@@ -270,7 +270,7 @@ impl<'r, 'l> Restore<'r, 'l> {
         }
         let Some(expected) = manifest.and_then(|manifest| manifest.schema.as_ref()) else { return Ok(()) };
         match Schema::of(&found)? {
-            Some(schema) if schema == *expected => Ok(()),
+            Some(schema) if schema.is_same(expected) => Ok(()),
             other => Err(Error::task(format!(
                 "the restored database is migrated up to {}, and the dumped one was up to {expected}",
                 other.map_or("nothing".to_owned(), |schema| schema.to_string())

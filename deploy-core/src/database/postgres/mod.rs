@@ -9,6 +9,7 @@ mod explain;
 mod facts;
 mod lexer;
 mod load;
+mod parameters;
 mod text;
 
 use std::io::{self, Read};
@@ -215,6 +216,17 @@ database_packers"#,
             &self.database,
             sql_file!("schema.sql")
         )
+    }
+
+    fn pending(&self, folders: &[String]) -> Script {
+        let known = format!("pg_migrations {}", vec!["{}"; folders.len()].join(" "));
+        self.session().then(Script::shell(&known, &folders.iter().map(Arg::from).collect::<Vec<_>>())).then(sh!(
+            "if [ -n \"$migrations\" ]; then\n\
+             pending=$(pg_sql {} {} -v known=\"$migrations\" 2>/dev/null) || pending=''\n\
+             deploy_fact pending \"$pending\"\nfi",
+            &self.database,
+            sql_file!("pending.sql")
+        ))
     }
 
     fn recognize(&self, head: &[u8]) -> Option<Form> {

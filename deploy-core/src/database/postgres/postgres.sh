@@ -246,3 +246,13 @@ pg_run_file() {
     "$psql" -X -w -q -d "$pg_target" -v ON_ERROR_STOP=1 "$@" -1 -f "$pg_file"
   fi
 }
+# The numbers of the migrations in the first of the folders that has any, of Rails, sqlx or Diesel. Sets $migrations.
+pg_migrations() {
+  migrations=''
+  for pg_folder; do
+    for pg_place in "$pg_folder/db/migrate" "$pg_folder/migrations"; do
+      if [ -n "$migrations" ] || [ ! -d "$pg_place" ]; then continue; fi
+      migrations=$(printf '%s\n' "$pg_place"/[0-9]*_* | sed -n 's|.*/\([0-9][0-9-]*\)_[^/]*$|\1|p' | tr -d - | tr '\n' ' ')
+    done
+  done
+}

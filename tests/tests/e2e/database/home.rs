@@ -126,3 +126,22 @@ fn a_dump_that_fails_drops_nothing() {
     shop.is_as("staging", &before).unwrap();
     assert_eq!(shop.backups(), NONE);
 }
+
+#[test]
+fn migrations_that_the_data_lacks_are_told() {
+    let shop = Shop::new(&["production", "dev"]);
+    let migrated = "create table schema_migrations (version text primary key);
+        insert into schema_migrations values ('20260101000000'), ('9')";
+    shop.own("production", migrated);
+    let folder = shop.project.folder().join("db/migrate");
+    fs::create_dir_all(&folder).unwrap();
+    for version in ["20260101000000", "20260202000000", "20260303000000"] {
+        fs::write(folder.join(format!("{version}_change.rb")), "").unwrap();
+    }
+    let output = shop.project.xtask("db restore-from-prod --stage dev --yes").success();
+    let output = output.says("2 migrations of the code there didn't run in this data yet");
+    let _ = output.says("cargo xtask deploy migrate dev");
+    let manifest = shop.folder().join(shop.backups().remove(0)).with_extension("pgdump.json");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    assert!(manifest.contains("\"version\": \"20260101000000\"") && manifest.contains("\"set\""), "{manifest}");
+}
