@@ -5,6 +5,7 @@ use std::io;
 use serde::Deserialize;
 
 use super::adapter::{Adapter, Survey, read_fact};
+use super::dotenv;
 use super::postgres::Postgres;
 use super::wire::Packing;
 use crate::config::{AdapterKind, ConnectionParts, ConnectionSource, Database, Secret, Server, Stage, TransportKind};
@@ -209,31 +210,30 @@ impl Place<'_> {
                 Ok((found.get("url").map(Secret::new), ConnectionParts::default()))
             }
             Some(ConnectionSource::EnvFile(file, key)) => {
-                let found = machine.run(vec![self.read_env_file(file, key).into()], &mut |_, _| {})?;
-                let url = found.get("url").map(|value| unquoted(value));
-                Ok((url.map(Secret::new), ConnectionParts::default()))
+                let found = machine.run(vec![self.read_env_file(file).into()], &mut |_, _| {})?;
+                let read = |name: &str| found.get(name).map(String::as_str).unwrap_or_default();
+                let url = dotenv::value(read("env"), key)?.filter(|url| !url.is_empty()).ok_or_else(|| {
+                    Error::task(format!("the file {} has no line for the database's URL", read("env_file")))
+                        .hint(format!("add one: {key}=postgresql://user:password@host/name"))
+                })?;
+                Ok((Some(Secret::new(url)), ConnectionParts::default()))
             }
             Some(ConnectionSource::Rails(file, section)) => self.rails(machine, file, section),
         }
     }
 
     /// Looks below `shared/`; in a local stage, in the project too.
-    fn read_env_file(&self, file: &str, key: &str) -> Script {
+    fn read_env_file(&self, file: &str) -> Script {
         let shared = format!("{}/{file}", Layout::new(&self.server.deploy_to).shared());
         let own = format!("{}/{file}", self.root);
         let files = if self.stage.transport == TransportKind::Local { [&*shared, &*own] } else { [&*shared, &*shared] };
-        let pattern = format!("s/^[[:space:]]*\\(export[[:space:]]\\{{1,\\}}\\)*{key}[[:space:]]*=[[:space:]]*//p");
         sh!(
             "for file in {} {}; do [ ! -r \"$file\" ] || break; done\n\
              [ -r \"$file\" ] || deploy_fail \"the file $file, which should say how to reach the database, can't be read\" \
              \"upload it, or say where it is: database.env_file\"\n\
-             url=$(sed -n {} \"$file\" | tail -n 1)\n\
-             [ -n \"$url\" ] || deploy_fail \"the file $file has no line for the database's URL\" {}\n\
-             deploy_fact url \"$url\"",
+             deploy_fact env_file \"$file\"\ndeploy_fact env \"$(cat \"$file\")\"",
             files[0],
-            files[1],
-            pattern,
-            format!("add one: {key}=postgresql://user:password@host/name")
+            files[1]
         )
     }
 
@@ -278,13 +278,6 @@ fn read_variable(name: &str) -> Script {
             ),
         ],
     )
-}
-
-/// A value of an env file without the quotes around it.
-fn unquoted(value: &str) -> String {
-    let value = value.trim();
-    let inner = |quote: char| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
-    inner('"').or_else(|| inner('\'')).unwrap_or(value).to_owned()
 }
 
 /// `upper`, and from `lower` what it leaves open.
