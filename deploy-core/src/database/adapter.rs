@@ -102,6 +102,9 @@ pub(super) trait Adapter: Sync {
     /// What runs that program: plain shell text, for a shell that has the terminal.
     fn console(&self, client: &str) -> Script;
 
+    /// What gives the live database a setting that another one has.
+    fn statement(&self, setting: &Setting) -> String;
+
     /// `error` with what it means and what to do, where that is known.
     fn explain(&self, error: Error) -> Error;
 }
@@ -133,6 +136,8 @@ pub(super) struct Survey {
     pub(super) owner: Option<String>,
     /// How many sessions the live database has.
     pub(super) sessions: u64,
+    /// What sessions in the live database begin with.
+    pub(super) settings: Vec<Setting>,
     /// How many sessions there may be besides those that are.
     pub(super) free: Option<u64>,
     /// Transactions that are prepared in the live database, and wait to be ended.
@@ -174,6 +179,14 @@ impl Identity {
             && self.database == other.database
             && (self.started == other.started || !self.system.is_empty() && (self.standby || other.standby))
     }
+}
+
+/// What sessions in a database begin with: those of one role, or of all where `role` is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Setting {
+    pub(super) role: String,
+    /// As `search_path=shop, public`.
+    pub(super) setting: String,
 }
 
 /// Up to where an application has migrated its database.

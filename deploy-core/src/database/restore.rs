@@ -123,7 +123,23 @@ impl<'r, 'l> Restore<'r, 'l> {
             self.dump.name(),
             start.elapsed().as_secs_f64()
         ));
+        self.tell_settings();
         Ok(())
+    }
+
+    /// What sessions in the dumped database begin with and those in this one don't: a dump has none of it, and data that is
+    /// the same may be read in another way.
+    fn tell_settings(&self) {
+        let Some(manifest) = &self.dump.manifest else { return };
+        let lacking = manifest.settings.iter().filter(|setting| !self.site.survey.settings.contains(setting));
+        let statements: Vec<_> = lacking.map(|setting| self.site.adapter.statement(setting)).collect();
+        if !statements.is_empty() {
+            self.local.note(format!(
+                "the database of stage `{}` has settings that this one lacks; to give it the same:",
+                manifest.stage
+            ));
+            statements.into_iter().for_each(|statement| self.local.note(statement));
+        }
     }
 
     /// Whether a database of its own is loaded.

@@ -261,6 +261,6 @@ fn copy(value: &str) -> String {
 }
 
 /// A name in SQL.
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

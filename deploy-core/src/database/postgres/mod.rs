@@ -16,7 +16,7 @@ use std::io::{self, Read};
 
 use self::archive::{Archive, Layout, MAGIC};
 use self::connection::{Connection, conninfo_value};
-use super::adapter::{Adapter, Form, Identity, Inventory, Loading, Names, Part, Survey};
+use super::adapter::{Adapter, Form, Identity, Inventory, Loading, Names, Part, Setting, Survey};
 use super::wire::DATABASE;
 use crate::config::Database;
 use crate::error::{Error, Result};
@@ -389,6 +389,21 @@ database_packers"#,
         let named = format!("dbname='{}'{}", conninfo_value(&self.database), self.connection.conninfo());
         let exports = self.connection.exports();
         exports.then(sh!("exec {} -d {} -v PROMPT1={} -v PROMPT2={}", client, &named, &prompt, &prompt))
+    }
+
+    fn statement(&self, setting: &Setting) -> String {
+        let database = load::identifier(&self.database);
+        let (name, value) = setting.setting.split_once('=').unwrap_or((&setting.setting, ""));
+        // These are lists of names, quoted one by one where they have to be.
+        let lists = ["search_path", "local_preload_libraries", "session_preload_libraries", "temp_tablespaces"];
+        let value = match lists.contains(&&*name.to_lowercase()) {
+            true => value.to_owned(),
+            false => ["'", &value.replace('\'', "''"), "'"].concat(),
+        };
+        match &*setting.role {
+            "" => format!("ALTER DATABASE {database} SET {name} TO {value};"),
+            role => format!("ALTER ROLE {} IN DATABASE {database} SET {name} TO {value};", load::identifier(role)),
+        }
     }
 
     fn explain(&self, error: Error) -> Error {

@@ -145,3 +145,20 @@ fn migrations_that_the_data_lacks_are_told() {
     let manifest = fs::read_to_string(manifest).unwrap();
     assert!(manifest.contains("\"version\": \"20260101000000\"") && manifest.contains("\"set\""), "{manifest}");
 }
+
+/// A dump has no settings of its database, and the same data is read in another way without them.
+#[test]
+fn settings_of_the_source_that_the_target_lacks_are_named() {
+    let shop = Shop::new(&["production", "dev"]);
+    shop.mark("production");
+    shop.cluster("production").psql(
+        "postgres",
+        "alter database shop_production set search_path = shop, public; alter database shop_production set timezone = 'Asia/Tokyo';
+        alter role production_app in database shop_production set jit = off",
+    );
+    shop.cluster("dev").psql("postgres", "alter database shop_dev set timezone = 'Asia/Tokyo'");
+    let output = shop.project.xtask("db restore-from-prod --stage dev --yes").success();
+    let output = output.says("ALTER DATABASE \"shop_dev\" SET search_path TO shop, public;");
+    let output = output.says("ALTER ROLE \"production_app\" IN DATABASE \"shop_dev\" SET jit TO 'off';");
+    assert!(!output.to_string().contains("Tokyo"), "{output}");
+}
