@@ -77,6 +77,7 @@
 
 mod cli;
 pub mod config;
+mod conversation;
 pub mod database;
 pub mod doctor;
 pub mod error;

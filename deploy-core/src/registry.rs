@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::config::{ConnectionSource, TextTask};
 use crate::error::{Error, Result, nearest};
 use crate::script::Script;
-use crate::task::{Dir, Opt, Servers, Task, TaskId, When};
+use crate::task::{Command, Dir, Opt, Servers, Task, TaskId, When};
 
 /// The commands of the tool itself.
 pub(crate) const OWN_COMMANDS: [&str; 2] = ["tasks", "doctor"];
@@ -66,8 +66,9 @@ impl Tasks {
                 let open = entry.get().clone();
                 let mut task = task.needs(open.needs);
                 task.steps.extend(open.steps);
-                let task = open.options.into_iter().fold(task, Task::option);
-                *entry.get_mut() = Task { about: open.about, stage_arg: open.stage_arg, ..task };
+                let task = open.command.options.into_iter().fold(task, Task::option);
+                let command = Command { stage: open.command.stage, ..task.command };
+                *entry.get_mut() = Task { about: open.about, command, ..task };
             }
             Entry::Occupied(_) => self.problems.push(format!("the task `{id}` is registered twice")),
         }
@@ -107,7 +108,7 @@ impl Tasks {
     /// Adds an option to the command line of `task`: for a recipe whose tasks read it when the flow `task` runs.
     pub fn option(&mut self, task: &TaskId, option: Opt) {
         match self.tasks.get_mut(task) {
-            Some(task) => task.options.push(option),
+            Some(task) => task.command.options.push(option),
             None => {
                 self.problems.push(format!("the option `--{}` is added to `{task}`, which doesn't exist", option.name))
             }
@@ -165,7 +166,7 @@ impl Tasks {
     /// so that help and lists still work.
     pub(crate) fn options_of<'t>(&'t self, task: &'t Task) -> Vec<&'t Opt> {
         let flows = task.steps.iter().filter_map(|id| self.get(id)).filter(|step| step.is_flow());
-        let all = task.options.iter().chain(flows.flat_map(|flow| &flow.options));
+        let all = task.command.options.iter().chain(flows.flat_map(|flow| &flow.command.options));
         let mut options: Vec<&Opt> = Vec::new();
         for option in all.filter(|option| !Opt::TAKEN.contains(&option.name)) {
             if !options.iter().any(|known| known.name == option.name) {
@@ -305,7 +306,8 @@ impl Tasks {
                 problems
                     .push(format!("a task can't be called `{}`: its first word is a command of this tool", task.id));
             }
-            for named in task.needs.iter().chain(&task.steps).chain(&task.without).chain(&task.on_failure) {
+            let on_failure = task.as_flow().map(|flow| &flow.on_failure);
+            for named in task.needs.iter().chain(&task.steps).chain(&task.without).chain(on_failure) {
                 self.must_exist(named, &format!("`{}` names it", task.id), &mut problems);
             }
             problems.extend(task.problems());

@@ -22,10 +22,10 @@ use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, preview};
 use crate::script::nonce;
-use crate::task::{Explain, Facts, Task, TaskId, When};
-use crate::transport::Anywhere;
+use crate::task::{Explain, Facts, Output, Task, TaskId, When};
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
+use crate::transport::{Anywhere, make_room_for};
 use crate::ui::{self, Ask, Format, LogFile, Settings, ShownOn, Surroundings, Terminal, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
@@ -229,9 +229,10 @@ impl Xtask {
         let ask = Arc::new(Terminal::alone(surroundings, interrupted));
         let doctor = Doctor { config, stage: &stage, filter: &request.filter, ask, stop };
         let diagnosis = doctor.examine()?;
-        match request.json {
-            true => ui::print_data(&diagnosis.json())?,
-            false => ui::print_page(&diagnosis.lines(request.quiet), surroundings)?,
+        if request.json {
+            ui::print_data(&diagnosis.json())?;
+        } else {
+            ui::print_page(&diagnosis.lines(request.quiet), surroundings)?;
         }
         Ok(ExitCode::from(diagnosis.exit_code()))
     }
@@ -336,17 +337,19 @@ fn execute(
     request: &RunRequest,
     surroundings: Surroundings,
 ) -> Result<ExitCode> {
+    make_room_for(plan.servers().len())?;
     let log = LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?;
     let outline = outline(stage, plan, &log);
     let settings = settings(plan, request, surroundings);
     let facts = flow::lock::facts(stage, plan, &nonce()?);
     let screen = Ui::start(settings, Some(log));
     let (stop, interrupted) = watch_signals()?;
-    let ask: Arc<dyn Ask> = Arc::new(screen.terminal(interrupted));
+    let ask: Arc<dyn Ask> = Arc::new(screen.terminal(Arc::clone(&interrupted)));
     let events = screen.events();
     let start = Instant::now();
     events.emit(Event::Started(outline));
-    let connect = Anywhere { ssh: Ssh::new(Arc::clone(&ask), events.clone()), local: Local::new(&config.root) };
+    let ssh = Ssh::new(Arc::clone(&ask), events.clone()).interrupted_by(interrupted);
+    let connect = Anywhere { ssh, local: Local::new(&config.root) };
     let run = Run {
         config,
         stage,
@@ -399,11 +402,11 @@ fn outline(stage: &Stage, plan: &Plan, log: &LogFile) -> Outline {
 /// How the run is shown, as the command line and its task want it.
 fn settings(plan: &Plan, request: &RunRequest, surroundings: Surroundings) -> Settings {
     let asked = plan.steps.iter().map(|step| &step.task).find(|task| task.id() == &plan.root);
-    let is_asked = |says: fn(&Task) -> bool| asked.is_some_and(says);
+    let is_for = |output| asked.is_some_and(|task| task.command.output == output);
     Settings {
         format: request.format,
-        verbosity: if is_asked(|task| task.answers) { Verbosity::Quiet } else { request.verbosity },
-        shown_on: if is_asked(|task| task.prints_result) { ShownOn::Stderr } else { ShownOn::Stdout },
+        verbosity: if is_for(Output::Answer) { Verbosity::Quiet } else { request.verbosity },
+        shown_on: if is_for(Output::Data) { ShownOn::Stderr } else { ShownOn::Stdout },
         surroundings,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use deploy_core::prelude::*;
-use deploy_core::task::{Host, Local, Opt, ServerCx};
+use deploy_core::task::{Effect, Host, Local, Opt, Output, ServerCx};
 
 const CI_GREEN: TaskId = TaskId::new("ci:green");
 const UPLOAD: TaskId = TaskId::new("page:upload");
@@ -27,14 +27,14 @@ fn xtask() -> Xtask {
             Task::local(ARCHIVE, "Copy the maintenance page to a file that nobody has yet", archive)
                 .explained(|of| format!("copy `page` to `page.{}`", of.stage.name))
                 .stage_option("staging")
-                .prints_result(),
+                .output(Output::Data),
         )
         .task(Task::script(RESTART, "Restart the application", Servers::role("app"), restart).rolling(1, WAIT))
         .hook(When::After(flow::PUBLISHED), RESTART)
         .task(
             Task::on_host(CONSOLE, "Talk with a program", Servers::role("app"), console)
-                .answers()
-                .unlocked()
+                .output(Output::Answer)
+                .effect(Effect::Looks)
                 .option(PROGRAM),
         )
 }

@@ -10,28 +10,35 @@ use std::sync::OnceLock;
 /// never runs against yesterday's tool.
 pub fn xtask() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build(&["--package", "xtask"], "xtask"))
+    BINARY.get_or_init(|| product("xtask"))
 }
 
 /// `examples/own_tasks.rs`: a tool with tasks of a project's own, as a user would write it.
 pub fn own_tasks() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build(&["--package", "e2e", "--example", "own_tasks"], "examples/own_tasks"))
+    BINARY.get_or_init(|| product("examples/own_tasks"))
 }
 
-fn build(what: &[&str], product: &str) -> PathBuf {
-    let folder = profile_folder();
+fn product(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(build);
+    let binary = profile_folder().join(name);
+    assert!(binary.is_file(), "cargo built no `{}`", binary.display());
+    binary
+}
+
+/// Builds both for the whole workspace: for a package alone, dependencies have other features than in `cargo test
+/// --workspace`, and nearly all would be built once more.
+fn build() {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet"]).args(what);
-    if folder.ends_with("release") {
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--workspace"]);
+    cargo.args(["--bin", "xtask", "--example", "own_tasks"]);
+    if profile_folder().ends_with("release") {
         cargo.arg("--release");
     }
     cargo.arg("--target-dir").arg(target_folder());
     let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "`cargo build {}` failed", what.join(" "));
-    let binary = folder.join(product);
-    assert!(binary.is_file(), "cargo built no `{}`", binary.display());
-    binary
+    assert!(status.success(), "`cargo build` of the tools under test failed");
 }
 
 /// The target directory.

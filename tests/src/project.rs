@@ -103,10 +103,15 @@ impl Project {
 
     /// Adds a server, with lines of `sshd_config` that go before ours.
     pub fn add_server(&mut self, name: &str, words: &str, sshd_options: &[&str]) {
+        self.add_server_at("127.0.0.1", name, words, sshd_options);
+    }
+
+    /// As [`add_server`](Project::add_server), on another address of this machine.
+    pub fn add_server_at(&mut self, address: &str, name: &str, words: &str, sshd_options: &[&str]) {
         if let Some(user) = &self.user {
             user.own(self.sandbox.path());
         }
-        let server = Server::start(&self.sandbox, name, words, sshd_options, self.user.clone());
+        let server = Server::start(&self.sandbox, name, words, address, sshd_options, self.user.clone());
         self.servers.push(server);
     }
 
@@ -220,7 +225,7 @@ impl Project {
         ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
         ssh.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts().display()));
         ssh.arg("-i").arg(self.key().path()).args(["-p", &server.port.to_string(), "-l", &server.sshd.user()]);
-        ssh.args(["127.0.0.1", command]);
+        ssh.args([server.sshd.address(), command]);
         ssh
     }
 

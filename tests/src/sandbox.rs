@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
+use crate::clock::Clock;
 use crate::output::Output;
+use crate::place;
 use crate::process::{self, Running};
 use crate::reaper;
 use crate::redact::Redactions;
@@ -21,6 +23,7 @@ pub struct Sandbox {
     folder: PathBuf,
     guard: Option<TempDir>,
     redactions: Mutex<Redactions>,
+    _clock: Clock,
 }
 
 /// The variable that marks every process of a sandbox, on servers too.
@@ -30,14 +33,14 @@ impl Sandbox {
     /// An empty folder with a home in it.
     pub fn new() -> Arc<Sandbox> {
         reaper::watch();
-        let guard =
-            tempfile::Builder::new().prefix(&reaper::prefix()).tempdir().expect("a temporary folder can be made");
+        let guard = tempfile::Builder::new().prefix(&reaper::prefix()).tempdir_in(place::folder());
+        let guard = guard.expect("a temporary folder can be made");
         let folder = guard.path().canonicalize().expect("the folder exists");
         for name in ["home", "tmp"] {
             std::fs::create_dir(folder.join(name)).expect("a folder can be made");
         }
         std::fs::write(folder.join("gitconfig"), GIT_CONFIG).expect("a file can be written");
-        let sandbox = Sandbox { folder, guard: Some(guard), redactions: Mutex::default() };
+        let sandbox = Sandbox { folder, guard: Some(guard), redactions: Mutex::default(), _clock: Clock::start() };
         sandbox.name(sandbox.path().to_str().expect("UTF-8"), "$SANDBOX");
         Arc::new(sandbox)
     }

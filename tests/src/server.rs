@@ -30,10 +30,11 @@ impl Server {
         sandbox: &Arc<Sandbox>,
         name: &str,
         words: &str,
+        address: &str,
         options: &[&str],
         user: Option<Arc<User>>,
     ) -> Server {
-        let sshd = Sshd::start(sandbox, name, options, user);
+        let sshd = Sshd::start_at(address, sandbox, name, options, user);
         let port = sshd.port();
         let site = Site::new(sandbox.join(format!("servers/{name}/www")));
         let (name, stage, words) = (name.to_owned(), "staging".to_owned(), words.to_owned());
@@ -62,8 +63,9 @@ impl Server {
             self.words.split_whitespace().partition(|word| ["primary", "no_release"].contains(word));
         let flags: String = flags.iter().map(|flag| format!("{flag} = true\n")).collect();
         format!(
-            "[[stages.{}.servers]]\nhost = \"127.0.0.1\"\nport = {}\nroles = {roles:?}\ndeploy_to = {:?}\n{flags}{}\n",
+            "[[stages.{}.servers]]\nhost = {:?}\nport = {}\nroles = {roles:?}\ndeploy_to = {:?}\n{flags}{}\n",
             self.stage,
+            self.sshd.address(),
             self.port,
             self.site.path(),
             self.more,
@@ -72,6 +74,6 @@ impl Server {
 
     /// Its line of `known_hosts`.
     pub(crate) fn known_hosts_line(&self) -> String {
-        format!("[127.0.0.1]:{} {}\n", self.port, self.sshd.host_key())
+        format!("[{}]:{} {}\n", self.sshd.address(), self.port, self.sshd.host_key())
     }
 }

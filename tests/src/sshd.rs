@@ -14,7 +14,7 @@ use crate::process::{command_line, family};
 use crate::sandbox::Sandbox;
 use crate::user::{self, User};
 
-/// A real `sshd` on a loopback port of its own, with fresh host keys.
+/// A real `sshd` on a port of its own, as a rule on loopback, with fresh host keys.
 ///
 /// It serves the user that runs the tests (or a [`User`] made for it), who may log in with the sandbox's key. Sessions see
 /// a home folder and an environment of the sandbox, never the machine's own.
@@ -22,6 +22,7 @@ pub struct Sshd {
     sandbox: Arc<Sandbox>,
     name: String,
     folder: PathBuf,
+    address: String,
     port: u16,
     host_key: Key,
     user: Option<Arc<User>>,
@@ -33,8 +34,19 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// A server that listens, called `name` in outputs.
+    /// A server that listens on 127.0.0.1, called `name` in outputs.
     pub fn start(sandbox: &Arc<Sandbox>, name: &str, options: &[&str], user: Option<Arc<User>>) -> Sshd {
+        Sshd::start_at("127.0.0.1", sandbox, name, options, user)
+    }
+
+    /// As [`start`](Sshd::start), on another address of this machine.
+    pub fn start_at(
+        address: &str,
+        sandbox: &Arc<Sandbox>,
+        name: &str,
+        options: &[&str],
+        user: Option<Arc<User>>,
+    ) -> Sshd {
         let folder = sandbox.join(format!("servers/{name}/sshd"));
         fs::create_dir_all(folder.join("home")).expect("a folder can be made");
         let mut sshd = Sshd {
@@ -42,6 +54,7 @@ impl Sshd {
             name: name.to_owned(),
             host_key: Key::ed25519(folder.join("host_key")),
             folder,
+            address: address.to_owned(),
             port: 0,
             user,
             options: options.iter().map(ToString::to_string).collect(),
@@ -53,9 +66,19 @@ impl Sshd {
         sshd
     }
 
-    /// Its port on 127.0.0.1.
+    /// The address that it listens on.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its port on that address.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The process that listens; `None` after [`kill`](Sshd::kill).
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// The user who can log in.
@@ -132,12 +155,12 @@ impl Sshd {
 
     /// Shows its name instead of its port.
     fn name_in_outputs(&self) {
-        let Sshd { sandbox, name, port, .. } = self;
+        let Sshd { sandbox, name, address, port, .. } = self;
         let user = self.user();
-        sandbox.name(format!("{user}@127.0.0.1:{port}"), format!("deploy@{name}"));
-        sandbox.name(format!("127.0.0.1:{port}"), name);
-        sandbox.name(format!("[127.0.0.1]:{port}"), name);
-        sandbox.name(format!("{user}@127.0.0.1"), "deploy@127.0.0.1");
+        sandbox.name(format!("{user}@{address}:{port}"), format!("deploy@{name}"));
+        sandbox.name(format!("{address}:{port}"), name);
+        sandbox.name(format!("[{address}]:{port}"), name);
+        sandbox.name(format!("{user}@{address}"), format!("deploy@{address}"));
         sandbox.name(format!("`{user}`"), "`deploy`");
         for before in ["port", "-p", "-P"] {
             sandbox.name(format!("{before} {port}"), format!("{before} PORT"));
@@ -173,7 +196,7 @@ impl Sshd {
 
     /// Starts it; false when it ended instead of listening.
     fn comes_up(&mut self) -> bool {
-        let listening = format!("Server listening on 127.0.0.1 port {}.", self.port);
+        let listening = format!("Server listening on {} port {}.", self.address, self.port);
         let before = self.log().matches(&listening).count();
         let mut child = self.spawn();
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -201,7 +224,7 @@ impl Sshd {
         ];
         let environment = [&own[..], &self.variables].concat();
         let own = [
-            format!("ListenAddress 127.0.0.1:{}", self.port),
+            format!("ListenAddress {}:{}", self.address, self.port),
             format!("HostKey {}", self.host_key.path().display()),
             format!("AuthorizedKeysFile {}", self.sandbox.join("authorized_keys").display()),
             "AuthenticationMethods publickey".to_owned(),

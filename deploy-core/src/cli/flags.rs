@@ -43,10 +43,7 @@ pub(super) fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
             None => arg.action(ArgAction::SetTrue),
         })
     });
-    let command = match includes(tasks, task, &flow::git::RESOLVE) {
-        true => command.arg(branch()),
-        false => command,
-    };
+    let command = if includes(tasks, task, &flow::git::RESOLVE) { command.arg(branch()) } else { command };
     command.args(choosing()).arg(lock_wait()).args(showing())
 }
 
@@ -54,7 +51,7 @@ pub(super) fn running(command: Command, task: &Task, tasks: &Tasks) -> Command {
 fn stage(task: &Task) -> Vec<Arg> {
     const STAGE: &str = "The stage, as in [stages.STAGE] of deploy.toml";
     let (word, more) = (Arg::new("STAGE"), Arg::new("MORE").num_args(0..).hide(true));
-    let option = match task.stage_arg {
+    let option = match task.command.stage {
         StageArg::Word => return vec![word.required(true).help(STAGE), more],
         StageArg::Option(default) => format!("{STAGE} [default: {default}]"),
         StageArg::Any => "Only this stage, as in [stages.STAGE] of deploy.toml".to_owned(),
@@ -110,7 +107,7 @@ pub(super) fn options_of(task: &Task, tasks: &Tasks, stage: &Chosen, matches: &A
     if matches.get_flag("yes") {
         options.insert("yes".to_owned(), "true".to_owned());
     }
-    if let Some(name) = stage.name().filter(|_| task.stage_arg != StageArg::Word) {
+    if let Some(name) = stage.name().filter(|_| task.command.stage != StageArg::Word) {
         options.insert("stage".to_owned(), name.to_owned());
     }
     options

@@ -204,9 +204,10 @@ fn command(name: &str, word: &Word<'_>, tasks: &Tasks) -> Command {
     let command =
         Command::new(name.to_owned()).subcommands(below).hide(!word.is_listed()).disable_help_subcommand(true);
     let hidden = word.below.values().any(|word| !word.is_listed());
-    let command = match hidden {
-        true => command.after_help(format!("`cargo xtask tasks {name}` lists every task that has to do with it.")),
-        false => command,
+    let command = if hidden {
+        command.after_help(format!("`cargo xtask tasks {name}` lists every task that has to do with it."))
+    } else {
+        command
     };
     match word.task {
         None => command.about(word.family()).subcommand_required(true).arg_required_else_help(true),

@@ -8,7 +8,7 @@ use crate::task::{StageArg, Task};
 
 /// How `task` is called.
 fn usage(task: &Task) -> String {
-    let stage = match task.stage_arg {
+    let stage = match task.command.stage {
         StageArg::Word => "STAGE",
         StageArg::Option(_) | StageArg::Any => "[--stage STAGE]",
     };
@@ -17,7 +17,7 @@ fn usage(task: &Task) -> String {
 
 /// How the stage is named, for programs.
 fn stage(task: &Task) -> Value {
-    match task.stage_arg {
+    match task.command.stage {
         StageArg::Word => json!({ "as": "word", "required": true }),
         StageArg::Option(default) => json!({ "as": "option", "required": false, "default": default }),
         StageArg::Any => json!({ "as": "option", "required": false }),

@@ -29,7 +29,7 @@ impl Chosen {
         let words = [texts(matches, "STAGE"), texts(matches, "MORE")].concat();
         let flag = matches.try_get_one::<String>("stage").ok().flatten().cloned();
         refuse_assignments(task, tasks, &words)?;
-        match (words.as_slice(), flag, task.stage_arg) {
+        match (words.as_slice(), flag, task.command.stage) {
             ([first, more @ ..], ..) if !more.is_empty() => Err(too_many_words(task, first, more, tasks)),
             ([word, ..], Some(flag), _) => {
                 Err(Error::usage(format!("`{}` takes one stage, and there are 2: `{word}` and `{flag}`", task.id()))
@@ -85,7 +85,7 @@ fn refuse_assignments(task: &Task, tasks: &Tasks, words: &[String]) -> Result<()
 /// The option that was called `name` elsewhere: `BRANCH` is `--branch`, `ROLLBACK_RELEASE` is `--release`.
 fn as_option(task: &Task, options: &[&str], name: &str, value: &str) -> Option<String> {
     let name = name.to_lowercase().replace('_', "-");
-    if name == "stage" && task.stage_arg == StageArg::Word {
+    if name == "stage" && task.command.stage == StageArg::Word {
         return Some(value.to_owned());
     }
     let is_same = |option: &&&str| name == **option || name.ends_with(&format!("-{option}"));

@@ -50,6 +50,6 @@ impl Tree<'_> {
     }
 
     fn is_shown(&self, task: &Task) -> bool {
-        task.is_filled() && !self.without.contains(task.id()) && (self.all || !task.detail)
+        task.is_filled() && !self.without.contains(task.id()) && (self.all || !task.command.hidden)
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::diagnostics::Problem;
 use super::reader::{Reader, Text};
-use super::settings::SettingsReader;
+use super::settings_reader::SettingsReader;
 use super::value::{Table, Value};
 use super::{keys, names, paths};
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
+use super::mask::{mask, mask_addresses};
 use super::source::{Sources, Span};
 use crate::error::{Error, nearest};
 
@@ -66,7 +67,7 @@ impl Problem {
     }
 
     fn render(&self, sources: &Sources, renderer: &Renderer) -> String {
-        let mut group = Level::ERROR.primary_title(self.title.as_str()).elements(self.snippets(sources));
+        let mut group = Level::ERROR.primary_title(mask_addresses(&self.title)).elements(self.snippets(sources));
         if self.label.is_none() {
             group = group.element(Origin::path(sources.file_name()));
         }
@@ -122,7 +123,8 @@ impl Problems {
         let mut found = self.found.into_inner();
         found.sort_by_key(Problem::place);
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let shown: Vec<String> = found.iter().map(|problem| problem.render(&self.sources, &renderer)).collect();
+        let sources = self.sources.map(mask);
+        let shown: Vec<String> = found.iter().map(|problem| problem.render(&sources, &renderer)).collect();
         Error::config(count(&found, &self.sources)).detail(shown.join("\n\n"))
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
-use super::load::LoadRequest;
+use super::request::LoadRequest;
 use crate::error::{Error, Result};
 
 /// The file's name where nothing else is said.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::load::LoadRequest;
+use super::request::LoadRequest;
 use super::source::{Source, Span};
 use super::value::{Convert, Entry, Node, Table, Value};
 use crate::error::{Error, Result};

@@ -1,8 +1,6 @@
 //! From a file, variables and flags to a [`Config`].
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::DeTable;
 
@@ -11,43 +9,12 @@ use super::diagnostics::{Problem, Problems};
 use super::find::Project;
 use super::layers::Override;
 use super::reader::Reader;
+use super::request::LoadRequest;
 use super::source::{Source, Sources};
 use super::stage::Stages;
 use super::task;
 use super::value::{Convert, Table};
 use crate::error::{Error, Result};
-
-/// What [`Config::load`] needs to know. The library itself reads neither environment nor command line.
-#[derive(Clone, Debug, Default)]
-pub struct LoadRequest {
-    /// Where to begin to look: the current folder, absolute.
-    pub start: PathBuf,
-    /// `--config FILE`; a relative path begins at `start`.
-    pub file: Option<PathBuf>,
-    /// The texts of `--set KEY=VALUE`, in order.
-    pub set: Vec<String>,
-    /// The environment: `DEPLOY__…` sets values, `HOME` and cargo's own variables say where things are.
-    pub env: Vec<(OsString, OsString)>,
-    /// The local user's name, for `local_user` where nothing says otherwise.
-    pub user: String,
-    /// Names that no stage may have: `cargo xtask deploy NAME` has another meaning for them.
-    pub reserved_stages: Vec<String>,
-    /// Names that no `[commands.NAME]` may have: the tool has them.
-    pub reserved_commands: Vec<String>,
-    /// The names of the registered recipes.
-    pub recipes: Vec<String>,
-    /// The recipes that each bundle turns on.
-    pub bundles: BTreeMap<String, Vec<String>>,
-    /// Whether errors are shown in colour.
-    pub color: bool,
-}
-
-impl LoadRequest {
-    /// The value of an environment variable.
-    pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
-    }
-}
 
 impl Config {
     /// Finds the configuration file and the folders that belong to it; `None` when there is no such file.

@@ -18,12 +18,15 @@ mod find;
 mod keys;
 mod layers;
 mod load;
+mod mask;
 mod names;
 mod paths;
 mod reader;
 mod recipe;
+mod request;
 mod server;
 mod settings;
+mod settings_reader;
 mod source;
 mod stage;
 mod task;
@@ -33,9 +36,9 @@ mod value_de;
 pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Retention, Secret};
 pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
-pub use load::LoadRequest;
 pub use reader::parse_duration;
 pub use recipe::{RecipeTable, Time};
+pub use request::LoadRequest;
 
 /// Everything that `deploy.toml` says, resolved.
 #[derive(Clone, Debug)]

@@ -1,27 +1,17 @@
 //! Reads the settings that hold for a whole stage.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::address::Address;
-use super::diagnostics::{Problem, Problems};
-use super::expand::Names;
-use super::load::LoadRequest;
+use super::diagnostics::Problem;
 use super::reader::{Reader, Text};
-use super::value::{Node, Table, Value};
+use super::settings_reader::{SettingsReader, read_env};
+use super::value::{Table, Value};
 use super::{Fate, Git, GitStrategy, HostKeyPolicy, Settings, Ssh, SshConfigFile, keys, names, paths};
 
 /// What becomes of a release, in words.
 const FATES: &[(&str, Fate)] = &[("keep", Fate::Keep), ("archive", Fate::Archive), ("remove", Fate::Remove)];
-
-/// Reads settings from a table that is merged from all layers, or from one layer alone to check its values.
-pub(super) struct SettingsReader<'a> {
-    pub(super) request: &'a LoadRequest,
-    /// The project root, where relative paths of this machine start.
-    pub(super) root: &'a Path,
-    pub(super) names: Names<'a>,
-    pub(super) reader: Reader<'a>,
-}
 
 impl<'a> SettingsReader<'a> {
     /// Everything, with defaults. What is missing without a default, or wrong, is empty.
@@ -67,23 +57,6 @@ impl<'a> SettingsReader<'a> {
             );
             None
         })
-    }
-
-    fn problems(&self) -> &'a Problems {
-        self.reader.problems
-    }
-
-    fn expand(&self, text: &Text) -> Option<String> {
-        self.names.expand(text, self.problems()).map(|text| text.text)
-    }
-
-    /// A path with its names expanded.
-    fn path(&self, key: &str) -> Option<Text> {
-        self.reader.line(key).and_then(|text| self.names.expand(&text, self.problems()))
-    }
-
-    fn relative(&self, key: &str, path: &Text) -> Option<String> {
-        paths::relative(key, path, self.problems()).map(|path| path.text)
     }
 
     /// A text that becomes an argument of git: it can't begin with a dash, which would make it an option.
@@ -178,17 +151,6 @@ impl<'a> SettingsReader<'a> {
     fn local_files(&self, reader: &Reader<'_>, key: &str) -> Vec<PathBuf> {
         reader.one_or_more(key).unwrap_or_default().iter().filter_map(|text| self.local_file(text)).collect()
     }
-
-    /// A file of this machine: `~/` is the user's home, a relative path starts at the project root.
-    pub(super) fn local_file(&self, text: &Text) -> Option<PathBuf> {
-        let path = self.expand(text)?;
-        let Some(rest) = path.strip_prefix("~/") else { return Some(self.root.join(path)) };
-        let home = self.request.variable("HOME").filter(|home| !home.is_empty());
-        if home.is_none() {
-            self.problems().add(Problem::new("`~` can't be expanded").at(text.span, "the variable `HOME` is not set"));
-        }
-        home.map(|home| Path::new(home).join(rest))
-    }
 }
 
 /// Hosts with commas between them, or "none".
@@ -201,33 +163,4 @@ fn proxy_jump(reader: &Reader<'_>) -> Option<String> {
         return None;
     }
     Some(jump.text)
-}
-
-/// A table of environment variables.
-pub(super) fn read_env(reader: &Reader<'_>, key: &str) -> BTreeMap<String, String> {
-    let Some(reader) = reader.table(key) else { return BTreeMap::new() };
-    let mut variables = BTreeMap::new();
-    for entry in &reader.table.0 {
-        if !names::is_variable(&entry.key) {
-            reader.problems.add(
-                Problem::new(format!("`{}` can't be the name of an environment variable", entry.key))
-                    .at(entry.key_span, "expected letters, digits and `_`, not beginning with a digit"),
-            );
-        }
-        if let Some(value) = env_value(&reader, &entry.key, &entry.node) {
-            variables.insert(entry.key.clone(), value);
-        }
-    }
-    variables
-}
-
-fn env_value(reader: &Reader<'_>, name: &str, node: &Node) -> Option<String> {
-    let value = reader.string(name)?;
-    if value.contains('\0') {
-        reader
-            .problems
-            .add(Problem::new(format!("NUL character in `{name}`")).at(node.span, "no variable can hold it"));
-        return None;
-    }
-    Some(value.text)
 }

@@ -48,6 +48,12 @@ impl Sources {
         &self.0[Sources::FILE].text
     }
 
+    /// The same with each text as `change` makes it, which keeps its length.
+    pub(super) fn map(&self, change: impl Fn(&str) -> String) -> Sources {
+        let changed = |source: &Source| Source { file: source.file.clone(), text: change(&source.text) };
+        Sources::new(self.0.iter().map(changed).collect())
+    }
+
     /// What is written at `span`.
     pub(super) fn text(&self, span: Span) -> &str {
         &self.source(span).text[span.start..span.end]

@@ -3,10 +3,10 @@
 use super::diagnostics::{Problem, Problems};
 use super::expand::Names;
 use super::find::Project;
-use super::load::LoadRequest;
 use super::reader::{Reader, Text};
+use super::request::LoadRequest;
 use super::server::ServerReader;
-use super::settings::SettingsReader;
+use super::settings_reader::SettingsReader;
 use super::task::{self, PlacedTask};
 use super::value::{Entry, Table};
 use super::{Stage, TransportKind, database, keys, names, recipe};

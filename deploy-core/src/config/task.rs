@@ -2,7 +2,7 @@
 
 use super::diagnostics::Problem;
 use super::reader::{Reader, Text};
-use super::settings::read_env;
+use super::settings_reader::read_env;
 use super::value::{Entry, Value};
 use super::{Command, TextTask, keys, names};
 

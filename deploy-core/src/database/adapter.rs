@@ -277,6 +277,8 @@ pub(super) struct Part {
     /// What it is, in the system's own words: `TABLE`, `EXTENSION`.
     pub(super) kind: String,
     pub(super) name: String,
+    /// The ids of the parts that have to be there first.
+    pub(super) needs: Vec<i64>,
 }
 
 /// The names of databases that a restore deals with.

@@ -32,7 +32,7 @@ use self::site::Site;
 use crate::config::Settings;
 use crate::error::{Error, Result, nearest};
 use crate::registry::Tasks;
-use crate::task::{Local, Opt, Task, TaskId, When};
+use crate::task::{Effect, Local, Opt, Output, Task, TaskId, When};
 
 /// Makes a backup.
 pub const BACKUP_CREATE: TaskId = TaskId::new("db:backup:create");
@@ -71,17 +71,23 @@ pub(crate) fn register(tasks: &mut Tasks) {
         value: Some("STAGE"),
         about: "The protected stage's name once more, where no terminal is there to type it on",
     };
-    let replacing =
-        |task: Task| task.stage_option(DEV).option(into_protected.clone()).option(confirm.clone()).unlocked();
+    let replacing = |task: Task| {
+        task.stage_option(DEV).option(into_protected.clone()).option(confirm.clone()).effect(Effect::Elsewhere)
+    };
     tasks.task(
         command(BACKUP_CREATE, "Back the stage's database up, to a file on this machine", create)
             .explained(preview::create)
             .stage_option(DEV)
-            .prints_result()
-            .unlocked(),
+            .output(Output::Data)
+            .effect(Effect::Elsewhere),
     );
     let about = "Open the database's own client on the server, or feed it what is piped in";
-    tasks.task(command(CONSOLE, about, console::console).explained(preview::console).answers().unlocked());
+    tasks.task(
+        command(CONSOLE, about, console::console)
+            .explained(preview::console)
+            .output(Output::Answer)
+            .effect(Effect::Elsewhere),
+    );
     tasks.task(
         replacing(command(BACKUP_RESTORE, "Replace the stage's database with a backup", restore::restore))
             .explained(preview::restore)
@@ -92,16 +98,16 @@ pub(crate) fn register(tasks: &mut Tasks) {
         command(BACKUP_LIST, "List the backups on this machine", list::list)
             .any_stage()
             .option(switch("json", "As JSON"))
-            .answers()
-            .unlocked(),
+            .output(Output::Answer)
+            .effect(Effect::Elsewhere),
     );
     tasks.task(
         command(BACKUP_VERIFY, "Verify backups on this machine", verify::verify)
             .stage_option(DEV)
             .option(file("Only this backup"))
             .option(switch("deep", "Restore it beside the stage's database, count rows, and remove it again"))
-            .prints_result()
-            .unlocked(),
+            .output(Output::Data)
+            .effect(Effect::Elsewhere),
     );
     tasks.task(
         command(
@@ -110,7 +116,7 @@ pub(crate) fn register(tasks: &mut Tasks) {
             prune::prune,
         )
         .any_stage()
-        .unlocked(),
+        .effect(Effect::Elsewhere),
     );
     tasks.task(
         replacing(command(

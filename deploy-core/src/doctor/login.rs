@@ -99,9 +99,11 @@ fn keys(login: &Login) -> Finding {
     let story: Vec<String> = login.attempts.iter().map(ToString::to_string).collect();
     let offered = format!("the server offers {}", login.offered.join(", "));
     let value = match (story.is_empty(), login.offered.is_empty()) {
-        (_, true) => "the server wants none".to_owned(),
-        (true, _) => offered,
-        (false, _) => format!("{}; {offered}", story.join("; ")),
+        (true, true) => "the server wants none".to_owned(),
+        // Where the first key did, nobody asked what else the server offers.
+        (false, true) => story.join("; "),
+        (true, false) => offered,
+        (false, false) => format!("{}; {offered}", story.join("; ")),
     };
     let refused = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Refused;
     match login.attempts.iter().filter(refused).count() {

@@ -26,11 +26,12 @@ use std::sync::Arc;
 pub use finding::{Diagnosis, Examined, Finding, Severity};
 
 use crate::config::{Config, Server, Stage, TransportKind};
+use crate::conversation::Place;
 use crate::error::Result;
 use crate::event::Events;
 use crate::plan::Filter;
-use crate::run::{Stop, shell_of};
-use crate::script::{Program, compile, nonce};
+use crate::run::{Stop, patience_of, shell_of};
+use crate::script::{Program, compile};
 use crate::transport::local::Local;
 use crate::transport::ssh::{AgentRecord, Connection, Ssh};
 use crate::transport::{Connect, Transport};
@@ -87,8 +88,14 @@ impl Doctor<'_> {
 
     fn examine_server(&self, ssh: &Ssh, server: &Server) -> Result<Seen> {
         let by_hand = ByHand { stage: self.stage, server };
-        let (program, nonce) = self.program(server)?;
-        let ask = |transport: &dyn Transport| visit(transport, &program, &nonce, &self.stop);
+        let (program, shell) = (self.program(server)?, shell_of(self.stage));
+        let ask = |transport: &dyn Transport| {
+            visit(
+                &Place { transport, shell: &shell, patience: patience_of(self.stage), sessions: 1 },
+                &program,
+                &self.stop,
+            )
+        };
         let examined = |reached, findings: Vec<Vec<Finding>>| Examined {
             server: Some(server.label()),
             reached,
@@ -116,11 +123,10 @@ impl Doctor<'_> {
         findings
     }
 
-    /// The questions to `server`, and what their answers are marked with.
-    fn program(&self, server: &Server) -> Result<(Program, String)> {
-        let nonce = nonce()?;
+    /// The questions to `server`.
+    fn program(&self, server: &Server) -> Result<Program> {
         let task = probe::script(self.stage, server, probe::repository_of(self.config, self.stage));
-        Ok((compile(&[task], &shell_of(self.stage, nonce.clone()))?, nonce))
+        compile(&[task], &shell_of(self.stage))
     }
 }
 

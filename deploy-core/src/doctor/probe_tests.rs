@@ -16,7 +16,7 @@ fn ask(shell: &str, root: &Path, change: impl Fn(&mut Stage)) -> Facts {
     stage.settings.tmp_dir = root.parent().unwrap().display().to_string();
     change(&mut stage);
     let task = script(&stage, &stage.servers[0], None);
-    let settings = Shell { nonce: "N".into(), ..Shell::default() };
+    let settings = Shell::default();
     let ran = run(shell, &[task], &settings, b"");
     assert_eq!(ran.status(), Some(0), "{shell}: {:?} {:?}", ran.culprit(), ran.reports);
     let mut facts = Facts::default();
@@ -110,9 +110,9 @@ fn the_questions_are_clean_shell() {
     let mut stage = stage(&["config/database.yml"]);
     stage.settings.git.strategy = GitStrategy::Fetch;
     let task = script(&stage, &stage.servers[0], Some("git@example.com:shop.git"));
-    let settings = Shell { nonce: "N".into(), lifeline: true, ..Shell::default() };
+    let settings = Shell::default();
     let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), crate::script::compile(&[task], &settings).unwrap().text).unwrap();
+    fs::write(file.path(), crate::script::compile(&[task], &settings).unwrap().text(&settings)).unwrap();
     let output = std::process::Command::new("shellcheck").arg(file.path()).output().expect("shellcheck is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
@@ -121,6 +121,7 @@ fn the_questions_are_clean_shell() {
 fn a_program_stays_far_below_what_ssh_can_carry_at_once() {
     let stage = stage(&["config/database.yml"]);
     let task = script(&stage, &stage.servers[0], None);
-    let program = crate::script::compile(&[task], &Shell { lifeline: true, ..Shell::default() }).unwrap();
-    assert!(program.text.len() < 12_000, "{}", program.text.len());
+    let program = crate::script::compile(&[task], &Shell::default()).unwrap();
+    let bytes = program.text(&Shell::default()).len();
+    assert!(bytes < 12_000, "{bytes}");
 }

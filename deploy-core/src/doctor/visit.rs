@@ -5,17 +5,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::facts::Facts;
-use crate::error::{Error, Result};
-use crate::event::Stream;
-use crate::run::Stop;
-use crate::script::{Decoder, Program, Report};
-use crate::transport::{Exit, Output, Process, Transport};
+use crate::conversation::{self, Conversation, Errand, Place, Stop};
+use crate::error::Error;
+use crate::script::{Program, Report};
 
 /// How long a server may take to answer everything. Its script would end itself soon after.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// How often a request to stop is looked for.
-const GLANCE: Duration = Duration::from_millis(200);
 
 /// How many lines are kept of what a login shell prints by itself.
 const MOST_STRAYS: usize = 5;
@@ -43,69 +38,38 @@ pub(super) struct Clock {
     pub(super) answered: i64,
 }
 
-/// Runs `program` on the server behind `transport` and collects what it says.
-pub(super) fn visit(transport: &dyn Transport, program: &Program, nonce: &str, stop: &Stop) -> Visit {
+/// Runs `program` on a server and collects what it says.
+pub(super) fn visit(place: &Place<'_>, program: &Program, stop: &Stop) -> Visit {
     let asked = Timestamp::now().as_millisecond();
-    let mut process = transport.exec(&program.command());
-    process.stdin.send(program.text.clone());
     let mut visit = Visit::default();
-    let mut listener = Listener { visit: &mut visit, asked, begun: false, finished: false };
-    let ended = listener.listen(&mut process, &mut Decoder::new(nonce), stop);
-    let silent = !listener.begun;
-    visit.trouble = match ended {
-        Ok(()) if silent => Some(Error::task("the server's shell ran nothing")),
-        Ok(()) => None,
-        Err(error) => Some(error),
-    };
-    process.stdin.close();
+    let mut listener = Listener { visit: &mut visit, asked, greeted: false };
+    let until = Some(Instant::now() + PATIENCE);
+    let errand = Errand { program, payloads: &[], permit: &|_, _| true, stop, until };
+    let (conversation, ended) = conversation::begin(place, &errand, &mut |report| listener.hear(report));
+    let ended = ended.and_then(|()| conversation.map_or(Ok(()), Conversation::end));
+    visit.trouble = ended.err();
     visit
 }
 
 struct Listener<'v> {
     visit: &'v mut Visit,
     asked: i64,
-    begun: bool,
-    finished: bool,
+    greeted: bool,
 }
 
 impl Listener<'_> {
-    fn listen(&mut self, process: &mut Process, decoder: &mut Decoder, stop: &Stop) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.finished {
-            if let Some(error) = stop.requested() {
-                return Err(error);
-            }
-            if Instant::now() > deadline {
-                let seconds = PATIENCE.as_secs();
-                return Err(Error::task(format!("the server didn't answer all questions in {seconds} seconds")));
-            }
-            match process.next(Instant::now() + GLANCE) {
-                None => {}
-                Some(Output::Stdout(bytes)) => decoder.feed(Stream::Stdout, &bytes, &mut |report| self.hear(report)),
-                Some(Output::Stderr(bytes)) => decoder.feed(Stream::Stderr, &bytes, &mut |report| self.hear(report)),
-                Some(Output::Exit(exit)) => {
-                    decoder.finish(&mut |report| self.hear(report));
-                    return self.judge_end(&exit);
-                }
-                Some(Output::Lost(error)) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     fn hear(&mut self, report: Report) {
         match report {
-            Report::Began(_) => self.begun = true,
+            Report::Greeted => self.greeted = true,
             Report::Fact(name, value) => {
                 if name == "clock" {
                     self.read_clock(&value);
                 }
                 self.visit.facts.insert(name, value);
             }
-            Report::Line { task: None, line, .. } if !self.begun && self.visit.strays.len() < MOST_STRAYS => {
+            Report::Line { task: None, line, .. } if !self.greeted && self.visit.strays.len() < MOST_STRAYS => {
                 self.visit.strays.push(String::from_utf8_lossy(&line).into_owned());
             }
-            Report::Finished => self.finished = true,
             _ => {}
         }
     }
@@ -116,35 +80,39 @@ impl Listener<'_> {
         self.visit.clock =
             seconds.map(|seconds| Clock { server: seconds.saturating_mul(1000), asked: self.asked, answered });
     }
-
-    /// A shell that ended before our script was done.
-    fn judge_end(&self, exit: &Exit) -> Result<()> {
-        match exit {
-            _ if self.finished => Ok(()),
-            Exit::Status(0) if !self.begun => Ok(()),
-            Exit::Status(status) => Err(Error::task(format!("the server's shell ended with status {status}"))),
-            Exit::Signal(signal) => Err(Error::task(format!("the server's shell ended by signal {signal}"))),
-            Exit::Unknown => Err(Error::task("the server's shell ended without saying how")),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::error::{ErrorKind, Result};
     use crate::script::{Script, Shell, TaskScript, compile};
     use crate::sh;
+    use crate::transport::Exit;
     use crate::transport::fake::{Call, Fake};
 
-    const CLOCK: &str = "\x1eN b 0\n\x1eN f clock\n1790000000\x1eN .\n\x1eN f user\ndeploy\x1eN .\n";
+    const CLOCK: &str = "b 0\nf clock\n1790000000|.\nf user\ndeploy|.\n";
+
+    /// What a server says that knows the word which `call` was opened with: after a greeting, markers for lines.
+    fn say(call: &mut Call, markers: &str) -> Vec<u8> {
+        let command = call.command().to_owned();
+        let hello = command.rsplit("deploy_converse ").next().and_then(|rest| rest.split(' ').next()).unwrap();
+        let mark = |line: &str| format!("\x1e0123456789abcdef {line}\n");
+        let text = markers.split_inclusive('\n').map(|line| match line.trim_end().split_once('|') {
+            Some((value, end)) => format!("{value}{}", mark(end)),
+            None => mark(line.trim_end()),
+        });
+        format!("\x1e{hello} 0123456789abcdef\n{}", text.collect::<String>()).into_bytes()
+    }
 
     /// A visit to a server that answers by `answer`.
     fn visit_to(stop: &Stop, answer: impl Fn(&mut Call) -> Result<Exit> + Send + Sync + 'static) -> Visit {
         let script: Script = sh!("probe");
         let task = TaskScript { script, ..TaskScript::default() };
-        let program = compile(&[task], &Shell { nonce: "N".into(), ..Shell::default() }).unwrap();
-        visit(&*Fake::new(answer).login("app1"), &program, "N", stop)
+        let shell = Shell::default();
+        let program = compile(&[task], &shell).unwrap();
+        let transport = &*Fake::new(answer).login("app1");
+        visit(&Place { transport, shell: &shell, patience: PATIENCE, sessions: 1 }, &program, stop)
     }
 
     #[test]
@@ -152,23 +120,27 @@ mod tests {
         let before = Timestamp::now().as_millisecond();
         let visit = visit_to(&Stop::default(), |call| {
             call.stdout("Welcome!\n");
-            call.stdout(CLOCK);
-            call.stderr("\x1eN b 0\n\x1eN e 0 0\n\x1eN z\n");
-            call.stdout("\x1eN e 0 0\n\x1eN z\n");
-            call.read_to_end();
+            let (one, other) = (say(call, &format!("{CLOCK}e 0 0\nz 0 0\n")), say(call, "b 0\ne 0 0\nz 0 0\n"));
+            call.stdout(one);
+            call.stderr(other);
+            assert_eq!(call.read(2), b"Q\n");
+            call.stdout("\x1e0123456789abcdef q 0\n");
+            call.stderr("\x1e0123456789abcdef q 0\n");
             Ok(Exit::Status(0))
         });
         let clock = visit.clock.unwrap();
         assert_eq!(clock.server, 1_790_000_000_000);
         assert!(before <= clock.asked && clock.asked <= clock.answered);
         assert_eq!((visit.facts.get("user"), visit.strays), (Some("deploy"), vec!["Welcome!".to_owned()]));
-        assert!(visit.trouble.is_none());
+        assert!(visit.trouble.is_none(), "{:?}", visit.trouble);
     }
 
     #[test]
     fn what_was_said_before_the_connection_was_lost_is_kept() {
         let visit = visit_to(&Stop::default(), |call| {
-            call.stdout(CLOCK);
+            let (one, other) = (say(call, CLOCK), say(call, "b 0\n"));
+            call.stdout(one);
+            call.stderr(other);
             Err(Error::connection("lost"))
         });
         assert_eq!(visit.facts.get("user"), Some("deploy"));
@@ -177,9 +149,14 @@ mod tests {
 
     #[test]
     fn a_shell_that_runs_nothing_is_told() {
-        for (status, message) in [(0, "the server's shell ran nothing"), (1, "the server's shell ended with status 1")]
-        {
-            let visit = visit_to(&Stop::default(), move |_| Ok(Exit::Status(status)));
+        for (status, said, message) in [
+            (0, "", "the server's shell ended with status 0, and ran nothing"),
+            (1, "not available\n", "the server runs no command for this user; it says: not available"),
+        ] {
+            let visit = visit_to(&Stop::default(), move |call| {
+                call.stdout(said);
+                Ok(Exit::Status(status))
+            });
             assert_eq!(visit.trouble.unwrap().message(), message);
         }
     }

@@ -11,8 +11,8 @@ use crate::plan::Plan;
 use crate::registry::Tasks;
 use crate::script::{Hold, Script};
 use crate::sh;
+use crate::task::{Effect, Opt, Servers, Task, TaskId};
 use crate::task::{Facts, ServerCx};
-use crate::task::{Opt, Servers, Task, TaskId};
 
 /// Takes the stage's lock. The planner puts it before everything else of a run that changes something.
 pub const LOCK: TaskId = TaskId::new("deploy:lock");
@@ -27,8 +27,8 @@ const SHELL: &str = include_str!("lock.sh");
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let force = Opt { name: "force", value: None, about: "Break the lock although its holder seems to be alive" };
-    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).unlocked().detail());
-    tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).unlocked());
+    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).hidden());
+    tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).effect(Effect::Elsewhere));
 }
 
 /// The facts that a run which takes the lock begins with: its token, and who it is.
@@ -71,7 +71,7 @@ fn hold(cx: &ServerCx<'_>) -> Hold {
 /// Fails a run that has lost its lock; nothing where the run took none.
 pub(super) fn require(cx: &ServerCx<'_>) -> Script {
     match cx.known("token") {
-        Some(token) => Script::new().uses(SHELL).then(sh!("require_lock {}", token)),
+        Some(_) => sh!("deploy_fence"),
         None => Script::new(),
     }
 }

@@ -4,7 +4,9 @@
 # take_lock TOKEN ABOUT SERVERS
 take_lock() {
   lock=$root/.deploy/lock token=$1 tries=0 seen=''
-  mkdir -p -- "$root/.deploy"
+  [ -d "$root/.deploy" ] || mkdir -p -- "$root/.deploy"
+  # From here on the lock is given up however this ends.
+  deploy_hold
   until ask_for_lock "$@"; do
     holder='' about='' servers='' beat=0
     { read -r holder && read -r about && read -r servers; } 2>/dev/null <"$lock" || :
@@ -13,20 +15,26 @@ take_lock() {
     [ "$tries" -lt 1000 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
     if [ -n "$holder" ]; then judge_lock; fi
   done
-  rm -f -- "$lock.$token"
-  deploy_join
-  # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
-  find "$root/.deploy" -name 'lock.*' ! -name "lock.$token.*" -mmin +2 -exec rm -f -- {} + 2>/dev/null || :
+  sweep_locks
 }
 # Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
 ask_for_lock() {
-  { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && lock_beat && true >>"$lock.$token.groups"; } 2>/dev/null || {
+  said=$({ printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && date +%s >"$lock.$token.beat" &&
+    echo "+$deploy_group" >"$lock.$token.groups"; } 2>&1) || {
     forget_lock
-    deploy_fail "nothing can be written to \`$root\`" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
+    deploy_fail "nothing can be written to \`$root/.deploy\`: $said" "is the disk full, or mounted read-only, or the folder somebody else's? see \`df -h\`, \`df -i\` and \`ls -ld $root/.deploy\` on the server"
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
 forget_lock() { rm -f -- "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
+# What other runs left behind. Those that are about to ask for the lock keep what they need for that.
+sweep_locks() {
+  for left in "$lock".* "$root"/.deploy/payload.*; do
+    case $left in "$lock.$token" | "$lock.$token".* | *'*') continue ;; esac
+    find "$root/.deploy" \( -name 'lock.*' -o -name 'payload.*' \) ! -name "lock.$token*" -mmin +2 -exec rm -f -- {} + 2>/dev/null || :
+    return 0
+  done
+}
 # What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
 judge_lock() {
   # A lock without a beat is being freed just now, or was made by hand: its age is the file's.
@@ -56,32 +64,31 @@ judge_lock() {
     fi
   fi
 }
-# end_groups FILE TENTHS: ends the process groups that a run wrote down in FILE and that haven't left it, other than our
-# own, after up to so many tenths of a second. A number that by now is another program's is left alone.
+# end_groups FILE TENTHS: ends the process groups that a run wrote down in FILE, other than our own, after up to so many
+# tenths of a second. A number that by now is another program's is left alone.
 end_groups() {
   [ -f "$1" ] || return 0
-  left=$(grep '^-' "$1") || :
   while read -r group; do
-    case $group in +*) group=${group#+} ;; *) continue ;; esac
-    case " $deploy_group $left " in *[!0-9]"$group"[!0-9]*) continue ;; esac
+    group=${group#+}
+    case $group in '' | *[!0-9]* | "$deploy_group") continue ;; esac
     # A leader that is dead has no command line, and may leave others of its group behind.
     leader=$({ tr '\000' ' ' <"/proc/$group/cmdline"; } 2>/dev/null) || leader=''
-    case $leader in '' | *iflag=fullblock*) ;; *) continue ;; esac
+    case $leader in '' | *deploy_converse* | *iflag=fullblock*) ;; *) continue ;; esac
     deploy_await_group "$group" "$2"
     kill -s KILL -- "-$group" 2>/dev/null || :
   done <"$1"
 }
-lock_beat() { date +%s >"$lock.$token.new" && mv -f -- "$lock.$token.new" "$lock.$token.beat"; }
+# Says that the holder lives. Only the conversation's listener calls it, so that no two write one name.
+lock_beat() {
+  holder=''
+  { read -r holder <"$lock"; } 2>/dev/null || :
+  [ "$holder" = "$token" ] || return 0
+  date +%s >"$lock.$token.new" && mv -f -- "$lock.$token.new" "$lock.$token.beat"
+}
 free_lock() {
   end_groups "$lock.$token.groups" 10
   holder=''
-  read -r holder 2>/dev/null <"$lock" || :
+  { read -r holder <"$lock"; } 2>/dev/null || :
   if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi
   forget_lock
-}
-# require_lock TOKEN: a run that has lost its lock must not go on.
-require_lock() {
-  holder=''
-  read -r holder 2>/dev/null <"$root/.deploy/lock" || :
-  [ "$holder" = "$1" ] || deploy_fail "this run no longer holds the stage's lock" "another run may be under way: see cargo xtask deploy status"
 }

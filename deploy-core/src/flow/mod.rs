@@ -5,6 +5,7 @@
 
 pub mod git;
 pub mod lock;
+mod names;
 mod publish;
 mod release;
 mod shared;
@@ -12,6 +13,7 @@ mod status;
 
 use std::collections::BTreeMap;
 
+pub use names::{ObjectId, ReleaseName};
 pub use publish::{CHOOSE_RELEASE, likely_release};
 pub(crate) use shared::upload;
 
@@ -174,6 +176,13 @@ fn groups() -> Vec<(TaskId, &'static str, Vec<TaskId>)> {
 
 /// Shell functions about releases. They expect the path of the deployment in `root`.
 pub(crate) const RELEASES: &str = include_str!("releases.sh");
+
+/// Shell functions through which everything below a release is written, made or removed. They expect its path in `release`,
+/// and that of what is shared in `shared`; `own_files`, `must_be_inside` and `is_inside` are for recipes too.
+pub const INSIDE: &str = include_str!("inside.sh");
+
+#[cfg(test)]
+mod inside;
 
 #[cfg(test)]
 mod tests {

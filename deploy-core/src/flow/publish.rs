@@ -11,6 +11,7 @@ use crate::sh;
 use crate::task::{Local, ServerCx};
 use crate::task::{Opt, Servers, Task, TaskId};
 
+use super::names::{self, ReleaseName};
 use super::{CLEANUP, CLEANUP_ROLLBACK, LOG_REVISION, RELEASES, REVERT_RELEASE, SYMLINK_RELEASE};
 
 /// Chooses the release that a rollback goes to: the fact `release`.
@@ -23,7 +24,7 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::local(CHOOSE_RELEASE, "Choose the release to go back to", choose_release)
             .needs([super::release::CHECK_RELEASES])
-            .detail(),
+            .hidden(),
     );
     tasks.task(
         Task::script(REVERT_RELEASE, "Check the release to go back to", on(), revert_release)
@@ -35,7 +36,7 @@ pub(super) fn register(tasks: &mut Tasks) {
             .undo(undo_symlink)
             .option(release),
     );
-    tasks.task(Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published).detail());
+    tasks.task(Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published).hidden());
     tasks.task(Task::script(CLEANUP, "Remove old releases", on(), cleanup));
     tasks.task(Task::script(CLEANUP_ROLLBACK, "Deal with the release that the rollback left", on(), cleanup_rollback));
     tasks.task(Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision));
@@ -49,8 +50,11 @@ fn choose_release(local: &mut Local<'_>) -> anyhow::Result<()> {
     };
     let label = |server: ServerNo| local.server(server).label();
     let target = match local.option("release") {
-        Some(wanted) => named_release(wanted, &facts("wanted"), label)?,
-        None => earlier_release(&facts("live"), &facts("good"), label)?,
+        Some(wanted) => named_release(ReleaseName::parse(wanted)?.as_str(), &facts("wanted"), label)?,
+        None => {
+            facts("live").iter().try_for_each(|(server, live)| must_be_possible(live, &label(*server)))?;
+            earlier_release(&facts("live"), &facts("good"), label)?
+        }
     };
     let lives: Vec<_> = facts("live").into_iter().map(|(_, live)| live).collect();
     if lives.iter().any(|live| *live != lives[0]) {
@@ -63,6 +67,16 @@ fn choose_release(local: &mut Local<'_>) -> anyhow::Result<()> {
     }
     local.set("release", target);
     Ok(())
+}
+
+/// Fails where what a server has live can't be what a rollback leaves: every release would be an earlier one.
+fn must_be_possible(live: &str, server: &str) -> Result<(), Error> {
+    let is_possible = live.is_empty() || ReleaseName::parse(live).is_ok_and(|name| !name.is_strange(names::now()));
+    if is_possible {
+        return Ok(());
+    }
+    Err(Error::task(format!("{server} has `{live}` live, whose name is no time, or one in the future"))
+        .hint("say which release is to be live: --release STAMP"))
 }
 
 /// The newer releases that some servers could go back to and others could not.
@@ -99,11 +113,11 @@ fn named_release(
         _ => None,
     };
     let problems: Vec<_> = classes.iter().filter_map(problem).collect();
-    match problems.is_empty() {
-        true => Ok(wanted.to_owned()),
-        false => Err(Error::task(format!("can't go back to release `{wanted}`: {}", problems.join(", ")))
-            .hint("nothing was changed; `ls` the `releases` folder for what there is")),
+    if problems.is_empty() {
+        return Ok(wanted.to_owned());
     }
+    Err(Error::task(format!("can't go back to release `{wanted}`: {}", problems.join(", ")))
+        .hint("nothing was changed; `ls` the `releases` folder for what there is"))
 }
 
 /// The newest release that is good on every server, and older than the one that is to be left.
@@ -137,9 +151,9 @@ fn earlier_release(
 /// servers were asked; to nothing where there is none.
 pub fn likely_release(cx: &ServerCx<'_>) -> Script {
     script(cx).then(match cx.option("release") {
-        Some(wanted) => sh!("release={}\nif [ ! -d \"$root/releases/$release\" ]; then release=''; fi", wanted),
-        None => sh!(r#"live_release
-release=$(release_classes | awk -v live="$live" '$2 == "good" && $1 < live { print $1; exit }')"#),
+        Some(wanted) => must_be_a_name(wanted)
+            .then(sh!("release={}\nif [ ! -d \"$root/releases/$release\" ]; then release=''; fi", wanted)),
+        None => sh!("live_release\nrelease=''\nif [ -n \"$live\" ]; then newest_good \"$live\"; fi"),
     })
 }
 
@@ -155,14 +169,22 @@ fn revert_release(cx: &ServerCx<'_>) -> Script {
     ))
 }
 
+/// A step that fails unless `text` can be a release's name; a path isn't.
+fn must_be_a_name(text: &str) -> Script {
+    match ReleaseName::parse(text) {
+        Ok(_) => Script::new(),
+        Err(error) => sh!("deploy_fail {}", error.message()),
+    }
+}
+
 /// The release of this run; called alone, the one that `--release` names, or else the live one, or the newest good one.
 fn symlink_release(cx: &ServerCx<'_>) -> Script {
     let named = cx.known("release").or(cx.option("release")).map(Arg::from);
     let release = match named.or(cx.preview.then(|| cx.fact("release"))) {
-        Some(release) => sh!("release={}", release),
+        Some(release) => cx.option("release").map_or_else(Script::new, must_be_a_name).then(sh!("release={}", release)),
         None => sh!(r#"live_release
 release=$live
-if [ -z "$release" ]; then release=$(release_classes | awk '$2 == "good" { print $1; exit }'); fi
+if [ -z "$release" ]; then newest_good; fi
 [ -n "$release" ] || deploy_fail 'there is no release that was ever published' 'say which is to be: --release STAMP'"#),
     };
     let found = sh!(
@@ -172,18 +194,18 @@ if [ -z "$release" ]; then release=$(release_classes | awk '$2 == "good" { print
         .then(release)
         .then(found)
         .then(super::lock::require(cx))
+        .then(sh!("need_room {}", super::shared::ROOM_TO_SWITCH))
         .then(begin_switch(cx))
         .then(super::lock::require(cx))
-        .then(sh!("switch_link \"$root/releases/$release\" \"$root/current\""))
+        .then(sh!("switch_to \"$release\""))
 }
 
 /// Writes down what the switch is about to do, so that what it did can be told even if the run is killed in it.
 fn begin_switch(cx: &ServerCx<'_>) -> Script {
-    let settle = sh!("settle_records");
     match (cx.known("new_release"), left_release(cx)) {
-        (Some(new), _) => settle.then(sh!("record {} publishing", new)),
-        (None, Some(left)) => settle.then(sh!("record {} leaving", left)),
-        (None, None) => settle,
+        (Some(new), _) => sh!("record {} publishing", new),
+        (None, Some(left)) => sh!("record {} leaving", left),
+        (None, None) => sh!("record"),
     }
 }
 
@@ -202,18 +224,17 @@ fn undo_symlink(cx: &ServerCx<'_>) -> Script {
     let skip = sh!("if [ \"$live\" != \"$release\" ]; then deploy_skip 'the link was not switched'; fi");
     match cx.known("live") {
         None => script.then(sh!("deploy_note 'what was live before is not known; the link stays'")),
-        Some("") => script.then(skip).then(sh!("rm -f -- \"$root/current\"\nsettle_records\ndeploy_note 'nothing is live, as before'")),
-        Some(live) => script.then(skip).then(sh!(
-            "before={}\nswitch_link \"$root/releases/$before\" \"$root/current\"\nsettle_records\ndeploy_note \"switched back to $before\"",
-            live
-        )),
+        Some("") => {
+            script.then(skip).then(sh!("rm -f -- \"$root/current\"\nrecord\ndeploy_note 'nothing is live, as before'"))
+        }
+        Some(live) => script
+            .then(skip)
+            .then(sh!("before={}\nswitch_to \"$before\"\nrecord\ndeploy_note \"switched back to $before\"", live)),
     }
 }
 
 fn mark_published(cx: &ServerCx<'_>) -> Script {
-    script(cx).then(sh!(
-        "live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published\nsettle_records"
-    ))
+    script(cx).then(sh!("live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published"))
 }
 
 /// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count, and go first; those that were
@@ -231,16 +252,18 @@ fn cleanup(cx: &ServerCx<'_>) -> Script {
 done
 if [ -L "$root/releases/current" ]; then rm -f -- "$root/releases/current"; fi
 empty_trash
-old=$(release_classes | awk -v keep={} -v failed={} '
-  $2 == "live" { kept++; next }
-  $2 == "rolled_back" { if (kept + 0 >= keep) print $1; next }
-  $2 == "failed" || $2 == "building" { if (failed == "remove") print $1; next }
-  kept + 0 < keep { kept++; next }
-  { print $1 }
-')
-[ -n "$old" ] || deploy_skip 'nothing to remove'
+keep={} failed={} kept=0
 set --
-for name in $old; do set -- "$@" "$root/releases/$name"; done
+for each in $(release_classes); do
+  case ${each#*/} in
+    live) keeps=yes ;;
+    rolled_back) if [ "$kept" -ge "$keep" ]; then keeps=no; else continue; fi ;;
+    failed | building) if [ "$failed" = remove ]; then keeps=no; else continue; fi ;;
+    *) if [ "$kept" -lt "$keep" ]; then keeps=yes; else keeps=no; fi ;;
+  esac
+  if [ "$keeps" = yes ]; then kept=$((kept + 1)); else set -- "$@" "$root/releases/${each%/*}"; fi
+done
+[ "$#" -gt 0 ] || deploy_skip 'nothing to remove'
 put_away "$@"
 if [ "$#" -eq 1 ]; then deploy_note "removed 1 release"; else deploy_note "removed $# releases"; fi"#,
         settings.keep_releases,
@@ -266,19 +289,24 @@ fn cleanup_rollback(cx: &ServerCx<'_>) -> Script {
 
 /// Capistrano's words, to the letter.
 fn log_revision(cx: &ServerCx<'_>) -> Script {
-    let user = &cx.stage.settings.local_user;
+    let user = one_line(&cx.stage.settings.local_user);
     let (release, log) = (cx.fact("release"), cx.layout().revisions_log());
-    match cx.known("release").is_some() && cx.known("new_release").is_none() {
-        true => sh!("printf '%s rolled back to release %s\\n' {} {} >>{}", user, release, log),
-        false => sh!(
-            "printf 'Branch %s (at %s) deployed as release %s by %s\\n' {} {} {} {} >>{}",
-            cx.fact("branch"),
-            cx.fact("revision"),
-            release,
-            user,
-            log
-        ),
+    if cx.known("release").is_some() && cx.known("new_release").is_none() {
+        return sh!("printf '%s rolled back to release %s\\n' {} {} >>{}", user, release, log);
     }
+    sh!(
+        "printf 'Branch %s (at %s) deployed as release %s by %s\\n' {} {} {} {} >>{}",
+        cx.fact("branch"),
+        cx.fact("revision"),
+        release,
+        user,
+        log
+    )
+}
+
+/// A name that can't end the line that it stands in, and begin another.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -289,6 +317,12 @@ mod tests {
         values.iter().map(|value| value.replace(' ', "\n")).enumerate().collect()
     }
 
+    #[test]
+    fn a_user_is_one_line_of_the_log_whatever_the_environment_says() {
+        assert_eq!(one_line("ada\nBranch main (at 1) deployed"), "ada Branch main (at 1) deployed");
+        assert_eq!(one_line("Ada Ö"), "Ada Ö");
+    }
+
     fn label(server: ServerNo) -> String {
         format!("app{server}")
     }
@@ -297,6 +331,15 @@ mod tests {
     fn goes_to_the_newest_good_release_before_the_live_one() {
         let target = earlier_release(&facts(&["3"]), &facts(&["4 3 2 1"]), label).unwrap();
         assert_eq!(target, "2");
+    }
+
+    #[test]
+    fn what_is_live_has_to_be_a_name_that_a_release_can_have() {
+        assert!(["", "20261122101500"].into_iter().all(|live| must_be_possible(live, "app1").is_ok()));
+        for live in ["99999999999999", "99991231235958", "../shared", "release"] {
+            let error = must_be_possible(live, "app1").unwrap_err();
+            assert!(error.message().starts_with("app1 has"), "{error}");
+        }
     }
 
     #[test]

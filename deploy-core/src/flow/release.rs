@@ -1,36 +1,37 @@
 //! A release's life: its name, its making, its failure.
 
-use anyhow::Context as _;
+use jiff::ToSpan as _;
 use jiff::civil::DateTime;
-use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
+use super::names::{self, ReleaseName};
 use crate::config::Fate;
 use crate::error::Error;
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
+use crate::task::{Effect, Servers, Task, TaskId};
 use crate::task::{Local, ServerCx};
-use crate::task::{Servers, Task, TaskId};
 
 pub(super) const CHECK_RELEASES: TaskId = TaskId::new("deploy:check:releases");
 pub(super) const NEW_RELEASE: TaskId = TaskId::new("deploy:new_release");
 pub(super) const SET_CURRENT_REVISION: TaskId = TaskId::new("deploy:set_current_revision");
 pub(super) const DISCARD_RELEASE: TaskId = TaskId::new("deploy:discard_release");
 
-/// How release names are written: the time in UTC.
-const STAMP: &str = "%Y%m%d%H%M%S";
-
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     tasks.task(Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage));
-    tasks.task(Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases).harmless().detail());
-    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).detail());
+    tasks.task(
+        Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases)
+            .effect(Effect::Prepares)
+            .hidden(),
+    );
+    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).hidden());
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])
-            .detail(),
+            .hidden(),
     );
-    tasks.task(Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard).detail());
+    tasks.task(Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard).hidden());
 }
 
 fn ensure_stage(local: &mut Local<'_>) -> anyhow::Result<()> {
@@ -51,20 +52,24 @@ fn check_releases(cx: &ServerCx<'_>) -> Script {
 if [ -e "$root/current" ] && [ ! -L "$root/current" ]; then
   deploy_fail "\`$root/current\` is a directory, not a link to a release" "move it away, then deploy again: mv $root/current $root/current.old"
 fi
-classes=$(release_classes)
+newest='' good='' wanted={} class=''
+for each in $(release_classes); do
+  newest="$newest
+${each%/*}"
+  case $each in
+    */good | */live) good="$good
+${each%/*}" ;;
+  esac
+  if [ "${each%/*}" = "$wanted" ]; then class=${each#*/}; fi
+done
 live_release
 deploy_fact live "$live"
-deploy_fact newest "$(printf '%s\n' "$classes" | head -n 50 | cut -d ' ' -f 1)"
-deploy_fact good "$(printf '%s\n' "$classes" | awk '$2 == "good" || $2 == "live" { print $1 }' | head -n 200)""#,
-        layout.root()
+deploy_fact newest "${newest#?}"
+deploy_fact good "${good#?}""#,
+        layout.root(),
+        cx.option("release").unwrap_or_default()
     ));
-    match cx.option("release") {
-        None => script,
-        Some(wanted) => script.then(sh!(
-            "wanted={}\ndeploy_fact wanted \"$(printf '%s\\n' \"$classes\" | sed -n \"s/^$wanted //p\")\"",
-            wanted
-        )),
-    }
+    if cx.option("release").is_some() { script.then(sh!("deploy_fact wanted \"$class\"")) } else { script }
 }
 
 /// Names the release: now, or a second after the newest that any server has, so that names never go backwards whatever
@@ -72,29 +77,37 @@ deploy_fact good "$(printf '%s\n' "$classes" | awk '$2 == "good" || $2 == "live"
 fn new_release(local: &mut Local<'_>) -> anyhow::Result<()> {
     let newest = local.servers.iter().filter_map(|server| local.fact(*server, "newest"));
     let stamps: Vec<_> = newest.flat_map(|names| names.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let now = Timestamp::now().to_zoned(TimeZone::UTC).datetime();
-    let stamp =
-        next_stamp(now, stamps.iter().map(String::as_str)).context("the newest release's name leaves no later one")?;
+    let existing: Vec<_> = stamps.iter().filter_map(|name| ReleaseName::parse(name).ok()).collect();
+    let now = names::now();
+    if let Some(strange) = existing.iter().find(|name| name.is_strange(now)) {
+        local.note(format!(
+            "the release {} has a name that is no time, or one in the future: it doesn't count",
+            strange.as_str()
+        ));
+    }
+    let stamp = next_name(now, &existing).as_str().to_owned();
     local.set("release", &stamp);
     local.set("new_release", &stamp);
     Ok(())
 }
 
-/// The name of a release that is made at `now` beside releases named `existing`. Names that are no times don't count.
-fn next_stamp<'a>(now: DateTime, existing: impl Iterator<Item = &'a str>) -> Option<String> {
-    let newest = existing.filter_map(|name| DateTime::strptime(STAMP, name).ok()).max();
-    let after_newest = newest.map(|newest| newest.checked_add(1.second())).transpose().ok()?;
-    let stamp = after_newest.map_or(now, |earliest| now.max(earliest));
-    Some(stamp.strftime(STAMP).to_string())
+/// The name of a release that is made at `now` beside `existing` ones. A strange name doesn't count: one from the far future
+/// would make all later names lie.
+fn next_name(now: DateTime, existing: &[ReleaseName]) -> ReleaseName {
+    let newest = existing.iter().filter(|name| !name.is_strange(now)).filter_map(ReleaseName::time).max();
+    let after_newest = newest.and_then(|newest| newest.checked_add(1.second()).ok());
+    ReleaseName::of(after_newest.map_or(now, |earliest| now.max(earliest)))
 }
 
 fn set_current_revision(cx: &ServerCx<'_>) -> Script {
-    let dir = cx.release_dir();
-    sh!("printf '%s\\n' {} >{}", cx.fact("revision"), format!("{dir}/REVISION")).then(sh!(
-        "git --git-dir={} log -1 --no-show-signature --format=%ct {} >{}",
-        cx.layout().repo(),
+    let own = Script::new().uses(super::INSIDE).then(sh!("release={}", cx.release_dir()));
+    own.then(sh!(
+        r#"own_files REVISION REVISION_TIME
+revision={}
+printf '%s\n' "$revision" >"$release/REVISION"
+git --git-dir={} log -1 --no-show-signature --format=%ct "$revision" >"$release/REVISION_TIME""#,
         cx.fact("revision"),
-        format!("{dir}/REVISION_TIME")
+        cx.layout().repo()
     ))
 }
 
@@ -122,15 +135,17 @@ fn discard(cx: &ServerCx<'_>) -> Script {
     let script = start.then(sh!(
         r#"if [ "$live" = {} ]; then deploy_skip 'the release is live, and stays'; fi
 if [ ! -e "$root/releases/"{} ]; then deploy_skip 'no release was made'; fi
-record {} failed"#,
+release={}"#,
         release,
         release,
         release
     ));
-    match cx.stage.settings.failed_releases {
-        Fate::Keep => script,
-        Fate::Remove | Fate::Archive => script.then(sh!("put_away \"$root/releases/\"{}", release)),
-    }
+    // On a full disk there is room for the record when the release is gone.
+    let away = match cx.stage.settings.failed_releases {
+        Fate::Keep => Script::new(),
+        Fate::Remove | Fate::Archive => sh!("put_away \"$root/releases/$release\""),
+    };
+    script.then(away).then(sh!("record \"$release\" failed"))
 }
 
 #[cfg(test)]
@@ -138,23 +153,28 @@ mod tests {
     use super::*;
 
     fn now() -> DateTime {
-        DateTime::strptime(STAMP, "20261122101500").unwrap()
+        ReleaseName::parse("20261122101500").unwrap().time().unwrap()
+    }
+
+    fn next(existing: &[&str]) -> String {
+        let existing: Vec<_> = existing.iter().map(|name| ReleaseName::parse(name).unwrap()).collect();
+        next_name(now(), &existing).as_str().to_owned()
     }
 
     #[test]
     fn a_release_is_named_after_the_time() {
-        assert_eq!(next_stamp(now(), ["20261121000000"].into_iter()).unwrap(), "20261122101500");
-        assert_eq!(next_stamp(now(), std::iter::empty()).unwrap(), "20261122101500");
+        assert_eq!(next(&["20261121000000"]), "20261122101500");
+        assert_eq!(next(&[]), "20261122101500");
     }
 
     #[test]
     fn names_never_go_backwards() {
-        assert_eq!(next_stamp(now(), ["20261122101500"].into_iter()).unwrap(), "20261122101501");
-        assert_eq!(next_stamp(now(), ["20261231235959"].into_iter()).unwrap(), "20270101000000");
+        assert_eq!(next(&["20261122101500"]), "20261122101501");
+        assert_eq!(next(&["20261122235959"]), "20261123000000");
     }
 
     #[test]
-    fn names_that_are_no_times_do_not_count() {
-        assert_eq!(next_stamp(now(), ["99999999999999", "77777777777777", "x"].into_iter()).unwrap(), "20261122101500");
+    fn names_that_are_no_times_or_far_ahead_do_not_count() {
+        assert_eq!(next(&["99999999999999", "77777777777777", "20991231235959", "99991231235958"]), "20261122101500");
     }
 }

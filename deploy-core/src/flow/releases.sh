@@ -1,110 +1,139 @@
-# The name of the live release, or nothing.
+# The name of the live release as `live`, or nothing. Where the link leads to a folder the shell goes there and looks, since
+# that starts no program.
 live_release() {
-  live=$(readlink "$root/current" 2>/dev/null) || live=
+  live=''
+  [ -L "$root/current" ] || return 0
+  here=${PWD:-/}
+  if cd -P -- "$root/current" 2>/dev/null; then
+    live=$PWD
+    cd -- "$here" || cd /
+  else
+    live=$(readlink "$root/current") || live=''
+  fi
   live=${live%/}
   live=${live##*/}
 }
-# Each release on a line with what it is, the newest first: live, good, building, failed, rolled_back, or unknown. What
-# this tool made has a record; what Capistrano made is good if revisions.log says that it was deployed.
+# Each release on a line as NAME/CLASS, the newest first. It is live, good, building, failed, rolled_back, or unknown: what
+# this tool made has a record; what Capistrano made is good if revisions.log says that it was deployed. With `table` set, the
+# rest of the record follows behind tabs: revision, branch, when it was begun and published, by whom.
 release_classes() {
   live_release
-  records=$root/.deploy/releases
-  [ -f "$records" ] || records=/dev/null
-  log=$root/revisions.log
-  [ -f "$log" ] || log=/dev/null
-  for dir in "$root"/releases/*/; do
-    dir=${dir%/}
-    printf '%s\n' "${dir##*/}"
-  done | awk -F '\t' '
-    part == "records" { state[$1] = $2; next }
-    part == "log" {
-      if (match($0, /(deployed as|back to) release [0-9]+/)) {
-        words = split(substr($0, RSTART, RLENGTH), word, " ")
-        logged[word[words]] = 1
-      }
-      next
+  base=$root live_name=$live with=${table-} awk '
+    function class(name) {
+      if (name == live) return "live"
+      if (state[name] == "published") return "good"
+      if (state[name] == "publishing") return "building"
+      if (state[name] == "leaving") return "rolled_back"
+      if (state[name] != "") return state[name]
+      return (name in logged) ? "good" : "unknown"
     }
-    length($1) != 14 || $1 ~ /[^0-9]/ { next }
-    $1 == live { print $1, "live"; next }
-    state[$1] == "published" { print $1, "good"; next }
-    state[$1] == "publishing" { print $1, "building"; next }
-    state[$1] == "leaving" { print $1, "rolled_back"; next }
-    state[$1] != "" { print $1, state[$1]; next }
-    { print $1, ($1 in logged) ? "good" : "unknown" }
-  ' live="$live" part=records "$records" part=log "$log" part=names - | sort -r
+    BEGIN {
+      FS = "\t"
+      live = ENVIRON["live_name"]
+      records = ENVIRON["base"] "/.deploy/releases"
+      while ((getline < records) > 0) {
+        state[$1] = $2
+        rest[$1] = $3 FS $4 FS $5 FS $6 FS $7
+      }
+      log_file = ENVIRON["base"] "/revisions.log"
+      while ((getline line < log_file) > 0)
+        if (match(line, /(deployed as|back to) release [0-9]+/)) {
+          words = split(substr(line, RSTART, RLENGTH), word, " ")
+          logged[word[words]] = 1
+        }
+      for (number = ARGC - 1; number > 0; number--) {
+        parts = split(ARGV[number], part, "/")
+        name = part[parts - 1]
+        if (length(name) != 14 || name ~ /[^0-9]/) continue
+        print name "/" class(name) (ENVIRON["with"] == "" ? "" : FS ((name in rest) ? rest[name] : FS FS FS FS))
+      }
+      exit
+    }
+  ' "$root"/releases/*/
 }
-# record STAMP STATE [REVISION BRANCH BY]: writes down what a release is. Fields that are known already stay.
+# The newest release that is good, and older than BEFORE if that is given, as `release`, or nothing.
+newest_good() {
+  release=''
+  for each in $(release_classes); do
+    case $each in */good) ;; *) continue ;; esac
+    if [ -n "${1-}" ] && [ "${each%/*}" -ge "$1" ]; then continue; fi
+    release=${each%/*}
+    return 0
+  done
+}
+# record [STAMP STATE [REVISION BRANCH BY]]: writes down what a release is. Fields that are known already stay. And decides
+# by what is live now what has become of other switches that were begun, since who began one may have been killed before he
+# could write that down: what is live has been published; of what isn't, `publishing` has failed, and `leaving` has been
+# left.
 record() {
-  mkdir -p -- "$root/.deploy"
-  records=$root/.deploy/releases
+  live_release
+  [ -d "$root/.deploy" ] || mkdir -p -- "$root/.deploy"
+  records=$root/.deploy/releases now=''
   [ -f "$records" ] || records=/dev/null
-  now=$(date +%s)
-  stamp=$1 state=$2 revision=${3-} branch=${4-} by=${5-} now=$now awk -F '\t' '
+  case ${2-} in building | published | failed) now=$(date +%s) ;; esac
+  live=$live stamp=${1-} state=${2-} revision=${3-} branch=${4-} by=${5-} now=$now awk -F '\t' '
     BEGIN {
       OFS = "\t"
-      stamp = ENVIRON["stamp"]; state = ENVIRON["state"]; now = ENVIRON["now"]
+      live = ENVIRON["live"]; stamp = ENVIRON["stamp"]; state = ENVIRON["state"]; now = ENVIRON["now"]
       revision = ENVIRON["revision"]; branch = ENVIRON["branch"]; by = ENVIRON["by"]
       gsub(/[\t\n]/, " ", branch); gsub(/[\t\n]/, " ", by)
     }
-    $1 != stamp { print; next }
-    { seen = 1; print stamp, state, $3, $4, $5, (state == "published") ? now : $6, $7 }
-    END { if (!seen) print stamp, state, revision, branch, now, (state == "published") ? now : "", by }
-  ' "$records" >"$root/.deploy/releases.$$"
-  mv -f -- "$root/.deploy/releases.$$" "$root/.deploy/releases"
-}
-# Decides by what is live now what has become of the switch that was last begun: whoever began it may have been killed
-# before it could write that down. What is live has been published; of what isn't, `publishing` has failed, and `leaving`
-# has been left.
-settle_records() {
-  live_release
-  [ -f "$root/.deploy/releases" ] || return 0
-  live=$live now=$(date +%s) awk -F '\t' '
-    BEGIN { OFS = "\t"; live = ENVIRON["live"] }
-    $1 == live && $2 != "published" { $2 = "published"; if ($6 == "") $6 = ENVIRON["now"] }
+    $1 == stamp { seen = 1; print stamp, state, $3, $4, $5, (state == "published") ? now : $6, $7; next }
+    $1 == live && $2 != "published" { $2 = "published"; if ($6 == "") $6 = $5 }
     $1 != live && $2 == "publishing" { $2 = "failed" }
     $1 != live && $2 == "leaving" { $2 = "rolled_back" }
     { print }
-  ' "$root/.deploy/releases" >"$root/.deploy/releases.$$"
+    END { if (stamp != "" && !seen) print stamp, state, revision, branch, now, (state == "published") ? now : "", by }
+  ' "$records" >"$root/.deploy/releases.$$"
   mv -f -- "$root/.deploy/releases.$$" "$root/.deploy/releases"
 }
-# switch_link TARGET LINK: makes LINK point to TARGET in one step, and reads it back.
-switch_link() {
-  if [ -d "$2" ] && [ ! -L "$2" ]; then
-    deploy_fail "\`$2\` is a directory, not a link to a release" "move it away, then deploy again: mv $2 $2.old"
+# switch_to RELEASE: makes it live in one step, and reads the link back.
+switch_to() {
+  link=$root/current target=$root/releases/$1
+  if [ -d "$link" ] && [ ! -L "$link" ]; then
+    deploy_fail "\`$link\` is a directory, not a link to a release" "move it away, then deploy again: mv $link $link.old"
   fi
-  temporary=$2.deploy-$$
-  rm -f -- "$temporary"
-  ln -s -- "$1" "$temporary"
+  [ ! -L "$link.deploy-$$" ] || rm -f -- "$link.deploy-$$"
+  ln -s -- "$target" "$link.deploy-$$"
+  replace_link "$link.deploy-$$" "$link"
+  now_at=$(readlink "$link")
+  [ "$now_at" = "$target" ] || deploy_fail "\`$link\` points to \`$now_at\`, not to \`$target\`"
+}
+# replace_link NEW LINK: a rename that doesn't follow LINK. Which flag says so is asked only where GNU's doesn't work.
+replace_link() {
+  ! mv -T -- "$1" "$2" 2>/dev/null || return 0
   case $(uname -s) in
-    Darwin | *BSD) mv -h -- "$temporary" "$2" ;;
-    *) mv -T -- "$temporary" "$2" ;;
+    Darwin | *BSD) mv -h -- "$1" "$2" ;;
+    *) mv -T -- "$1" "$2" ;;
   esac
-  now_at=$(readlink "$2")
-  [ "$now_at" = "$1" ] || deploy_fail "\`$2\` points to \`$now_at\`, not to \`$1\`"
 }
 # put_away DIR...: takes releases out of sight by a rename, so that none is ever half there, and removes them.
 put_away() {
-  mkdir -p -- "$root/.deploy/trash"
-  for dir; do
-    mv -f -- "$dir" "$root/.deploy/trash/${dir##*/}.$$" || deploy_note "can't move away $dir"
-  done
+  [ -d "$root/.deploy/trash" ] || mkdir -p -- "$root/.deploy/trash"
+  mv -f -- "$@" "$root/.deploy/trash/" || deploy_note "can't move away all of $*"
   empty_trash
 }
 empty_trash() {
+  [ -d "$root/.deploy/trash" ] || return 0
   rm -rf -- "$root/.deploy/trash" || deploy_note "couldn't remove all of $root/.deploy/trash: the next clean-up tries again"
 }
-# link_shared SHARED LINK: links to what is shared, in place of whatever the repository ships there.
-link_shared() {
-  if [ -L "$2" ] && [ "$(readlink "$2")" = "$1" ]; then return 0; fi
-  if [ -e "$2" ] || [ -L "$2" ]; then rm -rf -- "$2"; fi
-  ln -s -- "$1" "$2"
+# make_folders DIR...: those that aren't there.
+make_folders() {
+  for dir; do
+    shift
+    [ -d "$dir" ] || set -- "$@" "$dir"
+  done
+  [ "$#" -eq 0 ] || mkdir -p -- "$@"
 }
-# Each release on a line, the newest first: name, what it is, revision, branch, when it was begun and published, by whom.
-release_table() {
-  records=$root/.deploy/releases
-  [ -f "$records" ] || records=/dev/null
-  release_classes | awk -F '\t' '
-    part == "records" { known[$1] = $3 "\t" $4 "\t" $5 "\t" $6 "\t" $7; next }
-    { split($0, word, " "); print word[1] "\t" word[2] "\t" ((word[1] in known) ? known[word[1]] : "\t\t\t\t") }
-  ' part=records "$records" part=list -
+# need_room KILOBYTES: fails where the disk has less. Where nobody can tell, there is enough.
+need_room() {
+  disk=$(df -Pk -- "$root" 2>/dev/null) || return 0
+  # Its second line, up to what is free: the last word before the one with the percent sign.
+  disk=${disk#*
+} free=''
+  disk=${disk%%\%*}
+  for free in ${disk% *}; do :; done
+  case $free in '' | *[!0-9]*) return 0 ;; esac
+  [ "$free" -ge "$1" ] || deploy_fail "the disk of \`$root\` has only $free KB free, and $1 are needed" \
+    "make room, then deploy again: see \`df -h\` on the server"
 }

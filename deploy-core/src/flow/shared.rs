@@ -1,12 +1,14 @@
 //! What all releases share: folders and files under `shared/`, and the links to them.
 
+use std::collections::BTreeMap;
+
 use crate::config::{Server, Stage, TransportKind};
 use crate::layout::Layout;
 use crate::registry::Tasks;
 use crate::script::{Cmd, Script, quote};
 use crate::sh;
 use crate::task::ServerCx;
-use crate::task::{Servers, Task, TaskId};
+use crate::task::{Effect, Servers, Task, TaskId};
 
 pub(super) const CHECK_DIRECTORIES: TaskId = TaskId::new("deploy:check:directories");
 pub(super) const CHECK_LINKED_DIRS: TaskId = TaskId::new("deploy:check:linked_dirs");
@@ -15,37 +17,51 @@ pub(super) const CHECK_LINKED_FILES: TaskId = TaskId::new("deploy:check:linked_f
 pub(super) const LINKED_FILES: TaskId = TaskId::new("deploy:symlink:linked_files");
 pub(super) const LINKED_DIRS: TaskId = TaskId::new("deploy:symlink:linked_dirs");
 
+/// How many kilobytes have to be free for a deployment to begin; less is needed to go on, so that what a failure has to write
+/// down has its place.
+const ROOM_TO_BEGIN: usize = 2048;
+/// How many have to be free for the switch.
+pub(super) const ROOM_TO_SWITCH: usize = 1024;
+
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let add = [
-        Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories).harmless(),
-        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs).harmless(),
+        Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories)
+            .effect(Effect::Prepares),
+        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs)
+            .effect(Effect::Prepares),
         Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents)
-            .harmless(),
-        Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files).harmless(),
+            .effect(Effect::Prepares),
+        Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files)
+            .effect(Effect::Prepares),
         Task::script(LINKED_FILES, "Link shared files into the release", on(), link_files),
         Task::script(LINKED_DIRS, "Link shared folders into the release", on(), |cx| {
-            link(cx, &cx.stage.settings.linked_dirs)
+            let dirs = &cx.stage.settings.linked_dirs;
+            link(cx, &dirs.iter().collect::<Vec<_>>()).then(links(dirs))
         }),
     ];
-    add.into_iter().for_each(|task| tasks.task(task.detail()));
+    add.into_iter().for_each(|task| tasks.task(task.hidden()));
 }
 
-/// Makes the folders, and writes a byte: a file system that is full or read-only is found out before anything changes.
+/// Makes all folders at once, and writes a byte: a disk that is full or read-only is found out before anything changes.
 fn check_directories(cx: &ServerCx<'_>) -> Script {
     let layout = cx.layout();
-    let folders = [layout.releases(), layout.shared(), layout.records()];
+    let settings = &cx.stage.settings;
+    let linked = settings.linked_dirs.iter().cloned().chain(parents_of_files(cx));
+    let folders = [layout.releases(), layout.shared(), layout.records()].into_iter();
     let full = format!("nothing can be written to `{}`", layout.root());
-    mkdir(folders).then(sh!(
-        "probe={}/probe.$$\n{ echo probe >\"$probe\"; } 2>/dev/null || deploy_fail {} {}\nrm -f -- \"$probe\"",
-        layout.records(),
-        full,
-        "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
-    ))
+    sh!("root={}", layout.root())
+        .then(make_folders(folders.chain(linked.map(|path| in_shared(cx, &path)))))
+        .then(sh!(
+            "{ echo probe >\"$root/.deploy/probe\"; } 2>/dev/null || deploy_fail {} {}",
+            full,
+            "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
+        ))
+        .then(sh!("need_room {}", ROOM_TO_BEGIN))
 }
 
-fn mkdir(folders: impl IntoIterator<Item = String>) -> Script {
-    Script::new().run(Cmd::new("mkdir").args(["-p", "--"]).args(folders))
+fn make_folders(folders: impl IntoIterator<Item = String>) -> Script {
+    Script::new().uses(super::RELEASES).run(Cmd::new("make_folders").unprefixed().args(folders))
 }
 
 fn in_shared(cx: &ServerCx<'_>, path: &str) -> String {
@@ -55,7 +71,7 @@ fn in_shared(cx: &ServerCx<'_>, path: &str) -> String {
 fn check_linked_dirs(cx: &ServerCx<'_>) -> Script {
     match cx.stage.settings.linked_dirs.as_slice() {
         [] => Script::new(),
-        dirs => mkdir(dirs.iter().map(|dir| in_shared(cx, dir))),
+        dirs => make_folders(dirs.iter().map(|dir| in_shared(cx, dir))),
     }
 }
 
@@ -67,14 +83,18 @@ fn parents(paths: &[String]) -> Vec<&str> {
     parents
 }
 
-/// Also those of optional files, so that they can be uploaded.
 fn make_parents(cx: &ServerCx<'_>) -> Script {
-    let files = [cx.stage.settings.linked_files.as_slice(), &cx.stage.settings.optional_linked_files].concat();
-    let parents = parents(&files);
-    match parents.is_empty() {
-        true => Script::new(),
-        false => mkdir(parents.into_iter().map(|parent| in_shared(cx, parent))),
+    let parents = parents_of_files(cx);
+    if parents.is_empty() {
+        return Script::new();
     }
+    make_folders(parents.iter().map(|parent| in_shared(cx, parent)))
+}
+
+/// Also those of optional files, so that they can be uploaded.
+fn parents_of_files(cx: &ServerCx<'_>) -> Vec<String> {
+    let files = [cx.stage.settings.linked_files.as_slice(), &cx.stage.settings.optional_linked_files].concat();
+    parents(&files).into_iter().map(str::to_owned).collect()
 }
 
 /// Reports every missing file at once, each with the command that would upload it.
@@ -107,24 +127,34 @@ pub(crate) fn upload(stage: &Stage, server: &Server, file: &str) -> String {
 }
 
 fn link_files(cx: &ServerCx<'_>) -> Script {
-    let optional = cx.stage.settings.optional_linked_files.iter().map(|file| {
+    let settings = &cx.stage.settings;
+    let optional = settings.optional_linked_files.iter().map(|file| {
         let is_there = Cmd::new("test").arg("-f").arg(in_shared(cx, file)).unprefixed();
-        Script::new().when(is_there, link(cx, std::slice::from_ref(file)), Script::new())
+        Script::new().when(is_there, links([file]), Script::new())
     });
-    optional.fold(link(cx, &cx.stage.settings.linked_files), Script::then)
+    let all: Vec<_> = settings.linked_files.iter().chain(&settings.optional_linked_files).collect();
+    optional.fold(link(cx, &all).then(links(&settings.linked_files)), Script::then)
 }
 
-/// Links each of `paths` in the release to what is shared, in place of what the repository ships there.
-fn link(cx: &ServerCx<'_>, paths: &[String]) -> Script {
+/// What links of `paths` need: nothing is linked before it is known that no way leads out of the release.
+fn link(cx: &ServerCx<'_>, paths: &[&String]) -> Script {
     if paths.is_empty() {
         return Script::new();
     }
-    let release = cx.release_dir();
-    let folders = parents(paths).into_iter().map(|parent| format!("{release}/{parent}")).collect::<Vec<_>>();
-    let start = match folders.is_empty() {
-        true => Script::new(),
-        false => mkdir(folders),
-    };
-    let each = paths.iter().map(|path| sh!("link_shared {} {}", in_shared(cx, path), format!("{release}/{path}")));
-    each.fold(start.uses(super::RELEASES), Script::then)
+    let start = sh!("release={} shared={}", cx.release_dir(), cx.layout().shared());
+    let check = Cmd::new("must_be_inside").unprefixed().args(paths.iter().copied());
+    Script::new().uses(super::INSIDE).then(start).run(check)
+}
+
+/// Links each of `paths` in the release to what is shared, those of one folder by one command.
+fn links<'p>(paths: impl IntoIterator<Item = &'p String>) -> Script {
+    let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for path in paths {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        folders.entry(folder).or_default().push(name);
+    }
+    let each = folders
+        .into_iter()
+        .map(|(folder, names)| Script::new().run(Cmd::new("link_shared").unprefixed().arg(folder).args(names)));
+    each.fold(Script::new(), Script::then)
 }

@@ -10,8 +10,8 @@ use crate::event::ServerNo;
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
+use crate::task::{Effect, Opt, Output, Servers, Task, TaskId};
 use crate::task::{Local, ServerCx};
-use crate::task::{Opt, Servers, Task, TaskId};
 
 const STATUS: TaskId = TaskId::new("deploy:status");
 const READ: TaskId = TaskId::new("deploy:status:read");
@@ -22,10 +22,14 @@ const SHOWN: usize = 10;
 pub(super) fn register(tasks: &mut Tasks) {
     let json = Opt { name: "json", value: None, about: "As JSON" };
     tasks.task(
-        Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read).detail().unlocked(),
+        Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read)
+            .hidden()
+            .effect(Effect::Looks),
     );
     let about = "Show what is live, which releases there are, and who holds the lock";
-    tasks.task(Task::local(STATUS, about, status).needs([READ]).option(json).answers().unlocked());
+    tasks.task(
+        Task::local(STATUS, about, status).needs([READ]).option(json).output(Output::Answer).effect(Effect::Looks),
+    );
 }
 
 fn read(cx: &ServerCx<'_>) -> Script {
@@ -37,9 +41,10 @@ revision=''
 if [ -r "$root/current/REVISION" ]; then read -r revision <"$root/current/REVISION" || :; fi
 deploy_fact live "$live"
 deploy_fact revision "$revision"
-deploy_fact releases "$(release_table)"
+table=yes
+deploy_fact releases "$(release_classes)"
 lock=''
-if [ -r "$root/.deploy/lock" ]; then lock=$(sed -n 2p "$root/.deploy/lock"); fi
+if [ -r "$root/.deploy/lock" ]; then { read -r _ && read -r lock; } <"$root/.deploy/lock" || :; fi
 deploy_fact lock "$lock""#,
         cx.layout().root()
     ))
@@ -54,7 +59,7 @@ struct Server {
     releases: Vec<Release>,
 }
 
-/// A line of `release_table`.
+/// A line of `release_classes` with `table`.
 struct Release {
     stamp: String,
     state: String,
@@ -68,7 +73,10 @@ impl Release {
     fn parse(line: &str) -> Option<Release> {
         let mut fields = line.split('\t').map(str::to_owned);
         let mut next = || fields.next().unwrap_or_default();
-        let (stamp, state, revision, branch) = (next(), next(), next(), next());
+        let name = next();
+        let (stamp, state) = name.split_once('/')?;
+        let (stamp, state) = (stamp.to_owned(), state.to_owned());
+        let (revision, branch) = (next(), next());
         let (_, published, by) = (next(), next().parse().ok(), next());
         (!stamp.is_empty()).then_some(Release { stamp, state, revision, branch, published, by })
     }

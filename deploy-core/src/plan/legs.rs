@@ -36,7 +36,7 @@ fn own_leg(step: &Step) -> Option<Leg> {
         _ if step.servers.is_empty() => None,
         Body::OnHost(_) => Some(Leg::OnHost(step.number)),
         _ => {
-            let rolling = step.task.rolling.filter(|rolling| step.servers.len() > rolling.group);
+            let rolling = step.task.rolls().filter(|rolling| step.servers.len() > rolling.group);
             rolling.map(|rolling| Leg::Rolling(step.number, rolling))
         }
     }
@@ -48,7 +48,7 @@ fn barrier_before(step: &Step, fused: &[&Step], edges: &[Edge], several: bool) -
     match own_leg(step) {
         Some(Leg::Rolling(..)) => Some(Barrier::Rolling(id())),
         Some(_) => Some(Barrier::Controller(id())),
-        None if step.task.feed.is_some() && !step.servers.is_empty() => Some(Barrier::Controller(id())),
+        None if step.task.feed_body().is_some() && !step.servers.is_empty() => Some(Barrier::Controller(id())),
         None if !several => None,
         None if last.phase != step.phase => Some(Barrier::Phase(last.phase)),
         None => {

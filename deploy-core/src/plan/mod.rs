@@ -118,7 +118,7 @@ impl Plan {
                 .hint(format!("configure a recipe that fills it, or in deploy.toml: [tasks.\"{root}\"] run = \"…\"")));
         }
         let order = Order::of(task, 0, tasks, stage, filter);
-        let order = if task.unlocked { order } else { order.locked() };
+        let order = if task.needs_lock() { order.locked() } else { order };
         let (mut steps, edges) = order.finish()?;
         if steps.is_empty() {
             return Err(Error::config(format!("`{root}` is a hook point, and nothing is hooked on it")).hint(format!(
@@ -126,7 +126,7 @@ impl Plan {
             )));
         }
         let flow = tasks.iter().filter(|task| task.is_flow()).find(|flow| includes(tasks, task, flow.id()));
-        let failed = flow.and_then(|flow| tasks.get(flow.on_failure.as_ref()?));
+        let failed = flow.and_then(|flow| tasks.get(&flow.as_flow()?.on_failure));
         let (failure_steps, failure_edges) = match failed {
             Some(failed) => Order::of(failed, steps.len(), tasks, stage, filter).finish()?,
             None => Default::default(),

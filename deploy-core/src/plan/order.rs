@@ -100,7 +100,7 @@ impl<'a> Order<'a> {
         }
         let tasks = self.tasks;
         let Some(task) = tasks.get(id) else { return };
-        self.phase = task.phases.first().map_or(self.phase, |phase| phase.name);
+        self.phase = task.as_flow().and_then(|flow| flow.phases.first()).map_or(self.phase, |phase| phase.name);
         let (start, caller) = (self.end(), caller.cloned());
         self.spans.insert(id.clone(), Span { whole: start..start, own: start..start, is_over: false, caller });
         for first in tasks.before(id).iter().chain(&task.needs) {
@@ -198,10 +198,8 @@ fn contradiction(point: &TaskId, hook: &TaskId, caller: Option<&TaskId>) -> Erro
 
 /// The task's steps with the phase that each begins, if the task is a flow.
 fn phased(task: &Task) -> Vec<(Option<&'static str>, &TaskId)> {
-    match task.is_flow() {
-        true => task.phases.iter().flat_map(|phase| phase.tasks.iter().map(|id| (Some(phase.name), id))).collect(),
-        false => task.steps.iter().map(|id| (None, id)).collect(),
-    }
+    let Some(flow) = task.as_flow() else { return task.steps.iter().map(|id| (None, id)).collect() };
+    flow.phases.iter().flat_map(|phase| phase.tasks.iter().map(|id| (Some(phase.name), id))).collect()
 }
 
 /// The tasks that a run of `root` includes. What nobody filled, what the stage doesn't configure and what stands in

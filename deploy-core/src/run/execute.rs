@@ -1,26 +1,29 @@
 //! The executor: legs one after the other, servers side by side.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Server, Stage};
+use crate::conversation::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
-use crate::script::{Report, TaskScript};
+use crate::script::{Lock, Report, Script, Shell, TaskScript};
 use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx, Task};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
 use super::Stop;
 use super::gates::{Gates, Visit};
-use super::keep::Keepers;
 use super::link::Link;
+use super::lock_state::LockState;
 use super::machine::Reaching;
-use super::prepare::{Prepared, task_script};
-use super::program::Running;
+use super::prepare::{Prepared, patience_of, shell_of, task_script};
+use super::pulse::Pulse;
 use super::watch::{Watch, failure_of};
 
 /// A plan on its way.
@@ -68,9 +71,13 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// Whether the stage's lock is why.
-    pub(super) fn is_of_lock(&self) -> bool {
-        self.error.kind() == ErrorKind::Locked && self.step.is_some()
+    /// A mistake in the program.
+    fn of_panic(server: Option<ServerNo>, step: Option<StepNo>, panic: &(dyn Any + Send)) -> Failed {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text =
+            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned());
+        let error = Error::task(format!("a task panicked, which is a mistake in it or in this tool: {text}"));
+        Failed { server, step, error }
     }
 }
 
@@ -78,7 +85,8 @@ impl Run<'_> {
     /// Connects, runs every leg until one fails, and then the failure path.
     pub fn execute(self) -> Finished {
         let servers = self.plan.servers();
-        let link = |server: &ServerNo| Link::new(*server, self.stage, self.connect, self.events.clone());
+        let pulse = Pulse::default();
+        let link = |server: &ServerNo| Link::new(*server, pulse.slot(), self.stage, self.connect, self.events.clone());
         let links: Vec<_> = servers.iter().map(link).collect();
         let run = Executor {
             run: &self,
@@ -87,7 +95,8 @@ impl Run<'_> {
             facts: Mutex::new(self.facts.clone()),
             began: Mutex::default(),
             printed: Mutex::default(),
-            keepers: Keepers::default(),
+            lock: LockState::default(),
+            pulse,
             gates: Gates::default(),
             others: Mutex::default(),
             stop: Mutex::new(self.stop.clone()),
@@ -96,9 +105,10 @@ impl Run<'_> {
             for link in &run.links {
                 scope.spawn(|| link.connect());
             }
-            scope.spawn(|| run.keepers.beat());
-            let _farewell = Farewell(&run.keepers);
-            run.all()
+            scope.spawn(|| run.pulse.beat());
+            let farewell = Farewell(&run.pulse);
+            let error = run.all();
+            error.or_else(|| run.parting(farewell.say()))
         });
         let mut traffic = vec![Traffic::default(); self.stage.servers.len()];
         for link in &run.links {
@@ -110,12 +120,20 @@ impl Run<'_> {
     }
 }
 
-/// Frees the lock however the run ends, by a panic too.
-struct Farewell<'k>(&'k Keepers);
+/// Ends all conversations however the run ends, by a panic too: servers then free the lock.
+struct Farewell<'p>(&'p Pulse);
+
+impl Farewell<'_> {
+    fn say(self) -> Vec<Result<()>> {
+        let ends = self.0.end();
+        std::mem::forget(self);
+        ends
+    }
+}
 
 impl Drop for Farewell<'_> {
     fn drop(&mut self) {
-        self.0.end();
+        drop(self.0.end());
     }
 }
 
@@ -130,7 +148,8 @@ pub(super) struct Executor<'a> {
     gates: Gates,
     /// Servers that local tasks reached, which are not among the run's own.
     others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
-    pub(super) keepers: Keepers,
+    pub(super) lock: LockState,
+    pub(super) pulse: Pulse,
     /// Whether to go on; replaced when the failure path begins, which runs although the run was told to stop.
     stop: Mutex<Stop>,
 }
@@ -143,7 +162,7 @@ impl Executor<'_> {
                 return Some(self.failed(leg, vec![Failed { server: None, step: None, error }]));
             }
             let failures = if self.takes_lock(leg) { self.locking_leg(leg) } else { self.leg(leg) };
-            if failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
+            if self.takes_lock(leg) && failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
                 return Some(self.sum_up(failures, Vec::new()));
             }
             if !failures.is_empty() {
@@ -153,7 +172,14 @@ impl Executor<'_> {
         None
     }
 
+    /// Runs a leg. A panic in it is a failure like any other: what can be undone is undone, and the lock is freed.
     pub(super) fn leg(&self, leg: &Leg) -> Vec<Failed> {
+        let step = leg.steps().first().copied();
+        catch_unwind(AssertUnwindSafe(|| self.work(leg)))
+            .unwrap_or_else(|panic| vec![Failed::of_panic(None, step, &*panic)])
+    }
+
+    fn work(&self, leg: &Leg) -> Vec<Failed> {
         match leg {
             Leg::Scripts { steps, .. } => self.on_each(&self.servers, &|link| self.scripts(link, steps)),
             Leg::OnHost(step) => self.on_each(&self.step(*step).servers, &|link| self.on_host(link, *step)),
@@ -195,11 +221,15 @@ impl Executor<'_> {
     ) -> Vec<Failed> {
         let links: Vec<_> = self.links.iter().filter(|link| servers.contains(&link.number)).collect();
         std::thread::scope(|scope| {
-            let threads: Vec<_> = links.iter().map(|link| scope.spawn(|| work(link))).collect();
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+            let threads: Vec<_> = links.iter().map(|link| (link.number, scope.spawn(|| work(link)))).collect();
+            let failures = threads.into_iter().flat_map(|(server, thread)| {
+                thread.join().unwrap_or_else(|panic| {
+                    // Nobody need wait for the lock there.
+                    self.lock.refused();
+                    vec![Failed::of_panic(Some(server), None, &*panic)]
+                })
+            });
+            failures.collect()
         })
     }
 
@@ -215,7 +245,7 @@ impl Executor<'_> {
             Ok((transport, prepared)) => self.run_program(link, &*transport, &prepared),
             Err(error) => {
                 // Nobody need wait for the lock there.
-                self.keepers.refused();
+                self.lock.refused();
                 vec![Failed { server: Some(link.number), step: None, error }]
             }
         }
@@ -263,100 +293,109 @@ impl Executor<'_> {
 
     /// Composes the program of `steps` for a server, feeds included.
     fn prepare(&self, link: &Link<'_>, steps: &[StepNo]) -> Result<Prepared> {
+        self.compose(link, steps, &|task, cx| task.script_work().map_or_else(Script::new, |work| (work.run)(cx)))
+    }
+
+    /// Composes a program of what `body` makes of each of `steps`. Where the run has lost a server that it had locked, it
+    /// takes the lock again first.
+    pub(super) fn compose(
+        &self,
+        link: &Link<'_>,
+        steps: &[StepNo],
+        body: &dyn Fn(&Task, &ServerCx<'_>) -> Script,
+    ) -> Result<Prepared> {
         let facts = self.facts().clone();
         let mut cx = self.cx(link, &facts);
-        let mut prepared = Prepared { steps: steps.to_vec(), ..Prepared::new(self.run.stage)? };
-        if self.lock_servers().contains(&link.number) {
-            prepared.shell.groups_file = cx.known("token").map(|token| cx.layout().groups(token));
-        }
-        for step in steps {
+        let again = self.lock_again(link);
+        let mut prepared = Prepared::new(self.shell(&cx, steps));
+        for step in again.iter().chain(steps) {
             let task = &self.step(*step).task;
-            let payload = match &task.feed {
+            let payload = match task.feed_body() {
                 Some(feed) => feed(&cx).map_err(Error::from)?,
                 None => None,
             };
-            let Body::Script(body) = &task.body else { continue };
             cx.payload = payload.as_ref().map(|payload| payload.bytes);
             let gated = self.waits_for_lock(*step, steps) || self.is_limited(*step);
-            prepared.scripts.push(TaskScript { gated, ..task_script(task, body(&cx), &cx) });
+            prepared.steps.push(*step);
+            prepared.scripts.push(TaskScript { gated, ..task_script(task, body(task, &cx), &cx) });
             known(task, &cx)?;
             prepared.payloads.extend(payload);
         }
         prepared.compile()
     }
 
-    /// A program on its way to a server.
-    pub(super) fn running<'p>(
-        &self,
-        link: &Link<'_>,
-        transport: &'p dyn Transport,
-        prepared: &'p Prepared,
-        stop: &'p Stop,
-    ) -> Running<'p> {
-        Running {
-            transport,
-            program: &prepared.program,
-            nonce: &prepared.shell.nonce,
-            payloads: &prepared.payloads,
-            stop,
-            sessions: 1 + usize::from(self.keepers.holds().contains(&link.number)),
-        }
+    /// What all programs of the run share on a server. Where the lock is held, or `steps` take it, they are fenced by it.
+    pub(super) fn shell(&self, cx: &ServerCx<'_>, steps: &[StepNo]) -> Shell {
+        let locks = |step: &StepNo| self.step(*step).task.takes_lock();
+        let fenced = self.lock.held().contains(&cx.number) || steps.iter().any(locks);
+        let token = cx.known("token").filter(|_| fenced);
+        let lock = token.map(|token| Lock { file: cx.layout().lock(), token: token.to_owned() });
+        Shell { lock, ..shell_of(self.run.stage) }
     }
 
     /// Whether more servers run the step than may do so at a time.
     fn is_limited(&self, step: StepNo) -> bool {
         let step = self.step(step);
-        step.task.limit.is_some_and(|limit| step.servers.len() > limit)
+        step.task.most_at_once().is_some_and(|limit| step.servers.len() > limit)
+    }
+
+    /// Where the programs of a server run.
+    pub(super) fn place<'p>(&self, transport: &'p dyn Transport, prepared: &'p Prepared) -> Place<'p> {
+        Place { transport, shell: &prepared.shell, patience: patience_of(self.run.stage), sessions: 1 }
     }
 
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
         let events = &self.run.events;
-        let text = String::from_utf8_lossy(&prepared.program.text).into_owned();
+        let text = String::from_utf8_lossy(&prepared.program.text(&prepared.shell)).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
         let stop = self.stop();
-        let running = self.running(link, transport, prepared, &stop);
         let visit = Visit::new(&self.gates);
         let permit = |task: usize, waiting: &mut dyn FnMut()| {
             let step = prepared.steps[task];
             let waits = self.waits_for_lock(step, &prepared.steps);
-            if waits && !self.keepers.wait_for(&self.lock_servers(), &stop, waiting) {
+            if waits && !self.lock.wait_for(&self.lock_servers(), &stop, waiting) {
                 return false;
             }
             if self.is_limited(step) {
-                visit.enter(step, self.step(step).task.limit.unwrap_or(usize::MAX), &stop, waiting);
+                visit.enter(step, self.step(step).task.most_at_once().unwrap_or(usize::MAX), &stop, waiting);
             }
             true
         };
-        let ended = running.run(&permit, &mut |report| {
+        let errand = prepared.errand(&permit, &stop);
+        let ended = link.slot.run(&self.place(transport, prepared), &errand, &mut |report| {
             if let Report::Ended(..) = report {
                 visit.leave();
             }
             watch.report(report);
         });
-        match ended {
-            Ok(process) if prepared.program.holds && watch.failures.iter().all(|failed| !failed.is_of_lock()) => {
-                self.keepers.keep(process)
+        if let Err(error) = ended {
+            if error.kind() == ErrorKind::Connection {
+                link.lost(&error);
             }
-            Ok(_) => {}
-            Err(error) => {
-                if error.kind() == ErrorKind::Connection {
-                    link.lost(&error);
-                }
-                // How far it came is not known: its last markers may be lost.
-                self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
-                watch.broken_off(error);
-            }
+            // How far it came is not known: its last markers may be lost.
+            self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            watch.broken_off(error);
         }
         if !watch.failures.is_empty() {
-            self.keepers.refused();
+            self.lock.refused();
         }
         watch.not_begun();
         watch.failures
     }
 
+    /// What the ends of the conversations say of a run in which all went well.
+    fn parting(&self, ends: Vec<Result<()>>) -> Option<Error> {
+        let (wrong, unknown): (Vec<_>, Vec<_>) =
+            ends.into_iter().filter_map(Result::err).partition(|error| error.kind() == ErrorKind::Task);
+        for error in unknown {
+            self.run.events.emit(Event::Note { step: None, server: None, text: error.message().to_owned() });
+        }
+        wrong.into_iter().next()
+    }
+
     fn local(&self, step: StepNo) -> Option<Failed> {
-        let Body::Local(body) = &self.step(step).task.body else { return None };
+        let Body::Local(work) = &self.step(step).task.body else { return None };
         let reach = Reaching { executor: self, step };
         let stop = || self.stop().requested();
         let mut local = Local {
@@ -373,7 +412,7 @@ impl Executor<'_> {
             lock_wait: self.run.lock_wait,
             stop: &stop,
         };
-        self.bracket(step, None, || call_local(body, &mut local))
+        self.bracket(step, None, || call_local(&work.run, &mut local))
     }
 
     /// Tells of the beginning and the end of `work`.

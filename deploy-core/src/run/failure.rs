@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use crate::error::{Error, ErrorKind};
 use crate::event::StepNo;
 use crate::plan::{Leg, Step};
-use crate::task::ScriptBody;
+use crate::script::Script;
 
 use super::execute::{Executor, Failed};
 use super::link::Link;
-use super::prepare::{Prepared, task_script};
 
 /// How many hints the error at the end of a run gives. Each failure's own are shown with it.
 const MOST_HINTS: usize = 4;
@@ -29,7 +28,7 @@ impl Executor<'_> {
         // Where servers failed before any task, the leg says in which phase: with several servers it has only one.
         let steps = failures.iter().filter_map(|failed| failed.step.or(leg.steps().first().copied()));
         let phases: BTreeSet<_> = steps.map(|step| self.step(step).phase).collect();
-        let failed_phase = |step: &Step| phases.contains(step.phase) && step.task.undo.is_some();
+        let failed_phase = |step: &Step| phases.contains(step.phase) && step.task.undo_body().is_some();
         let began = self.began();
         let began = |step: &Step| began.iter().any(|(number, _)| *number == step.number);
         self.run
@@ -65,16 +64,13 @@ impl Executor<'_> {
         if steps.is_empty() {
             return Vec::new();
         }
-        let facts = self.facts().clone();
-        let cx = self.cx(link, &facts);
+        // The lock alone has no way back: it is freed with the conversation.
         let prepare = || {
-            let mut prepared = Prepared { steps: steps.clone(), ..Prepared::new(self.run.stage)? };
-            for step in &steps {
-                let task = &self.step(*step).task;
-                let script = task.undo.as_ref().map(|undo: &ScriptBody| undo(&cx)).unwrap_or_default();
-                prepared.scripts.push(task_script(task, script, &cx));
-            }
-            prepared.compile()
+            self.compose(link, &steps, &|task, cx| match (task.undo_body(), task.script_work()) {
+                (Some(undo), _) => undo(cx),
+                (None, Some(work)) if task.takes_lock() => (work.run)(cx),
+                _ => Script::new(),
+            })
         };
         match link.transport().and_then(|transport| Ok((transport, prepare()?))) {
             Ok((transport, prepared)) => self.run_program(link, &*transport, &prepared),

@@ -53,13 +53,13 @@ impl Executor<'_> {
             payload: payload.as_ref().map(|payload| payload.bytes),
             ..task_script(&self.step(step).task, script, &cx)
         };
-        let mut prepared = Prepared { steps: vec![step], scripts: vec![task], ..Prepared::new(self.run.stage)? };
+        let mut prepared = Prepared { steps: vec![step], scripts: vec![task], ..Prepared::new(self.shell(&cx, &[])) };
         prepared.payloads.extend(payload);
         let prepared = prepared.compile()?;
         let mut watch = Watch::new(self, link, &prepared).quietly();
         let stop = self.stop();
-        let running = self.running(link, transport, &prepared, &stop);
-        running.run(&|_, _| true, &mut |report| watch.report(report))?;
+        let errand = prepared.errand(&|_, _| true, &stop);
+        link.slot.run(&self.place(transport, &prepared), &errand, &mut |report| watch.report(report))?;
         match watch.failures.pop() {
             Some(failed) => Err(failed.error),
             None => Ok(watch.found),

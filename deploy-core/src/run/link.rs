@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::config::{Server, Stage};
+use crate::conversation::Slot;
 use crate::error::Error;
 use crate::event::{Event, Events, ServerNo};
 use crate::transport::{Connect, Traffic, Transport};
@@ -12,6 +13,8 @@ use crate::transport::{Connect, Traffic, Transport};
 pub(super) struct Link<'a> {
     pub(super) number: ServerNo,
     pub(super) server: &'a Server,
+    /// The conversation with it.
+    pub(super) slot: Arc<Slot>,
     stage: &'a Stage,
     connect: &'a dyn Connect,
     events: Events,
@@ -32,9 +35,15 @@ enum Way {
 }
 
 impl<'a> Link<'a> {
-    pub(super) fn new(number: ServerNo, stage: &'a Stage, connect: &'a dyn Connect, events: Events) -> Link<'a> {
+    pub(super) fn new(
+        number: ServerNo,
+        slot: Arc<Slot>,
+        stage: &'a Stage,
+        connect: &'a dyn Connect,
+        events: Events,
+    ) -> Link<'a> {
         let state = Mutex::new(State { way: Way::Connecting, lost: Traffic::default() });
-        Link { number, server: &stage.servers[number], stage, connect, events, state, changed: Condvar::new() }
+        Link { number, server: &stage.servers[number], slot, stage, connect, events, state, changed: Condvar::new() }
     }
 
     /// Logs in, whatever the state was before.
@@ -74,6 +83,7 @@ impl<'a> Link<'a> {
 
     /// Notes that the connection was lost.
     pub(super) fn lost(&self, error: &Error) {
+        self.slot.abandon();
         let traffic = self.traffic();
         let way = self.down(error);
         let mut state = self.state();

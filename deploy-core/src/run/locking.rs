@@ -1,6 +1,7 @@
 //! The leg that takes the stage's lock: what comes after it waits for all servers, and of two runs one goes on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
@@ -9,7 +10,9 @@ use crate::flow::lock::lock_name;
 use crate::plan::Leg;
 
 use super::execute::{Executor, Failed};
-use super::keep::Conflict;
+use super::link::Link;
+use super::lock_state::Conflict;
+use super::pulse::part;
 
 /// How long the run that goes on waits for the other one to give way.
 const MEETING: Duration = Duration::from_secs(20);
@@ -32,7 +35,7 @@ impl Executor<'_> {
     /// Whether `step` is the first task in a program of `steps` that must not begin before the lock is held on all servers.
     pub(super) fn waits_for_lock(&self, step: StepNo, steps: &[StepNo]) -> bool {
         let is_lock = |step: StepNo| self.step(step).task.takes_lock();
-        let changes = |step: &&StepNo| !is_lock(**step) && !self.step(**step).task.harmless;
+        let changes = |step: &&StepNo| self.step(**step).task.waits_for_all_locks();
         self.lock_servers().len() > 1
             && steps.iter().any(|step| is_lock(*step))
             && steps.iter().find(changes) == Some(&step)
@@ -54,7 +57,7 @@ impl Executor<'_> {
             let Some((_, conflict)) = conflicts.first() else { return without_denied(failures) };
             let ours = conflicts.iter().all(|(_, conflict)| self.goes_on(conflict)) && start.elapsed() < MEETING;
             if !ours {
-                self.keepers.let_go();
+                self.let_go();
             }
             if !ours && start.elapsed() >= patience {
                 return self.locked_out(failures, &conflicts);
@@ -80,12 +83,26 @@ impl Executor<'_> {
     fn goes_on(&self, conflict: &Conflict) -> bool {
         let name = |server: &ServerNo| lock_name(&self.run.stage.servers[*server]);
         let ours: BTreeSet<_> = self.lock_servers().iter().map(name).collect();
-        let held: BTreeSet<_> = self.keepers.holds().iter().map(name).collect();
+        let held: BTreeSet<_> = self.lock.held().iter().map(name).collect();
         conflict.is_ours(&ours, &held)
     }
 
+    /// The step that takes the lock, where the run had it and has lost its conversation with the server since.
+    pub(super) fn lock_again(&self, link: &Link<'_>) -> Option<StepNo> {
+        let lost = self.lock.held().contains(&link.number) && !link.slot.is_open();
+        self.run.plan.steps.iter().find(|step| lost && step.task.takes_lock()).map(|step| step.number)
+    }
+
+    /// Frees the lock everywhere, and waits until it is free.
+    fn let_go(&self) {
+        let slots: Vec<_> = self.links.iter().map(|link| Arc::clone(&link.slot)).collect();
+        // What isn't confirmed is found out by the next attempt.
+        drop(part(&slots));
+        self.lock.given_up();
+    }
+
     fn forget_conflicts(&self) {
-        self.keepers.try_again();
+        self.lock.try_again();
         for facts in self.facts().servers.values_mut() {
             facts.retain(|name, _| !name.starts_with("lock_"));
         }

@@ -2,27 +2,20 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::{Server, Stage};
+use crate::conversation::{self, Conversation, Place, Sink, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Failure, ServerNo, StepNo, Stream};
-use crate::script::{Hold, Report, SECRET, Shell, TaskScript, compile, nonce};
+use crate::script::{Hold, Report, SECRET, Shell, TaskScript};
 use crate::task::{Found, Held, Job, Machine, Reach, talk};
-use crate::transport::{Output, Process, Transport};
+use crate::transport::Transport;
 
 use super::execute::Executor;
-use super::prepare::{Prepared, shell_of};
-use super::program::{Data, Running};
+use super::prepare::{Prepared, patience_of, shell_of};
+use super::pulse::part;
 use super::watch::Current;
-
-/// How often a program that holds something is told that we are still here.
-const BEAT: Duration = Duration::from_secs(10);
-
-/// How long a program may take to give up what it holds.
-const FAREWELL: Duration = Duration::from_secs(30);
 
 /// What the task `step` reaches servers by.
 pub(super) struct Reaching<'e> {
@@ -42,10 +35,10 @@ impl Reach for Reaching<'_> {
             Some(link) => link.transport()?,
             None => executor.connect(stage, server)?,
         };
-        let shell = shell_of(stage, String::new());
-        let holds = link.is_some_and(|link| executor.keepers.holds().contains(&link.number));
-        let (label, step) = (server.label(), self.step);
-        Ok(Box::new(OnServer { executor, transport, number, label, step, shell, sessions: 1 + usize::from(holds) }))
+        let (shell, patience) = (shell_of(stage), patience_of(stage));
+        let busy = link.is_some_and(|link| link.slot.is_open());
+        let (label, step, sessions) = (server.label(), self.step, 1 + usize::from(busy));
+        Ok(Box::new(OnServer { executor, transport, number, label, step, shell, patience, sessions }))
     }
 }
 
@@ -57,6 +50,7 @@ struct OnServer<'e> {
     label: String,
     step: StepNo,
     shell: Shell,
+    patience: Duration,
     sessions: usize,
 }
 
@@ -66,21 +60,22 @@ impl Machine for OnServer<'_> {
     }
 
     fn run(&self, jobs: Vec<Job>, on_fact: &mut dyn FnMut(&str, &str)) -> Result<Found> {
-        let shell = Shell { lifeline: true, ..self.shell.clone() };
-        self.program(scripts(jobs), shell, Data::None, on_fact).map(|(found, _)| found)
+        let (found, conversation) = self.program(scripts(jobs), Data::None, on_fact)?;
+        conversation.map_or(Ok(()), Conversation::end)?;
+        Ok(found)
     }
 
     fn hold(&self, job: Job, hold: Hold, on_fact: &mut dyn FnMut(&str, &str)) -> Result<(Found, Box<dyn Held>)> {
-        let shell = Shell { lifeline: true, ..self.shell.clone() };
         let mut scripts = scripts(vec![job]);
         scripts[0].hold = Some(hold);
-        let (found, process) = self.program(scripts, shell, Data::None, on_fact)?;
-        Ok((found, Box::new(Keeping::new(process))))
+        let (found, conversation) = self.program(scripts, Data::None, on_fact)?;
+        let slot = self.executor.pulse.slot();
+        slot.put(conversation);
+        Ok((found, Box::new(Holding(slot))))
     }
 
     fn read(&self, job: Job, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Found> {
-        let shell = Shell { lifeline: true, data: true, ..self.shell.clone() };
-        self.program(scripts(vec![job]), shell, Data::Out(sink), &mut |_, _| {}).map(|(found, _)| found)
+        self.program(scripts(vec![job]), Data::Out(sink), &mut |_, _| {}).map(|(found, _)| found)
     }
 
     fn talk(&self, command: &str) -> Result<i32> {
@@ -88,10 +83,9 @@ impl Machine for OnServer<'_> {
     }
 
     fn write(&self, job: Job, source: &mut (dyn Read + Send)) -> Result<Found> {
-        let shell = Shell { lifeline: false, ..self.shell.clone() };
         let mut scripts = scripts(vec![job]);
         scripts[0].input = true;
-        self.program(scripts, shell, Data::In(source), &mut |_, _| {}).map(|(found, _)| found)
+        self.program(scripts, Data::In(source), &mut |_, _| {}).map(|(found, _)| found)
     }
 }
 
@@ -103,24 +97,16 @@ impl OnServer<'_> {
     fn program(
         &self,
         scripts: Vec<TaskScript>,
-        shell: Shell,
         data: Data<'_>,
         on_fact: &mut dyn FnMut(&str, &str),
-    ) -> Result<(Found, Process)> {
-        let shell = Shell { nonce: nonce()?, ..shell };
+    ) -> Result<(Found, Option<Conversation>)> {
         let secrets = scripts.iter().flat_map(|task| task.script.secrets()).map(<[u8]>::to_vec).collect();
-        let program = compile(&scripts, &shell)?;
-        self.write_down(&program.steps);
-        let prepared = Prepared { steps: vec![self.step], scripts, payloads: Vec::new(), shell, program };
+        let prepared = Prepared { steps: vec![self.step], scripts, ..Prepared::new(self.shell.clone()) }.compile()?;
+        self.write_down(&prepared.program.steps);
         let stop = self.executor.stop();
-        let running = Running {
-            transport: &*self.transport,
-            program: &prepared.program,
-            nonce: &prepared.shell.nonce,
-            payloads: &prepared.payloads,
-            stop: &stop,
-            sessions: self.sessions,
-        };
+        let place =
+            Place { transport: &*self.transport, shell: &self.shell, patience: self.patience, sessions: self.sessions };
+        let errand = prepared.errand(&|_, _| true, &stop);
         let mut listener = Listener {
             machine: self,
             prepared: &prepared,
@@ -130,13 +116,18 @@ impl OnServer<'_> {
             current: None,
             failed: None,
         };
-        let ended = running.run_with_data(&|_, _| true, &mut |report| listener.hear(report), data);
+        let on = &mut |report| listener.hear(report);
+        let (conversation, ended) = match data {
+            Data::None => conversation::begin(&place, &errand, on),
+            Data::Out(sink) => (None, conversation::read(&place, &errand, on, sink)),
+            Data::In(source) => (None, conversation::write(&place, &errand, on, source)),
+        };
         match (listener.failed.take(), ended) {
             // A program that was told to end fails for that reason, whatever its last task says.
             (_, Err(error)) if error.kind() != ErrorKind::Connection => Err(error),
             (Some(failure), _) => Err(explained(failure)),
             (None, Err(error)) => Err(listener.cut_short(error)),
-            (None, Ok(process)) => Ok((listener.found, process)),
+            (None, Ok(())) => Ok((listener.found, conversation)),
         }
     }
 
@@ -179,7 +170,7 @@ impl Listener<'_> {
                 let (step, server) = (Some(self.machine.step), self.machine.number);
                 self.machine.executor.run.events.emit(Event::Note { step, server, text });
             }
-            Report::Waiting(_) | Report::Finished => {}
+            Report::Greeted | Report::Waiting(_) | Report::Finished(_) | Report::Parted(_) | Report::Nonsense(_) => {}
             about_the_end => {
                 if let Some((_, current)) = &mut self.current {
                     current.note(about_the_end);
@@ -225,47 +216,26 @@ fn explained(failure: Failure) -> Error {
     if failure.tail.is_empty() { error } else { error.detail(failure.tail.join("\n")) }
 }
 
-/// A program that holds something, and the thread that tells it that we are still here.
-struct Keeping {
-    /// Dropped to give up.
-    stay: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+/// Data that goes through a program.
+enum Data<'d> {
+    None,
+    Out(&'d mut Sink<'d>),
+    In(&'d mut (dyn Read + Send)),
 }
 
-impl Keeping {
-    fn new(mut process: Process) -> Keeping {
-        let (stay, left) = channel::<()>();
-        let thread = std::thread::spawn(move || {
-            while left.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
-                if !process.stdin.send(b".".to_vec()) {
-                    return;
-                }
-            }
-            process.stdin.close();
-            let until = Instant::now() + FAREWELL;
-            while let Some(output) = process.next(until) {
-                if matches!(output, Output::Exit(_) | Output::Lost(_)) {
-                    break;
-                }
-            }
-        });
-        Keeping { stay: Some(stay), thread: Some(thread) }
-    }
-}
+/// A conversation in which something is held. The run keeps it alive, and ends it at the latest when it is over itself.
+struct Holding(Arc<Slot>);
 
-impl Held for Keeping {
+impl Held for Holding {
     fn is_there(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        self.0.is_alive()
     }
 
     fn give_up(self: Box<Self>) {}
 }
 
-impl Drop for Keeping {
+impl Drop for Holding {
     fn drop(&mut self) {
-        self.stay = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        drop(part(&[Arc::clone(&self.0)]));
     }
 }

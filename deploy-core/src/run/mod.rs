@@ -5,47 +5,23 @@ mod failure;
 mod gates;
 mod hints;
 mod host;
-mod keep;
 mod link;
+mod lock_state;
 mod locking;
 mod machine;
 mod prepare;
 mod preview;
-mod program;
+mod pulse;
 mod tail;
 mod watch;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
+pub use crate::conversation::Stop;
 pub use crate::task::{Facts, Host, Local, Options, ServerCx};
 pub use execute::{Finished, Run};
-pub(crate) use prepare::shell_of;
+pub(crate) use prepare::{patience_of, shell_of};
 pub use preview::preview;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use preview::step_program;
-
-use crate::error::{Error, ErrorKind};
-
-/// Whether the run was told to stop: by Ctrl-C, or by SIGTERM. A cheap handle that every thread has.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicU8>);
-
-impl Stop {
-    /// Tells the run to stop.
-    pub fn now(&self, kind: ErrorKind) {
-        self.0.store(if kind == ErrorKind::Interrupted { 1 } else { 2 }, Ordering::SeqCst);
-    }
-
-    /// The error that a run which was told to stop ends with.
-    pub fn requested(&self) -> Option<Error> {
-        match self.0.load(Ordering::SeqCst) {
-            0 => None,
-            1 => Some(Error::new(ErrorKind::Interrupted, "interrupted")),
-            _ => Some(Error::new(ErrorKind::Terminated, "terminated")),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,12 @@
 //! Composing the program of one leg for one server.
 
+use std::time::Duration;
+
 use crate::config::Stage;
+use crate::conversation::{Errand, Permit, Stop};
 use crate::error::Result;
 use crate::event::StepNo;
-use crate::script::{Program, Script, Shell, TaskScript, WorkDir, compile, nonce};
+use crate::script::{Program, Script, Shell, TaskScript, WorkDir, compile};
 use crate::task::{Dir, Payload, ServerCx, Task};
 
 /// A program with everything that belongs to it.
@@ -16,10 +19,14 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(stage: &Stage) -> Result<Prepared> {
-        let shell = shell_of(stage, nonce()?);
+    pub(super) fn new(shell: Shell) -> Prepared {
         let program = Program::default();
-        Ok(Prepared { steps: Vec::new(), scripts: Vec::new(), payloads: Vec::new(), shell, program })
+        Prepared { steps: Vec::new(), scripts: Vec::new(), payloads: Vec::new(), shell, program }
+    }
+
+    /// The errand of running it.
+    pub(super) fn errand<'e>(&'e self, permit: &'e Permit<'e>, stop: &'e Stop) -> Errand<'e> {
+        Errand { program: &self.program, payloads: &self.payloads, permit, stop, until: None }
     }
 
     pub(super) fn compile(mut self) -> Result<Prepared> {
@@ -32,21 +39,21 @@ impl Prepared {
 const SYSTEM_TMP_DIR: &str = "/tmp";
 
 /// What all programs of a stage share.
-pub(crate) fn shell_of(stage: &Stage, nonce: String) -> Shell {
+pub(crate) fn shell_of(stage: &Stage) -> Shell {
     let settings = &stage.settings;
     let mut env = settings.default_env.clone();
     if settings.tmp_dir != SYSTEM_TMP_DIR {
         env.entry("TMPDIR".to_owned()).or_insert_with(|| settings.tmp_dir.clone());
     }
-    Shell {
-        nonce,
-        env,
-        umask: settings.umask,
-        command_prefix: settings.command_prefix.clone(),
-        lifeline: true,
-        groups_file: None,
-        data: false,
-    }
+    Shell { env, umask: settings.umask, command_prefix: settings.command_prefix.clone(), lock: None }
+}
+
+/// How long a server may take to begin a command where nothing else is set.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a server of the stage may take to begin a command once it has let us in.
+pub(crate) fn patience_of(stage: &Stage) -> Duration {
+    stage.settings.ssh.connect_timeout.unwrap_or(PATIENCE)
 }
 
 /// How `task` runs `script` on the server of `cx`.
@@ -64,15 +71,16 @@ pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> Tas
         payload: cx.payload,
         input: false,
         gated: false,
-        hold: task.hold.as_ref().map(|hold| hold(cx)),
+        hold: task.hold_body().map(|hold| hold(cx)),
     }
 }
 
 /// The release; before there is one, and after the run has failed, the live one or the folder of the deployment.
 fn release_dir(cx: &ServerCx<'_>) -> WorkDir {
     let layout = cx.layout();
-    match cx.known("release").is_some() && cx.known("failure").is_none() {
-        true => WorkDir::In(cx.release_dir()),
-        false => WorkDir::FirstOf(vec![layout.current(), layout.root().to_owned()]),
+    if cx.known("release").is_some() && cx.known("failure").is_none() {
+        WorkDir::In(cx.release_dir())
+    } else {
+        WorkDir::FirstOf(vec![layout.current(), layout.root().to_owned()])
     }
 }

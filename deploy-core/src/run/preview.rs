@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::event::ServerNo;
 use crate::plan::{Leg, Plan, Step};
 use crate::script::compile;
-use crate::task::{Body, Explain, Facts, Options, ServerCx};
+use crate::task::{Explain, Facts, Options, ScriptWork, ServerCx};
 
 use super::prepare::{shell_of, task_script};
 
@@ -88,7 +88,7 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
     let facts = Facts::default();
     let mut scripts = Vec::new();
     for step in steps {
-        let Body::Script(body) = &step.task.body else { continue };
+        let Some(ScriptWork { run, feed, .. }) = step.task.script_work() else { continue };
         let cx = ServerCx {
             stage,
             server: &stage.servers[server],
@@ -99,10 +99,11 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
             work_dir: Path::new(""),
             preview: true,
             missing: RefCell::default(),
-            payload: step.task.feed.as_ref().map(|_| 0),
+            payload: feed.as_ref().map(|_| 0),
             servers: plan.servers().len(),
         };
-        scripts.push(task_script(&step.task, body(&cx), &cx));
+        scripts.push(task_script(&step.task, run(&cx), &cx));
     }
-    Ok(compile(&scripts, &shell_of(stage, "NONCE".to_owned()))?.text)
+    let shell = shell_of(stage);
+    Ok(compile(&scripts, &shell)?.text(&shell))
 }

@@ -16,7 +16,7 @@ use crate::plan::{Filter, Plan};
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
-use crate::task::{Phase, ServerCx, Servers, Task, When};
+use crate::task::{Effect, Phase, ServerCx, Servers, Task, When};
 use crate::transport::local::Local;
 use crate::transport::{Connect, Transport};
 use crate::ui::Ask;
@@ -255,7 +255,7 @@ fn a_server_that_is_down_is_named_and_what_follows_runs_nowhere() {
     let phase = |name: &'static str, task: &str| Phase { name, tasks: vec![id(task)] };
     let tasks = registry(
         [
-            task("check", says("check")).harmless(),
+            task("check", says("check")).effect(Effect::Prepares),
             task("change", says("change")),
             script("failed", "all"),
             Task::flow(id("go"), "go", [phase("one", "check"), phase("two", "change")], id("failed")),
@@ -345,8 +345,9 @@ fn a_task_that_panics_leaves_no_lock() {
     tasks.task(Task::local(id("panic"), "Panic", |_| panic!("a mistake in a task")));
     tasks.hook(When::After(id("slow")), id("panic"));
     let bench = Bench::new(2);
-    let ended = std::thread::scope(|scope| scope.spawn(|| bench.run(&tasks, "slow")).join());
-    assert!(ended.is_err());
+    let error = bench.run(&tasks, "slow").error.unwrap();
+    assert!(error.to_string().contains("`panic`: a task panicked"), "{error}");
+    assert!(error.to_string().contains("a mistake in a task"), "{error}");
     assert_eq!(bench.log().len(), 4, "{:?}", bench.log());
     for server in ["app1", "app2"] {
         assert!(!bench.folder.path().join(server).join(".deploy/lock").exists());

@@ -36,6 +36,8 @@ pub(super) struct Current {
     failure: Failure,
     failed_at: Option<(usize, i32)>,
     pipe_member: Option<usize>,
+    /// Whether the task found that another run has the lock, and did nothing.
+    lock_lost: bool,
 }
 
 impl<'w> Watch<'w> {
@@ -70,7 +72,7 @@ impl<'w> Watch<'w> {
                 let step = self.current.as_ref().map(|current| self.step(current.task));
                 self.emit(Event::Note { step, server: Some(self.server), text });
             }
-            Report::Waiting(_) | Report::Finished => {}
+            Report::Greeted | Report::Waiting(_) | Report::Finished(_) | Report::Parted(_) | Report::Nonsense(_) => {}
             about_the_end => {
                 if let Some(current) = &mut self.current {
                     current.note(about_the_end);
@@ -109,15 +111,16 @@ impl<'w> Watch<'w> {
                 return self.locked_out(step, current.failure);
             }
             if status == 0 {
-                self.executor.keepers.taken(self.server);
+                self.executor.lock.taken(self.server);
             }
         }
         let outcome = match (status, current.skipped.clone()) {
             (0, None) => Outcome::Done,
             (0, Some(reason)) => Outcome::Skipped(reason),
             _ => {
+                let kind = if current.lock_lost { ErrorKind::Locked } else { ErrorKind::Task };
                 let failure = current.into_failure(status, &self.prepared.program.steps[task]);
-                self.fail(step, &failure);
+                self.fail(step, kind, &failure);
                 Outcome::Failed(failure)
             }
         };
@@ -128,7 +131,7 @@ impl<'w> Watch<'w> {
 
     /// Another run has the lock: whether that is the end is decided when all servers have answered.
     fn locked_out(&mut self, step: StepNo, failure: Failure) {
-        self.executor.keepers.refused();
+        self.executor.lock.refused();
         let error = Error::new(ErrorKind::Locked, failure.reason);
         self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
     }
@@ -141,12 +144,12 @@ impl<'w> Watch<'w> {
         }
     }
 
-    fn fail(&mut self, step: StepNo, failure: &Failure) {
+    fn fail(&mut self, step: StepNo, kind: ErrorKind, failure: &Failure) {
         let message = match &failure.command {
             Some(command) => format!("{}: {}", failure.reason, first_line(command)),
             None => failure.reason.clone(),
         };
-        let error = Error::task(message).hints(failure.hints.clone());
+        let error = Error::new(kind, message).hints(failure.hints.clone());
         self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
     }
 
@@ -182,6 +185,7 @@ impl Current {
             failure: Failure::default(),
             failed_at: None,
             pipe_member: None,
+            lock_lost: false,
         }
     }
 
@@ -200,6 +204,7 @@ impl Current {
             Report::Hint(hint) => self.failure.hints.push(hint),
             Report::FailedAt(step, status) => self.failed_at = self.failed_at.or(Some((step, status))),
             Report::PipeMember(member) => self.pipe_member = Some(member),
+            Report::LockLost => self.lock_lost = true,
             _ => {}
         }
     }

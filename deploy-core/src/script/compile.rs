@@ -1,9 +1,10 @@
 //! From scripts of tasks to one program that a server's `sh` runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{Arg, Cmd, Hold, Script, Step, library, quote, quote_expanding};
+use super::library::{self, Function};
+use super::{Arg, Cmd, Hold, Script, Step, quote, quote_expanding};
 use crate::error::{Error, Result};
 
 /// One task of a program: its script and how it runs.
@@ -19,8 +20,8 @@ pub struct TaskScript {
     pub env: BTreeMap<String, String>,
     /// How many bytes its command `deploy_payload` gets from the controller.
     pub payload: Option<u64>,
-    /// Whether its command `deploy_input` gets all that the controller sends, to the end. No other task gets anything, and
-    /// the program has no lifeline.
+    /// Whether its command `deploy_input` gets all that the controller sends, to the end. Nobody else gets anything, and
+    /// the controller's silence is not noticed.
     pub input: bool,
     /// Whether it waits for the controller's word before it begins.
     pub gated: bool,
@@ -40,61 +41,105 @@ pub enum WorkDir {
     FirstOf(Vec<String>),
 }
 
-/// What all tasks of a program share.
+/// What all tasks of a conversation share.
 #[derive(Clone, Debug, Default)]
 pub struct Shell {
-    /// What the program's markers begin with: random, so that no output can imitate them.
-    pub nonce: String,
     /// The environment. `$NAME` in a value expands on the server.
     pub env: BTreeMap<String, String>,
     /// The umask, where one is set.
     pub umask: Option<u32>,
     /// What is put before a program, outermost first.
     pub command_prefix: BTreeMap<String, Vec<String>>,
-    /// Whether the program ends itself when the controller falls silent.
-    pub lifeline: bool,
-    /// The file on the server to which the program adds the number of its process group.
-    pub groups_file: Option<String>,
-    /// Whether what the tasks write to their standard output is data: all markers then go to standard error, and the
-    /// decoder is [`Decoder::of_standard_error`](super::Decoder::of_standard_error).
-    pub data: bool,
+    /// The lock that a run has to hold while it changes something.
+    pub lock: Option<Lock>,
+}
+
+/// A lock on a server, and the run that has to hold it.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    /// The file that is the lock. Payloads are kept beside it until they are read.
+    pub file: String,
+    /// What stands in its first line while the run holds it.
+    pub token: String,
+}
+
+/// Variables that say nothing that other users of a server must not see.
+const PUBLIC_VARIABLES: [&str; 9] =
+    ["LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "NODE_ENV", "PATH", "RACK_ENV", "RAILS_ENV", "TMPDIR"];
+
+impl Shell {
+    /// The lock, as shell text.
+    pub(super) fn lock(&self) -> Vec<u8> {
+        let Some(Lock { file, token }) = &self.lock else { return b"deploy_lock=\n".to_vec() };
+        [b"deploy_lock=".as_slice(), &quote(file.as_bytes()), b" deploy_token=", &quote(token.as_bytes()), b"\n"]
+            .concat()
+    }
+
+    /// The variables and the umask, as shell text.
+    pub(super) fn environment(&self) -> Vec<u8> {
+        let mut text = exports(&self.env);
+        if let Some(umask) = self.umask {
+            text.extend_from_slice(format!("umask {umask:04o}\n").as_bytes());
+        }
+        text
+    }
+
+    /// Whether the environment may hold a secret.
+    pub(super) fn is_private(&self) -> bool {
+        self.env.keys().any(|name| !PUBLIC_VARIABLES.contains(&name.as_str()))
+    }
+}
+
+impl TaskScript {
+    /// Whether there may be a secret in it: a value that is called one, a variable, or text of a user's own.
+    fn is_private(&self) -> bool {
+        !self.env.is_empty() || self.as_user.is_some() || self.script.is_private()
+    }
 }
 
 /// A program for one server.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    /// The shell text.
-    pub text: Vec<u8>,
+    /// The shell functions that the tasks call.
+    pub(super) functions: Vec<Function>,
+    /// The tasks, as the function `deploy_program`.
+    pub(super) body: Vec<u8>,
+    /// Whether other users of the server must not see it in the list of processes.
+    pub(super) is_private: bool,
     /// The steps of each task, as an error report shows them, the first at 0. A step inside a condition counts too.
     pub steps: Vec<Vec<String>>,
-    /// The task from which on the controller's beats are read: from its end if it reads a payload, else from its
-    /// beginning. `None` when they are read from the start.
-    pub beats_after: Option<usize>,
     /// The tasks that read a payload.
     pub fed: Vec<usize>,
-    /// Whether any task waits for the controller's word.
-    pub gated: bool,
-    /// Whether the program stays on the server when it is done.
+    /// The tasks that wait for the controller's word.
+    pub gated: Vec<usize>,
+    /// Whether it holds something when it is done.
     pub holds: bool,
 }
 
 impl Program {
-    /// The command that reads this program's text from its standard input, and then runs it. What follows on the
-    /// standard input is left for the program: `dd` takes exactly the bytes that it is told, where `head` may take more.
-    pub fn command(&self) -> String {
-        let n = self.text.len();
-        format!("sh -c 'eval \"$(dd bs={n} count=1 iflag=fullblock 2>/dev/null || dd bs=1 count={n} 2>/dev/null)\"'")
+    /// The whole of it, for somebody who wants to know what would run.
+    pub fn text(&self, shell: &Shell) -> Vec<u8> {
+        [SHELLCHECK.as_bytes(), &shell.environment(), &self.addition(&mut BTreeSet::new())].concat()
+    }
+
+    /// What of it is sent in a conversation that has `known` these functions already. They are added to.
+    pub(crate) fn addition(&self, known: &mut BTreeSet<&'static str>) -> Vec<u8> {
+        let new = self.functions.iter().filter(|function| known.insert(function.name));
+        let mut text: Vec<u8> = new.flat_map(|function| function.text.bytes()).collect();
+        text.extend_from_slice(&self.body);
+        text
     }
 }
+
+/// What `shellcheck` has to know of our programs. It doesn't travel.
+pub(super) const SHELLCHECK: &str =
+    "# shellcheck shell=sh disable=SC1090,SC2016,SC2034,SC2086,SC2094,SC2154,SC2317,SC2329\n";
 
 /// What the bodies of tasks call.
 const PRELUDE: &str = include_str!("prelude.sh");
 
 /// What stands around the tasks.
-const FRAME: &str = include_str!("frame.sh");
-
-/// How long a server waits for a beat of the controller before it ends the program.
-const SILENCE_SECONDS: u32 = 45;
+pub(super) const FRAME: &str = include_str!("frame.sh");
 
 /// Fuses `tasks` into one program.
 ///
@@ -105,20 +150,32 @@ pub fn compile(tasks: &[TaskScript], shell: &Shell) -> Result<Program> {
     if tasks.iter().any(|task| task.payload.is_some() && task.as_user.is_some()) {
         return Err(Error::config("a task that runs as another user can't be fed: sudo closes the way"));
     }
-    let beats_after = tasks.iter().rposition(|task| task.payload.is_some() || task.gated);
     let mut compiler = Compiler { shell, text: Vec::new(), steps: Vec::new() };
-    for (number, task) in tasks.iter().enumerate() {
-        compiler.task(number, task, shell.lifeline && beats_after == Some(number));
+    let hold = tasks.iter().find_map(|task| task.hold.as_ref());
+    if let Some(Hold { on_beat, on_end }) = hold {
+        compiler.function("deploy_on_beat", on_beat);
+        compiler.function("deploy_on_end", &sh("[ -e \"$deploy_dir/held\" ] || return 0", []).then(on_end.clone()));
     }
-    compiler.footer(shell.lifeline && beats_after.is_none(), tasks.iter().find_map(|task| task.hold.as_ref()));
-    compiler.header(tasks);
+    compiler.line("deploy_program() {");
+    for (number, task) in tasks.iter().enumerate() {
+        compiler.task(number, task);
+    }
+    compiler.line(":\n}");
     if compiler.text.contains(&0) {
         return Err(Error::config("a value with a NUL byte can't be passed to a server's shell"));
     }
-    let fed = tasks.iter().enumerate().filter(|(_, task)| task.payload.is_some()).map(|(number, _)| number).collect();
-    let gated = tasks.iter().any(|task| task.gated);
-    let holds = tasks.iter().any(|task| task.hold.is_some());
-    Ok(Program { text: compiler.text, steps: compiler.steps, beats_after, fed, gated, holds })
+    let numbers = |is: fn(&TaskScript) -> bool| {
+        tasks.iter().enumerate().filter(|(_, task)| is(task)).map(|(number, _)| number).collect()
+    };
+    Ok(Program {
+        functions: library::needed(&libraries(tasks), &compiler.text),
+        is_private: tasks.iter().any(TaskScript::is_private),
+        fed: numbers(|task| task.payload.is_some()),
+        gated: numbers(|task| task.gated),
+        holds: hold.is_some(),
+        body: compiler.text,
+        steps: compiler.steps,
+    })
 }
 
 /// What the scripts use, each once, in order of first use.
@@ -146,66 +203,7 @@ impl Compiler<'_> {
         self.text.push(b'\n');
     }
 
-    /// Puts before the tasks what they need. The whole is one function, so that it is parsed before any of it runs.
-    fn header(&mut self, tasks: &[TaskScript]) {
-        let body = std::mem::take(&mut self.text);
-        self.line("# shellcheck shell=sh disable=SC2016,SC2034,SC2086,SC2317,SC2329");
-        self.line(match self.shell.data {
-            true => "exec 3<&0 8>/dev/null 9>&2 </dev/null",
-            false => "exec 3<&0 8>&2 9>&1 </dev/null",
-        });
-        self.line(self.environment());
-        if let Some(file) = &self.shell.groups_file {
-            self.line([b"deploy_groups=".as_slice(), &quote(file.as_bytes())].concat());
-        }
-        let functions = library::needed(&libraries(tasks), &body).replace("SILENCE", &SILENCE_SECONDS.to_string());
-        self.line(functions.trim_end());
-        self.line("deploy_main() {");
-        self.line(body);
-    }
-
-    /// The variables that every task needs, also one that runs as another user.
-    fn environment(&self) -> Vec<u8> {
-        let mut text = format!("deploy_nonce={}", self.shell.nonce).into_bytes();
-        text.extend(exports(&self.shell.env));
-        if let Some(umask) = self.shell.umask {
-            text.extend_from_slice(format!("\numask {umask:04o}").as_bytes());
-        }
-        text
-    }
-
-    fn footer(&mut self, watch_first: bool, hold: Option<&Hold>) {
-        self.line(":\n}");
-        if let Some(Hold { on_beat, on_end }) = hold {
-            self.function("deploy_on_beat", on_beat);
-            self.function("deploy_on_end", on_end);
-        } else if self.shell.lifeline {
-            self.line("deploy_on_beat() { :; }\ndeploy_on_end() { :; }");
-        }
-        if self.shell.lifeline {
-            // A reader that is gone must not end the shell before it has given up what it holds.
-            self.line("trap : PIPE\ndeploy_find_group");
-        }
-        if self.shell.groups_file.is_some() {
-            self.line("deploy_join");
-        }
-        if watch_first {
-            self.line("deploy_watch");
-        }
-        self.line("deploy_main");
-        if hold.is_some() {
-            self.line("if [ -n \"${deploy_holds-}\" ]; then deploy_settle; deploy_both z; deploy_stay; exit; fi");
-        }
-        if self.shell.groups_file.is_some() {
-            self.line("deploy_leave");
-        }
-        if self.shell.lifeline {
-            self.line("[ -z \"${deploy_watcher-}\" ] || kill -s KILL \"$deploy_watcher\" 2>/dev/null || :");
-        }
-        self.line("deploy_both z");
-    }
-
-    /// A function of the program's own shell.
+    /// A function of the conversation's own shells.
     fn function(&mut self, name: &str, script: &Script) {
         self.line(format!("{name}() {{\n:"));
         for step in script.steps() {
@@ -216,48 +214,57 @@ impl Compiler<'_> {
         self.line("}");
     }
 
-    /// `watch`: the task is the last that reads the standard input; behind it the watcher does.
-    fn task(&mut self, number: usize, task: &TaskScript, watch: bool) {
+    fn task(&mut self, number: usize, task: &TaskScript) {
         let (body, steps) = Body::of(task, self.shell);
         self.steps.push(steps);
         if task.gated {
             self.line(format!("deploy_gate {number} || return 0"));
         }
-        if watch && task.payload.is_none() {
-            self.line("deploy_watch");
-        }
         self.line(format!("deploy_both b {number}"));
         self.line("(");
+        if self.shell.lock.is_some() && task.hold.is_none() {
+            self.line("deploy_fence");
+        }
         match &task.as_user {
             None => self.line(body),
             Some(user) => self.line(self.as_user(user, &task.script.libraries, &body)),
         }
-        let close = if task.payload.is_some() || task.input { ")" } else { ") 3<&-" };
-        self.line(close);
-        self.line(format!("deploy_end {number} \"$?\" || return 0"));
+        // Nobody but who is fed reads what the controller sends.
+        self.line(match (task.input, task.payload) {
+            (true, _) => ")",
+            (false, Some(_)) => ") 3<&-",
+            (false, None) => ") 3<&- 7<&-",
+        });
+        self.line(format!("deploy_end {number} \"$?\" || return"));
         if task.hold.is_some() {
-            self.line("deploy_holds=yes");
-        }
-        if watch && task.payload.is_some() {
-            self.line("deploy_watch");
+            self.line("deploy_hold");
         }
     }
 
     /// `body` in a shell of `user`, which reads it from a here-document: a command line would stand in `ps`. The outer
     /// shell reports only what goes wrong before that shell runs.
     fn as_user(&self, user: &str, libraries: &[&'static str], body: &[u8]) -> Vec<u8> {
-        let mut inner = b"exec 8>&2 9>&1 </dev/null\n".to_vec();
-        inner.extend(self.environment());
-        inner.push(b'\n');
         let libraries: Vec<_> = [PRELUDE].into_iter().chain(libraries.iter().copied()).collect();
-        inner.extend_from_slice(library::needed(&libraries, body).as_bytes());
+        let mut inner = b"exec 8>&2 9>&1 </dev/null\n".to_vec();
+        inner.extend(self.shell.environment());
+        for function in library::needed(&libraries, body) {
+            inner.extend_from_slice(function.text.as_bytes());
+        }
         inner.extend_from_slice(body);
-        let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\nsudo -n -H -u ".to_vec();
+        let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\n".to_vec();
+        text.extend_from_slice(b"deploy_random\ndeploy_mark i \"$deploy_name\"\nsudo -n -H -u ");
         text.extend(quote(user.as_bytes()));
-        let end = format!("deploy_{}", self.shell.nonce);
-        text.extend_from_slice(format!(" -- sh -c 'eval \"$(cat)\"' <<'{end}'\n").as_bytes());
-        text.extend(inner);
-        text.extend_from_slice(format!("\n{end}\ndeploy_step=end").as_bytes());
+        text.extend_from_slice(
+            b" -- sh -c 'read -r deploy_nonce; eval \"$(cat)\"' <<deploy_end_of_what_another_user_runs\n$deploy_name\n",
+        );
+        // The here-document expands, since the name in its first line is made there.
+        for byte in inner {
+            if matches!(byte, b'\\' | b'$' | b'`') {
+                text.push(b'\\');
+            }
+            text.push(byte);
+        }
+        text.extend_from_slice(b"\ndeploy_end_of_what_another_user_runs\ndeploy_step=end");
         text
     }
 }
@@ -265,15 +272,16 @@ impl Compiler<'_> {
 fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
     let mut text = Vec::new();
     for (name, value) in env {
-        text.extend_from_slice(format!("\nexport {name}=").as_bytes());
+        text.extend_from_slice(format!("export {name}=").as_bytes());
         text.extend(quote_expanding(value));
+        text.push(b'\n');
     }
     text
 }
 
-/// A step of our own.
-fn sh_step<const N: usize>(text: &str, args: [&str; N]) -> Step {
-    Script::shell(text, &args.map(Arg::from)).steps[0].clone()
+/// Shell text of our own.
+fn sh<const N: usize>(text: &str, args: [&str; N]) -> Script {
+    Script::shell(text, &args.map(Arg::from))
 }
 
 /// The shell text inside a task's subshell.
@@ -285,23 +293,22 @@ struct Body<'a> {
 
 impl Body<'_> {
     fn of(task: &TaskScript, shell: &Shell) -> (Vec<u8>, Vec<String>) {
-        let mut body =
-            Body { shell, text: b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0".to_vec(), steps: Vec::new() };
+        let mut body = Body {
+            shell,
+            text: b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\n".to_vec(),
+            steps: Vec::new(),
+        };
         body.text.extend(exports(&task.env));
-        if let Some(bytes) = task.payload {
-            let (blocks, rest) = (bytes / 65536, bytes % 65536);
-            body.line(format!("deploy_payload() {{ deploy_blocks {blocks} {rest}; }}"));
-        }
         match &task.dir {
             WorkDir::Home => {}
             WorkDir::In(dir) => {
                 let missing = format!("the directory `{dir}` doesn't exist");
-                body.step(&sh_step("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
+                body.own(&sh("[ -d {} ] || deploy_fail {}\ncd -- {}", [dir, &missing, dir]));
             }
             WorkDir::FirstOf(dirs) => {
                 for (number, dir) in dirs.iter().enumerate() {
                     let word = if number == 0 { "if" } else { "elif" };
-                    body.step(&sh_step(&format!("{word} [ -d {{}} ]; then cd -- {{}}"), [dir, dir]));
+                    body.own(&sh(&format!("{word} [ -d {{}} ]; then cd -- {{}}"), [dir, dir]));
                 }
                 body.line("fi");
             }
@@ -312,8 +319,13 @@ impl Body<'_> {
     }
 
     fn line(&mut self, line: impl AsRef<[u8]>) {
-        self.text.push(b'\n');
         self.text.extend_from_slice(line.as_ref());
+        self.text.push(b'\n');
+    }
+
+    /// Text of ours, which is no step.
+    fn own(&mut self, script: &Script) {
+        script.steps().iter().for_each(|step| self.step(step));
     }
 
     fn script(&mut self, script: &Script) {

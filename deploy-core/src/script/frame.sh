@@ -1,96 +1,238 @@
+# One command on a server is a conversation: programs come one after the other. It consists of the executor, which is the
+# process that sshd waits for; the listener, the only one that reads what the controller sends; and the guard, which ends
+# everything when the controller falls silent. What is sent are frames, a line each, and as many bytes as the line says:
+#
+#   P BYTES NUMBER     a program: functions, and among them deploy_program. Cut short, it is a syntax error, and runs nothing
+#   D BYTES more|last  a piece of a payload, and whether it is the last one
+#   G yes|no           what a task that waits for the controller's word is told
+#   H                  the controller is there
+#   X                  ends what runs, and nothing else
+#   Q                  the end: what is held is given up, and nothing is ended
+#
+# The input's end without a Q means that the controller is gone.
+#
+# deploy_converse HELLO [NUMBER]: begins, with a program that is here already, if there is a number for it.
+deploy_converse() {
+  deploy_hello "$1"
+  deploy_open || exit 98
+  deploy_find_group
+  # A reader that is gone must not end the shell before it has given up what it holds.
+  trap : PIPE
+  trap deploy_hit=yes HUP INT TERM
+  # By exec, since dash keeps a copy of what else it would have to put back.
+  ( exec <&3 3<&- 8>&- 9>&- >/dev/null 2>&1; deploy_listen ) &
+  exec 3<&- 7<"$deploy_dir/words"
+  deploy_all=0
+  if [ "$#" -gt 1 ]; then deploy_answer "$2"; fi
+  while deploy_next; do
+    case $deploy_word in
+      run) . "$deploy_dir/$deploy_what"; deploy_answer "$deploy_what" ;;
+      payload) rm -f -- "$deploy_what" ;;
+      full) exit 97 ;;
+      end) deploy_part ;;
+    esac
+  done
+  exit 1
+}
+# deploy_alone HELLO: runs one program, whose input is all that the controller sends.
+deploy_alone() {
+  deploy_hello "$1"
+  deploy_all=0
+  deploy_answer 0
+  exit "$deploy_all"
+}
+# A name that nobody guesses, as deploy_name.
+deploy_random() {
+  { read -r deploy_name </proc/sys/kernel/random/uuid; } 2>/dev/null || deploy_name=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+}
+# From here on everything that is said begins with a word that was made here, and that no command line shows.
+deploy_hello() {
+  deploy_random
+  deploy_nonce=$deploy_name
+  printf '\036%s %s\n' "$1" "$deploy_nonce" >&9
+  printf '\036%s %s\n' "$1" "$deploy_nonce" >&8
+}
+# A private folder, in the first place that has room.
+deploy_open() {
+  deploy_random
+  for deploy_dir in "${TMPDIR:-/tmp}" /tmp /dev/shm; do
+    deploy_dir=$deploy_dir/deploy.$deploy_name
+    if mkdir -m 700 -- "$deploy_dir" 2>/dev/null; then
+      if { echo room >"$deploy_dir/room" && mkfifo -m 600 -- "$deploy_dir/words"; } 2>/dev/null; then return 0; fi
+      rm -rf -- "$deploy_dir"
+    fi
+  done
+  return 1
+}
+# The next word for the executor. A signal may come while it waits.
+deploy_next() {
+  while :; do
+    deploy_hit='' deploy_word='' deploy_what=''
+    if read -r deploy_word deploy_what <&7; then return 0; fi
+    [ -n "$deploy_hit" ] || return 1
+  done
+}
+# Runs the program that came last, and says how it ended.
+deploy_answer() {
+  ( deploy_program )
+  deploy_ended=$?
+  [ "$deploy_ended" -eq 0 ] || deploy_all=1
+  deploy_both z "$1" "$deploy_ended"
+}
+# The good end. The status tells whether every program succeeded.
+deploy_part() {
+  deploy_on_end
+  rm -rf -- "$deploy_dir"
+  deploy_both q "$deploy_all"
+  exit "$deploy_all"
+}
 # Marks both streams, so that what was written before is known to have arrived.
 deploy_both() { deploy_mark "$@"; printf '\036%s %s\n' "$deploy_nonce" "$*" >&8; }
 deploy_end() { deploy_both e "$1" "$2"; return "$2"; }
-# The controller's next byte; nothing at end-of-file, or after too long a silence.
-deploy_word() {
-  if command -v timeout >/dev/null 2>&1; then
-    timeout SILENCE dd bs=1 count=1 2>/dev/null
-  else
-    dd bs=1 count=1 2>/dev/null
-  fi
+deploy_on_beat() { :; }
+deploy_on_end() { :; }
+# Has deploy_on_beat called from now on, at each of the controller's beats.
+deploy_hold() { : >"$deploy_dir/held"; }
+# A run that has lost the stage's lock changes nothing any more.
+deploy_fence() {
+  deploy_holder='' deploy_about=''
+  { read -r deploy_holder && read -r deploy_about; } 2>/dev/null <"$deploy_lock" || :
+  if [ "$deploy_holder" = "$deploy_token" ]; then return 0; fi
+  deploy_mark l
+  deploy_fail "this run no longer holds the stage's lock${deploy_about:+; now it is locked by $deploy_about}" 'see what became of it: cargo xtask deploy status'
 }
-# Waits for the controller's word: a dot is yes, and a w that it is still deciding.
+# Waits for the controller's word.
 deploy_gate() {
   deploy_mark g "$1"
-  while :; do
-    case $(deploy_word <&3) in
-      .) return 0 ;;
-      w) deploy_on_beat ;;
-      *) return 1 ;;
-    esac
-  done
+  read -r deploy_word deploy_what <&7 && [ "$deploy_word $deploy_what" = 'gate yes' ]
+}
+# What the controller sends for this task. The file is out of everybody's sight before it is read.
+deploy_payload() {
+  { read -r deploy_word deploy_what <&7 && [ "$deploy_word" = payload ]; } || return 97
+  { rm -f -- "$deploy_what"; cat; } <"$deploy_what"
 }
 # All that the controller sends, to the end.
 deploy_input() { cat <&3; }
-# As many blocks of 64 KiB, and a rest: dd takes exactly these bytes.
-deploy_blocks() {
-  [ "$1" -eq 0 ] || dd bs=65536 count="$1" iflag=fullblock 2>/dev/null <&3
-  [ "$2" -eq 0 ] || dd bs="$2" count=1 iflag=fullblock 2>/dev/null <&3
+# deploy_take BYTES FILE: adds what the controller sends next to FILE. dd takes exactly the bytes that it is told.
+deploy_take() {
+  { [ "$1" -lt 65536 ] || dd bs=65536 count="$(($1 / 65536))" iflag=fullblock; } >>"$2" 2>/dev/null &&
+    { [ "$(($1 % 65536))" -eq 0 ] || dd bs="$(($1 % 65536))" count=1 iflag=fullblock; } >>"$2" 2>/dev/null
+}
+deploy_listen() {
+  deploy_find_self
+  deploy_listener=$deploy_self
+  deploy_set_guard
+  trap '' HUP INT TERM PIPE
+  exec 7>"$deploy_dir/words"
+  while read -r deploy_kind deploy_bytes deploy_rest; do
+    deploy_recover
+    kill -s USR1 "$deploy_guard"
+    case $deploy_kind in
+      H) if [ -e "$deploy_dir/held" ]; then deploy_on_beat; fi ;;
+      P) deploy_take "$deploy_bytes" "$deploy_dir/$deploy_rest" || deploy_full
+        echo "run $deploy_rest" >&7 ;;
+      D) deploy_store
+        deploy_take "$deploy_bytes" "$deploy_file" || deploy_full
+        if [ "$deploy_rest" = last ]; then echo "payload $deploy_file" >&7; fi ;;
+      G) echo "gate $deploy_bytes" >&7 ;;
+      X) deploy_cancel ;;
+      Q) kill -s TERM "$deploy_guard"
+        echo end >&7
+        exit 0 ;;
+    esac
+  done
+  deploy_die
+}
+# Where a payload is kept until it is read: beside the deployment, where there is one, since it may be large.
+deploy_store() {
+  deploy_file=$deploy_dir/payload
+  if [ -d "${deploy_lock%/*}" ]; then deploy_file=${deploy_lock%/*}/payload.$deploy_name; fi
+}
+# There is no room for what was sent, so what follows isn't understood any more.
+deploy_full() {
+  echo full >&7
+  cat >/dev/null
+  deploy_die
+}
+# The guard hears of each frame by a signal, which must not end it before it listens.
+deploy_set_guard() {
+  trap '' USR1
+  ( exec 7>&-; deploy_guard ) &
+  deploy_guard=$!
+}
+# Ends everything when nothing came for so long.
+deploy_guard() {
+  trap 'kill "$!"; exit 0' TERM
+  trap deploy_alive=yes USR1
+  deploy_alive=yes
+  while [ -n "$deploy_alive" ]; do
+    deploy_alive=''
+    sleep HALF_SILENCE &
+    deploy_nap=$!
+    until wait "$deploy_nap"; [ "$?" -le 128 ]; do :; done
+  done
+  trap '' TERM
+  kill -s KILL "$deploy_listener"
+  deploy_die
+}
+# Ends what runs, by force where it must be, and nothing of our own. Meanwhile the listener goes on to listen.
+deploy_cancel() {
+  kill -s TERM -- "-$deploy_group"
+  ( deploy_find_self; deploy_end_group 40 "$$ $deploy_listener $deploy_self" ) &
+  deploy_canceller=$!
+}
+# Before the next frame: the guard was ended with the rest.
+deploy_recover() {
+  [ -n "${deploy_canceller-}" ] || return 0
+  wait "$deploy_canceller"
+  deploy_canceller=''
+  trap - TERM
+  deploy_set_guard
+  trap '' TERM
+}
+# The number of this very shell, which may be one inside of another, as deploy_self.
+deploy_find_self() { { read -r deploy_self _ </proc/self/stat; } 2>/dev/null || deploy_self=''; }
+# The controller is gone: ends the process group, and gives up what is held when nothing runs any more.
+deploy_die() {
+  trap '' HUP INT TERM PIPE USR1
+  exec 7>&-
+  kill -s TERM -- "-$deploy_group"
+  deploy_find_self
+  deploy_end_group 10 "$deploy_self"
+  deploy_on_end
+  rm -rf -- "$deploy_dir"
+  kill -s KILL -- "-$deploy_group"
+}
+# deploy_end_group TENTHS SPARED: gives our process group up to so many tenths of a second to end.
+deploy_end_group() {
+  deploy_await_group "$deploy_group" "$1" "$2"
+  for deploy_pid in $deploy_pids; do kill -s KILL "$deploy_pid"; done
 }
 # The process group: sshd made the login shell a session leader, so the group is ours alone.
 deploy_find_group() {
   deploy_group=$$
   if [ -r "/proc/$$/stat" ]; then read -r _ _ _ _ deploy_group _ <"/proc/$$/stat"; fi
 }
-# Writes the process group down where the run's lock is held, until deploy_leave: who takes the lock over may end it.
-deploy_join() { deploy_write_group +; }
-deploy_leave() { deploy_write_group -; }
-deploy_write_group() {
-  [ ! -e "${deploy_groups-}" ] || { echo "$1$deploy_group" >>"$deploy_groups"; } 2>/dev/null || :
-}
-# Whether a process group has members other than zombies and, in its own group, this shell.
-deploy_group_lives() {
-  deploy_self=
-  { read -r deploy_self _ </proc/self/stat; } 2>/dev/null || return 0
+# deploy_members GROUP SPARED: whether a process group has members other than zombies and those that are spared, and which:
+# deploy_pids.
+deploy_members() {
+  deploy_pids=''
   for deploy_stat in /proc/[0-9]*/stat; do
     { read -r deploy_line <"$deploy_stat"; } 2>/dev/null || continue
-    case ${deploy_line##*) } in
-      Z*) ;;
-      *" $1 "*)
-        deploy_fields=${deploy_line##*) }
-        deploy_fields=${deploy_fields#* }
-        deploy_fields=${deploy_fields#* }
-        [ "${deploy_fields%% *}" != "$1" ] || [ "${deploy_line%% *}" = "$deploy_self" ] || return 0
-        ;;
-    esac
+    deploy_fields=${deploy_line##*) }
+    case $deploy_fields in Z*) continue ;; *" $1 "*) ;; *) continue ;; esac
+    deploy_pid=${deploy_line%% *}
+    case " $2 " in *" $deploy_pid "*) continue ;; esac
+    deploy_fields=${deploy_fields#* * }
+    if [ "${deploy_fields%% *}" = "$1" ]; then deploy_pids="$deploy_pids $deploy_pid"; fi
   done
-  return 1
+  [ -n "$deploy_pids" ]
 }
-# Gives a process group up to TENTHS of a second to end.
+# deploy_await_group GROUP TENTHS SPARED: gives a process group up to so many tenths of a second to end.
 deploy_await_group() {
   deploy_tenths=$2
-  while [ "$deploy_tenths" -gt 0 ] && deploy_group_lives "$1"; do
+  while deploy_members "$1" "${3-}" && [ "$deploy_tenths" -gt 0 ]; do
     sleep 0.1 2>/dev/null || sleep 1
     deploy_tenths=$((deploy_tenths - 1))
   done
-}
-# In the background: the lifeline. The controller sends a byte now and then; at end-of-file, or after too long a silence,
-# the process group is ended, and what the program held is given up. A program that has settled is not ended.
-deploy_watch() {
-  (
-    trap '' HUP INT TERM
-    trap deploy_settled=yes USR1
-    while [ -n "$(deploy_word)" ]; do deploy_on_beat; done
-    [ -n "${deploy_settled-}" ] || kill -s TERM -- "-$deploy_group"
-    [ -n "${deploy_settled-}" ] || deploy_await_group "$deploy_group" 10
-    deploy_on_end
-    if [ -z "${deploy_settled-}" ]; then
-      deploy_await_group "$deploy_group" 40
-      kill -s KILL -- "-$deploy_group"
-    fi
-  ) <&3 >/dev/null 2>&1 8>&- 9>&- &
-  deploy_watcher=$!
-}
-# Before the program says that it is done: there is nothing left to be ended, least of all by another keeper of the run.
-deploy_settle() {
-  trap '' HUP INT TERM
-  deploy_leave
-  deploy_settled=yes
-  if [ -n "${deploy_watcher-}" ]; then kill -s USR1 "$deploy_watcher"; else deploy_watch; fi
-}
-# Stays on the server until the controller is done or gone. A watcher that was told before it listened starts again.
-deploy_stay() {
-  wait "$deploy_watcher" && return 0
-  deploy_watch
-  wait "$deploy_watcher"
 }

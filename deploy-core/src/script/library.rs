@@ -5,7 +5,7 @@
 ///
 /// A library is a sequence of functions whose definitions begin with `name() {` at the start of a line; what stands
 /// between them is comment.
-pub(super) fn needed(libraries: &[&'static str], text: &[u8]) -> String {
+pub(super) fn needed(libraries: &[&'static str], text: &[u8]) -> Vec<Function> {
     let functions: Vec<Function> = libraries.iter().flat_map(|library| functions(library)).collect();
     let mut wanted = vec![false; functions.len()];
     let mut open: Vec<String> = vec![String::from_utf8_lossy(text).into_owned()];
@@ -17,12 +17,16 @@ pub(super) fn needed(libraries: &[&'static str], text: &[u8]) -> String {
             }
         }
     }
-    functions.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(function, _)| function.text).collect()
+    functions.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(function, _)| function).collect()
 }
 
-struct Function {
-    name: &'static str,
-    text: String,
+/// A shell function.
+#[derive(Clone, Debug)]
+pub(super) struct Function {
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// Its definition.
+    pub(super) text: String,
 }
 
 fn functions(library: &'static str) -> Vec<Function> {
@@ -56,14 +60,18 @@ mod tests {
 
     const LIBRARY: &str = "# one\none() { two; }\n# two calls nothing\ntwo() {\n  : # here\n}\nthree() { one; }\n";
 
+    fn texts(caller: &[u8]) -> String {
+        needed(&[LIBRARY], caller).into_iter().map(|function| function.text).collect()
+    }
+
     #[test]
     fn only_what_is_called_is_taken() {
-        assert_eq!(needed(&[LIBRARY], b"echo one_more; two x"), "two() {\n: # here\n}\n");
-        assert_eq!(needed(&[LIBRARY], b"none"), "");
+        assert_eq!(texts(b"echo one_more; two x"), "two() {\n: # here\n}\n");
+        assert_eq!(texts(b"none"), "");
     }
 
     #[test]
     fn what_is_called_takes_what_it_calls() {
-        assert_eq!(needed(&[LIBRARY], b"one"), "one() { two; }\ntwo() {\n: # here\n}\n");
+        assert_eq!(texts(b"one"), "one() { two; }\ntwo() {\n: # here\n}\n");
     }
 }

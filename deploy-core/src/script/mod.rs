@@ -10,6 +10,7 @@
 mod compile;
 mod decode;
 mod library;
+mod opening;
 mod quote;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -18,8 +19,10 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
-pub use compile::{Program, Shell, TaskScript, WorkDir, compile};
+pub use compile::{Lock, Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
+pub use opening::{Opening, Talk};
+use quote::quote_for_login_shell;
 pub use quote::{quote, quote_expanding};
 
 /// What is shown in the place of a secret.
@@ -302,6 +305,20 @@ impl Script {
     /// The values that must not be shown.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
         self.secrets.iter().map(Vec::as_slice)
+    }
+
+    /// Whether there may be a secret in it: a value that is called one, or text of a user's own.
+    fn is_private(&self) -> bool {
+        let is_secret = |cmd: &Cmd| cmd.args.iter().chain(cmd.env.iter().map(|(_, value)| value)).any(Arg::is_secret);
+        let step_is = |step: &Step| match step {
+            Step::Run(cmd) => is_secret(cmd),
+            Step::Pipe(cmds) => cmds.iter().any(is_secret),
+            Step::Shell { .. } => false,
+            Step::Opaque(_) => true,
+            Step::Fact(_, cmd, otherwise) => is_secret(cmd) || otherwise.as_ref().is_some_and(Script::is_private),
+            Step::If(condition, then, otherwise) => is_secret(condition) || then.is_private() || otherwise.is_private(),
+        };
+        !self.secrets.is_empty() || self.steps.iter().any(step_is)
     }
 
     fn push(mut self, step: Step) -> Script {

@@ -1,12 +1,13 @@
 //! Running generated programs under the shells that servers have.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Decoder, Program, Report, Shell, TaskScript, compile};
+use super::{Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
 use crate::event::Stream;
 
 /// dash, bash as `sh`, and busybox ash, as argument lists. The tests need all three.
@@ -24,8 +25,8 @@ pub(crate) fn path_with(shell: &str) -> TempDir {
     link("sh", shell);
     if shell == "busybox" {
         for tool in [
-            "dd", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find", "tar",
-            "awk", "grep",
+            "dd", "mkfifo", "timeout", "sleep", "cat", "mkdir", "mv", "ln", "rm", "sort", "readlink", "date", "find",
+            "tar", "awk", "grep",
         ] {
             link(tool, shell);
         }
@@ -42,9 +43,10 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// The reports other than lines of output.
+    /// The reports of tasks and of the program's end, other than lines of output.
     pub(crate) fn skeleton(&self) -> Vec<Report> {
-        self.reports.iter().filter(|report| !matches!(report, Report::Line { .. })).cloned().collect()
+        let counts = |report: &&Report| !matches!(report, Report::Line { .. } | Report::Greeted | Report::Parted(_));
+        self.reports.iter().filter(counts).cloned().collect()
     }
 
     /// The lines of `stream`, as text.
@@ -80,29 +82,40 @@ impl Ran {
     }
 }
 
-/// What reads `program` from its standard input and runs it, as a server's login shell would, with the programs of the
-/// folder `path` before the system's.
-pub(crate) fn command(path: &Path, program: &Program) -> Command {
+/// What the tests' conversations are opened with.
+pub(crate) const HELLO: &str = "0123456789abcdef";
+
+/// What a server runs for `opening`, with the programs of the folder `path` before the system's, in a process group of its
+/// own as sshd gives one.
+pub(crate) fn command(path: &Path, opening: &Opening) -> Command {
     let mut command = Command::new(path.join("sh"));
-    command.args(["-c", &program.command()]).env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()));
+    command.args(["-c", &opening.command]).env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     command
 }
 
-/// Runs `tasks` under `shell` as a server would, with `input` behind the program.
-pub(crate) fn run(shell: &str, tasks: &[TaskScript], settings: &Shell, input: &[u8]) -> Ran {
-    run_on(path_with(shell).path(), tasks, settings, input)
+/// The frame that sends `payload` whole.
+pub(crate) fn payload_frame(payload: &[u8]) -> Vec<u8> {
+    [format!("D {} last\n", payload.len()).as_bytes(), payload].concat()
 }
 
-/// The same with the programs of the folder `path`, which has the shell.
-pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, input: &[u8]) -> Ran {
+/// Runs `tasks` under `shell` as a server would, in a conversation in which the controller says `said` besides the good end.
+pub(crate) fn run(shell: &str, tasks: &[TaskScript], settings: &Shell, said: &[u8]) -> Ran {
+    run_on(path_with(shell).path(), tasks, settings, Talk::Programs, said)
+}
+
+/// The same with the programs of the folder `path`, which has the shell; and in any kind of talk.
+pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, talk: Talk, said: &[u8]) -> Ran {
     let program = compile(tasks, settings).unwrap();
-    let mut child =
-        command(path, &program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let opening = Opening::new(settings, &program, talk, HELLO, false);
+    let mut child = command(path, &opening).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(&program.text).unwrap();
-    stdin.write_all(input).unwrap();
-    // A task that takes all of its input waits for the end.
-    let stdin = (!tasks.iter().any(|task| task.input)).then_some(stdin);
+    stdin.write_all(&opening.input).unwrap();
+    stdin.write_all(said).unwrap();
+    if talk != Talk::DataIn {
+        stdin.write_all(b"Q\n").unwrap();
+    }
+    drop(stdin);
     let mut stderr = child.stderr.take().unwrap();
     let errors = std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -111,12 +124,11 @@ pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, input:
     });
     let mut bytes = Vec::new();
     child.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();
-    drop(stdin);
     child.wait().unwrap();
     let mut reports = Vec::new();
-    let mut decoder = Decoder::new(&settings.nonce);
-    if settings.data {
-        decoder = Decoder::of_standard_error(&settings.nonce);
+    let mut decoder = Decoder::new(HELLO, tasks.len());
+    if talk == Talk::DataOut {
+        decoder = Decoder::of_standard_error(HELLO, tasks.len());
     } else {
         decoder.feed(Stream::Stdout, &std::mem::take(&mut bytes), &mut |report| reports.push(report));
     }

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::testing::{Ran, command, path_with, run, run_on};
+use super::testing::{HELLO, Ran, path_with, payload_frame, run, run_on};
 use super::*;
 use crate::event::Stream;
 
 const SHELLS: [&str; 3] = ["dash", "bash", "busybox"];
 
 fn settings() -> Shell {
-    Shell { nonce: "00ff00ff".into(), ..Shell::default() }
+    Shell::default()
 }
 
 fn task(script: Script) -> TaskScript {
@@ -31,7 +31,8 @@ fn fails_at(script: Script, culprit: &str, status: i32) {
         assert_eq!(ran.culprit(), Some(culprit));
         assert_eq!(ran.status(), Some(status));
         assert!(!ran.lines(Stream::Stdout).contains(&"never".to_owned()));
-        assert_eq!(ran.reports.iter().filter(|report| **report == Report::Finished).count(), 1);
+        assert_eq!(ran.skeleton().last(), Some(&Report::Finished(status)));
+        assert_eq!(ran.reports.last(), Some(&Report::Parted(1)));
     });
 }
 
@@ -45,7 +46,8 @@ fn tasks_report_their_output_and_end() {
     for shell in SHELLS {
         let ran = run(shell, &tasks, &settings(), b"");
         use Report::*;
-        assert_eq!(ran.skeleton(), [Began(0), Ended(0, 0), Began(1), Ended(1, 0), Finished]);
+        assert_eq!(ran.skeleton(), [Began(0), Ended(0, 0), Began(1), Ended(1, 0), Finished(0)]);
+        assert_eq!((ran.reports.first(), ran.reports.last()), (Some(&Greeted), Some(&Parted(0))));
         assert_eq!(ran.lines(Stream::Stdout), ["one", "three"]);
         assert_eq!(ran.lines(Stream::Stderr), ["two"]);
     }
@@ -55,8 +57,8 @@ fn tasks_report_their_output_and_end() {
 fn where_the_output_is_data_markers_stand_beside_it() {
     let script = sh!("printf 'one\\036\\000two'\ndeploy_fact size 8\necho careful >&2\ndeploy_note said");
     for shell in SHELLS {
-        let settings = Shell { data: true, lifeline: true, ..settings() };
-        let ran = run(shell, &[task(script.clone()), task(sh!("printf three; exit 7"))], &settings, b"");
+        let tasks = [task(script.clone()), task(sh!("printf three; exit 7"))];
+        let ran = run_on(path_with(shell).path(), &tasks, &settings(), Talk::DataOut, b"");
         use Report::*;
         assert_eq!(ran.data, b"one\x1e\0twothree", "{shell}");
         assert_eq!(
@@ -69,7 +71,7 @@ fn where_the_output_is_data_markers_stand_beside_it() {
                 Began(1),
                 FailedAt(1, 7),
                 Ended(1, 7),
-                Finished
+                Finished(7)
             ],
             "{shell}"
         );
@@ -82,7 +84,8 @@ fn a_task_takes_all_that_is_sent_to_the_end() {
     let input = b"\0binary\x1e\n".repeat(20_000);
     let script = Script::new().pipe([Cmd::new("deploy_input"), sh("wc -c")]);
     for shell in SHELLS {
-        let ran = run(shell, &[TaskScript { input: true, ..task(script.clone()) }], &settings(), &input);
+        let task = TaskScript { input: true, ..task(script.clone()) };
+        let ran = run_on(path_with(shell).path(), &[task], &settings(), Talk::DataIn, &input);
         let counted: Vec<_> = ran.lines(Stream::Stdout).iter().map(|line| line.trim().to_owned()).collect();
         assert_eq!((counted, ran.status()), (vec![input.len().to_string()], Some(0)), "{shell}");
     }
@@ -96,30 +99,14 @@ fn secrets_are_known_to_the_script_and_shown_nowhere() {
 }
 
 #[test]
-fn a_stream_that_runs_ahead_waits_for_the_other_one() {
-    let mark = |text: &str| format!("\u{1e}n {text}\n");
-    let stdout = [mark("b 0"), mark("e 0 0"), mark("b 1"), "late\n".into(), mark("e 1 0"), mark("z")].concat();
-    let stderr = [mark("b 0"), "early\n".into(), mark("e 0 0"), mark("b 1"), mark("e 1 0"), mark("z")].concat();
-    let mut reports = Vec::new();
-    let mut decoder = Decoder::new("n");
-    decoder.feed(Stream::Stdout, stdout.as_bytes(), &mut |report| reports.push(report));
-    assert_eq!(reports, [Report::Began(0)]);
-    for byte in stderr.as_bytes() {
-        decoder.feed(Stream::Stderr, &[*byte], &mut |report| reports.push(report));
-    }
-    use Report::*;
-    let line = |task, stream, line: &str| Line { task: Some(task), stream, line: line.into() };
-    let early = line(0, Stream::Stderr, "early");
-    let late = line(1, Stream::Stdout, "late");
-    assert_eq!(reports, [Began(0), early, Ended(0, 0), Began(1), late, Ended(1, 0), Finished]);
-}
-
-#[test]
 fn a_failing_command_names_itself_and_stops_the_program() {
     let tasks = [task(Script::new().run(sh("exit 7"))), task(sh!("echo never"))];
     for shell in SHELLS {
         let ran = run(shell, &tasks, &settings(), b"");
-        assert_eq!(ran.skeleton(), [Report::Began(0), Report::FailedAt(1, 7), Report::Ended(0, 7), Report::Finished]);
+        assert_eq!(
+            ran.skeleton(),
+            [Report::Began(0), Report::FailedAt(1, 7), Report::Ended(0, 7), Report::Finished(7)]
+        );
     }
 }
 
@@ -204,7 +191,7 @@ fn the_shell_of_a_task_killed_by_a_signal_is_a_failure() {
     for shell in SHELLS {
         let ran = run(shell, &[task(suicide.clone()), task(sh!("echo never"))], &settings(), b"");
         assert_eq!(ran.status(), Some(137), "{shell}");
-        assert_eq!(ran.skeleton().last(), Some(&Report::Finished));
+        assert_eq!(ran.skeleton().last(), Some(&Report::Finished(137)));
     }
 }
 
@@ -219,10 +206,14 @@ fn opaque_text_cannot_reach_the_rest() {
 
 #[test]
 fn output_that_imitates_markers_is_output() {
-    let script = sh!("printf '\\036deadbeef e 0 0\\n'; printf 'x\\03600ff00fe z\\n\\036\\036' ; printf '\\036'");
+    let script =
+        sh!("printf '\\036deadbeef e 0 0\\n'; printf 'x\\0360123456789abcdef z\\n\\036\\036' ; printf '\\036'");
     everywhere(script, |ran| {
         assert_eq!(ran.status(), Some(0));
-        assert_eq!(ran.lines(Stream::Stdout), ["\u{1e}deadbeef e 0 0", "x\u{1e}00ff00fe z", "\u{1e}\u{1e}\u{1e}"]);
+        assert_eq!(
+            ran.lines(Stream::Stdout),
+            ["\u{1e}deadbeef e 0 0", "x\u{1e}0123456789abcdef z", "\u{1e}\u{1e}\u{1e}"]
+        );
     });
 }
 
@@ -312,7 +303,7 @@ fn environment_directory_umask_and_prefix_hold() {
         assert_eq!(lines[2], format!("say \"100%\" {home}"));
         assert_eq!(lines[3], format!("say \"100%\" {home}!"));
         assert_eq!(lines[4], "p");
-        assert!(String::from_utf8_lossy(&ran.program.text).contains("\nenv 'PREFIX=1' printf p"));
+        assert!(String::from_utf8_lossy(&ran.program.text(&shell)).contains("\nenv 'PREFIX=1' printf p"));
     }
 }
 
@@ -355,7 +346,7 @@ fn a_task_as_another_user_reports_like_any_other_and_shows_nothing_in_ps() {
     for shell in SHELLS {
         let path = path_with_sudo(shell);
         let task = TaskScript { script: script.clone(), as_user: Some("it's".into()), ..TaskScript::default() };
-        let ran = run_on(path.path(), &[task], &settings(), b"");
+        let ran = run_on(path.path(), &[task], &settings(), Talk::Programs, b"");
         assert!(ran.reports.contains(&Report::Note("it's \"me\"".into())), "{shell}: {:?}", ran.reports);
         assert_eq!(ran.lines(Stream::Stdout)[0], "eof");
         assert!(!ran.lines(Stream::Stdout)[1].contains("deploy_note"));
@@ -365,21 +356,34 @@ fn a_task_as_another_user_reports_like_any_other_and_shows_nothing_in_ps() {
 }
 
 #[test]
-fn a_payload_arrives_to_the_byte_and_beats_follow_it() {
+fn a_payload_arrives_to_the_byte() {
     for size in [0usize, 1, 65536, 65537, 200_000] {
         let payload: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
         let tasks = [
+            task(sh!("echo before")),
             TaskScript { script: sh!("deploy_payload | cksum"), payload: Some(size as u64), ..TaskScript::default() },
-            task(sh!("sleep 0.1; echo after")),
+            task(sh!("cat; echo after")),
         ];
         let sum = Command::new("sh").args(["-c", "cksum"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut sum = sum.unwrap();
         sum.stdin.take().unwrap().write_all(&payload).unwrap();
         let expected = String::from_utf8(sum.wait_with_output().unwrap().stdout).unwrap();
+        let (one, other) = payload.split_at(size / 2);
+        let said = [format!("D {} more\n", one.len()).as_bytes(), one, &payload_frame(other)].concat();
         for shell in SHELLS {
-            let ran = run(shell, &tasks, &Shell { lifeline: true, ..settings() }, &[&payload[..], b"..."].concat());
-            assert_eq!(ran.lines(Stream::Stdout), [expected.trim(), "after"], "{shell} {size}");
+            let ran = run(shell, &tasks, &settings(), &said);
+            assert_eq!(ran.lines(Stream::Stdout), ["before", expected.trim(), "after"], "{shell} {size}");
         }
+    }
+}
+
+#[test]
+fn a_payload_that_nobody_takes_disturbs_nothing() {
+    let fed = TaskScript { script: sh!("echo has enough"), payload: Some(6), ..TaskScript::default() };
+    for shell in SHELLS {
+        let ran = run(shell, std::slice::from_ref(&fed), &settings(), &payload_frame(b"P 1 2\n"));
+        assert_eq!(ran.lines(Stream::Stdout), ["has enough"], "{shell}");
+        assert_eq!(ran.reports.last(), Some(&Report::Parted(0)), "{shell}");
     }
 }
 
@@ -387,52 +391,11 @@ fn a_payload_arrives_to_the_byte_and_beats_follow_it() {
 fn a_gated_task_waits_for_its_word() {
     let gated = TaskScript { script: sh!("echo in"), gated: true, ..TaskScript::default() };
     for shell in SHELLS {
-        let ran = run(shell, std::slice::from_ref(&gated), &settings(), b".");
+        let ran = run(shell, std::slice::from_ref(&gated), &settings(), b"G yes\n");
         assert_eq!(ran.skeleton()[0], Report::Waiting(0));
         assert_eq!(ran.lines(Stream::Stdout), ["in"]);
-    }
-}
-
-#[test]
-fn a_program_whose_controller_is_gone_ends_its_whole_group() {
-    use std::os::unix::process::CommandExt;
-    for shell in SHELLS {
-        let dir = tempfile::tempdir().unwrap();
-        let mark = dir.path().join("survived");
-        let script = sh!("( sleep 2; : >{} ) & sleep 3; : >{}", mark.to_str().unwrap(), mark.to_str().unwrap());
-        let program = compile(&[task(script)], &Shell { lifeline: true, ..settings() }).unwrap();
-        let path = path_with(shell);
-        let mut child = command(path.path(), &program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&program.text).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        drop(stdin);
-        let status = child.wait().unwrap();
-        assert!(!status.success(), "{shell}");
-        std::thread::sleep(std::time::Duration::from_millis(2500));
-        assert!(!mark.exists(), "{shell}");
-    }
-}
-
-#[test]
-fn a_truncated_program_runs_nothing() {
-    let program = compile(&[task(sh!("echo ran"))], &settings()).unwrap();
-    for shell in SHELLS {
-        let path = path_with(shell);
-        let mut child = command(path.path(), &program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(&program.text[..program.text.len() - 30]).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(!String::from_utf8_lossy(&output.stdout).contains("ran"), "{shell}");
+        let ran = run(shell, std::slice::from_ref(&gated), &settings(), b"G no\n");
+        assert_eq!(ran.skeleton(), [Report::Waiting(0), Report::Finished(0)]);
     }
 }
 
@@ -469,12 +432,16 @@ fn programs_pass_shellcheck() {
         TaskScript { script, as_user: Some("deploy".into()), ..TaskScript::default() },
     ];
     let shell = Shell {
-        lifeline: true,
         umask: Some(0o22),
         env: BTreeMap::from([("A".into(), "$PATH:x".into())]),
+        lock: Some(Lock { file: "/srv/app/.deploy/lock".into(), token: "0f".into() }),
         ..settings()
     };
-    shellcheck(&compile(&tasks, &shell).unwrap().text);
+    let program = compile(&tasks, &shell).unwrap();
+    for talk in [Talk::Programs, Talk::DataOut, Talk::DataIn] {
+        let opening = Opening::new(&shell, &program, talk, HELLO, true);
+        shellcheck(&[super::compile::SHELLCHECK.as_bytes(), &opening.input].concat());
+    }
 }
 
 /// Fails with shellcheck's findings, if it has any.
@@ -483,39 +450,4 @@ fn shellcheck(text: &[u8]) {
     child.stdin.take().unwrap().write_all(text).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-}
-
-/// A program that holds a lock stays until its input ends, gives the lock up, and ends nothing that it started.
-#[test]
-fn a_program_that_holds_something_gives_it_up_at_the_end_of_its_input() {
-    use std::io::{BufRead, BufReader};
-    use std::os::unix::process::CommandExt;
-    for shell in SHELLS {
-        let dir = tempfile::tempdir().unwrap();
-        let file = |name: &str| dir.path().join(name).display().to_string();
-        let hold = Hold { on_beat: sh!("echo beat >>{}", file("held")), on_end: sh!("echo end >>{}", file("held")) };
-        let script = sh!("( sleep 1; : >{} ) >/dev/null 2>&1 &", file("daemon"));
-        let tasks = [TaskScript { hold: Some(hold), ..task(script) }];
-        let program = compile(&tasks, &Shell { lifeline: true, ..settings() }).unwrap();
-        let path = path_with(shell);
-        let mut child = command(path.path(), &program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&program.text).unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(std::result::Result::ok);
-        assert!(lines.into_iter().any(|line| line.ends_with(" z")), "{shell}");
-        stdin.write_all(b".").unwrap();
-        drop(stdin);
-        let start = std::time::Instant::now();
-        assert!(child.wait().unwrap().success(), "{shell}");
-        assert!(start.elapsed() < std::time::Duration::from_millis(900), "{shell}: {:?}", start.elapsed());
-        assert_eq!(std::fs::read_to_string(file("held")).unwrap(), "beat\nend\n", "{shell}");
-        std::thread::sleep(std::time::Duration::from_millis(1500));
-        assert!(std::path::Path::new(&file("daemon")).exists(), "{shell}: what it started was ended");
-    }
 }

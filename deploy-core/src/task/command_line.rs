@@ -1,5 +1,7 @@
 //! What a task has on its command line: its options, and how its stage is named.
 
+use super::Output;
+
 /// An option that a task adds to the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opt {
@@ -48,4 +50,17 @@ pub enum StageArg {
     /// By `--stage STAGE`, or a word. Where nothing is said the task is about all stages, and runs in the first one of
     /// `deploy.toml`; its body sees by the option `stage` whether one was named.
     Any,
+}
+
+/// What a task has on its command line, and how it is listed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Command {
+    /// Its own options.
+    pub(crate) options: Vec<Opt>,
+    /// How its stage is named.
+    pub(crate) stage: StageArg,
+    /// What the output is for.
+    pub(crate) output: Output,
+    /// Whether lists leave it out.
+    pub(crate) hidden: bool,
 }

@@ -109,7 +109,7 @@ pub struct Explain<'a> {
 impl Explain<'_> {
     /// What `task` says of itself, each line behind `indent`; nothing for a task that says nothing.
     pub(crate) fn page(&self, task: &Task, indent: &str) -> String {
-        let text = task.explained.as_ref().map(|body| body(self)).unwrap_or_default();
+        let text = task.explanation().map(|body| body(self)).unwrap_or_default();
         text.trim_end().lines().map(|line| format!("{indent}{line}").trim_end().to_owned() + "\n").collect()
     }
 }

@@ -27,6 +27,18 @@ pub struct Attempt<'s> {
     answers: Answers,
 }
 
+impl Site {
+    /// Runs a task as `cargo xtask` would, without options.
+    pub fn run(&self, task: &str) -> Ran {
+        self.task(task).run()
+    }
+
+    /// A task that is about to be run, to give it options, facts and answers.
+    pub fn task(&self, task: &str) -> Attempt<'_> {
+        Attempt::new(self, task)
+    }
+}
+
 impl<'s> Attempt<'s> {
     pub(super) fn new(site: &'s Site, task: &str) -> Attempt<'s> {
         Attempt {

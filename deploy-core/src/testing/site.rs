@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::attempt::Attempt;
 use super::call;
 use super::machine::{Machines, link_shell, write};
-use super::ran::Ran;
 use crate::Xtask;
 use crate::cli;
 use crate::config::{Config, LoadRequest, Stage};
@@ -69,7 +67,7 @@ impl Site {
     }
 
     /// Puts a stand-in for the program `name` first on every server's `PATH`, or replaces it. `body` is shell text: it
-    /// sees the arguments, the environment and, in `$SERVER`, the host. Calls of it are [noted](Ran::calls).
+    /// sees the arguments, the environment and, in `$SERVER`, the host. Calls of it are [noted](super::Ran::calls).
     pub fn program(&self, name: &str, body: &str) {
         let file = self.folder.path().join("programs").join(name);
         call::write_program(&file, &self.calls(), name, body);
@@ -83,11 +81,8 @@ impl Site {
     /// Takes a file, or a folder, out of the commit again.
     pub fn without(&self, path: &str) {
         let path = self.files().join(path);
-        match path.is_dir() {
-            true => fs::remove_dir_all(&path),
-            false => fs::remove_file(&path),
-        }
-        .unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
     }
 
     /// Makes a release of the commit's files on every server that gets releases, as if it had been deployed: it is live,
@@ -111,16 +106,6 @@ impl Site {
     /// Where `path`, which begins in the `deploy_to` of the server `host`, is on this machine.
     pub fn path(&self, host: &str, path: &str) -> PathBuf {
         self.home(host).join("deploy").join(path)
-    }
-
-    /// Runs a task as `cargo xtask` would, without options.
-    pub fn run(&self, task: &str) -> Ran {
-        self.task(task).run()
-    }
-
-    /// A task that is about to be run, to give it options, facts and answers.
-    pub fn task(&self, task: &str) -> Attempt<'_> {
-        Attempt::new(self, task)
     }
 
     /// The tasks that a run of `task` consists of, in order, without those of the failure path.
@@ -248,9 +233,10 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder of the release");
     for entry in fs::read_dir(from).expect("a folder of the commit").flatten() {
         let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).expect("a file of the release")),
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file of the release");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Exit, Nobody, Output, Process, Stdin};
+use super::process::{Exit, Nobody, Output, Process, Stdin};
 use crate::error::{Error, ErrorKind};
 use crate::event::Stream;
 use crate::ui::{Console, Keyboard, Size, Typed};

@@ -25,9 +25,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::{Connect, Exit, Output, Process, Stdin, Traffic, Transport};
+use super::process::{Exit, Output, Process, Stdin};
+use super::server::{Connect, Transport};
 use crate::config::{Server, Stage};
 use crate::error::{Error, Result};
+use crate::event::Traffic;
 
 /// Servers that answer every command by a function of the test. Clones share what they noted.
 #[derive(Clone)]

@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::converse::{converse, interrupted};
-use super::{Connect, Exit, Output, Process, Stdin, Traffic, Transport};
+use super::process::{Exit, Output, Process, Stdin};
+use super::server::{Connect, Transport};
 use crate::config::{Server, Stage};
 use crate::error::Error;
+use crate::event::Traffic;
 use crate::ui::Console;
 
 /// How many bytes are read from a stream at a time.

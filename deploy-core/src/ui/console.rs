@@ -1,15 +1,16 @@
 //! The user's terminal in the hands of a program, on a server or here.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::termios::{InputModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{InputModes, tcgetattr};
 
 use super::keyboard::Keyboard;
 use super::screen::{Held, Target};
 use super::settings::{Surroundings, terminal_kind};
+use super::tty::{Window, lend, size, take_back};
 use crate::event::Stream;
 
 /// The user's standard streams, lent to a program. Until it is dropped the run's own output waits.
@@ -21,26 +22,6 @@ pub struct Console<'a> {
     /// Standard input, and the screen; nothing where nobody is there.
     streams: Option<(OwnedFd, Held<'a>)>,
     interrupted: Arc<AtomicBool>,
-}
-
-/// What a program should know of the user's terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Its kind, as `TERM` says.
-    pub kind: String,
-    /// Its size at first.
-    pub size: Size,
-    /// Whether it erases whole characters of UTF-8.
-    pub utf8: bool,
-}
-
-/// The size of a terminal, in characters. Zeros where it doesn't know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// How many stand side by side.
-    pub columns: u16,
-    /// How many lines there are.
-    pub rows: u16,
 }
 
 impl<'a> Console<'a> {
@@ -60,10 +41,8 @@ impl<'a> Console<'a> {
             size: size(input.as_fd()),
             utf8: settings.input_modes.contains(InputModes::IUTF8),
         });
-        if let Some(settings) = settings
-            && let Ok(terminal) = input.try_clone()
-        {
-            *lent() = Some(Lent { terminal, settings });
+        if let Some(settings) = settings {
+            lend(&input, settings);
         }
         Console { window, streams: Some((input, held)), interrupted }
     }
@@ -112,44 +91,6 @@ impl Drop for Console<'_> {
             take_back();
             held.end_line();
         }
-    }
-}
-
-/// The size of `terminal`.
-pub(super) fn size(terminal: BorrowedFd<'_>) -> Size {
-    tcgetwinsize(terminal).map_or_else(|_| Size::default(), |size| Size { columns: size.ws_col, rows: size.ws_row })
-}
-
-/// Hands every key over as it is typed, and shows everything as it is written.
-pub(super) fn make_raw(terminal: BorrowedFd<'_>) -> io::Result<()> {
-    let mut settings = tcgetattr(terminal)?;
-    settings.make_raw();
-    Ok(tcsetattr(terminal, OptionalActions::Now, &settings)?)
-}
-
-/// A terminal that a program has, and its settings from before.
-struct Lent {
-    terminal: OwnedFd,
-    settings: Termios,
-}
-
-/// The one terminal that a process has. Whoever ends the process at once has to be able to put it in order.
-static LENT: Mutex<Option<Lent>> = Mutex::new(None);
-
-fn lent() -> MutexGuard<'static, Option<Lent>> {
-    LENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a program has the terminal. Then Ctrl-C is meant for it.
-pub(crate) fn is_lent() -> bool {
-    lent().is_some()
-}
-
-/// Puts the terminal's settings back, if a program has it.
-pub(crate) fn take_back() {
-    if let Some(Lent { terminal, settings }) = lent().take() {
-        // The terminal may be gone. Not after what is still to be written: that may never be.
-        let _ = tcsetattr(terminal, OptionalActions::Now, &settings);
     }
 }
 

@@ -1,6 +1,7 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
+use super::super::is_lent;
 use super::super::keyboard::Typed;
 use super::super::screen::{Captured, Screen};
 use super::*;

@@ -12,7 +12,7 @@ use signal_hook::SigId;
 use signal_hook::consts::{SIGCONT, SIGWINCH};
 use signal_hook::low_level::{pipe, unregister};
 
-use super::console::{Size, make_raw, size};
+use super::tty::{Size, make_raw, size};
 
 /// How many bytes are read at a time.
 const PIECE: usize = 16 << 10;

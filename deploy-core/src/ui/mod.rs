@@ -14,6 +14,7 @@
 //! A stream that is closed early (`| head`) ends neither the run nor the log.
 
 mod console;
+mod current;
 mod json;
 mod keyboard;
 mod log;
@@ -25,7 +26,7 @@ mod settings;
 mod summary;
 mod terminal;
 mod text;
-mod turns;
+mod tty;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -34,8 +35,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use self::console::{Console, Size, Window};
-pub(crate) use self::console::{is_lent, take_back};
+pub use self::console::Console;
 pub(crate) use self::keyboard::{Keyboard, Typed};
 pub use self::log::LogFile;
 pub(crate) use self::report::print_page;
@@ -43,6 +43,8 @@ pub use self::report::{print_data, report};
 pub use self::settings::{Format, Settings, ShownOn, Surroundings, Verbosity};
 pub use self::terminal::Terminal;
 pub(crate) use self::text::{Line, Style, harmless_lines, several, size};
+pub use self::tty::{Size, Window};
+pub(crate) use self::tty::{is_lent, take_back};
 
 use self::screen::Screen;
 use crate::event::{Event, Events};

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Renderer;
+use super::current::CurrentTask;
 use super::progress::Transfers;
 use super::screen::{Screen, Target};
 use super::settings::{Look, Verbosity};
 use super::summary;
 use super::text::{Line, Style, clock, harmless, harmless_lines, took};
-use super::turns::Turns;
 use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo};
 
 /// What stands below a task's line is indented by the width of a clock.
@@ -34,7 +34,7 @@ pub(super) struct Plain {
     screen: Arc<Screen>,
     look: Look,
     outline: Outline,
-    turns: Turns,
+    current: CurrentTask,
     /// What is to be shown, by task. Between events it has only tasks whose turn has not come.
     waiting: BTreeMap<StepNo, Waiting>,
     /// The task whose block is being written.
@@ -77,7 +77,7 @@ enum Item {
 
 impl Renderer for Plain {
     fn event(&mut self, at: Duration, event: &Event) {
-        self.turns.follow(event);
+        self.current.follow(event);
         self.follow_transfers(at, event);
         match event {
             Event::Started(outline) => self.begin(outline),
@@ -135,7 +135,7 @@ impl Plain {
             screen,
             look,
             outline: Outline::default(),
-            turns: Turns::default(),
+            current: CurrentTask::default(),
             waiting: BTreeMap::new(),
             block: None,
             open_line: None,
@@ -148,7 +148,7 @@ impl Plain {
 
     fn begin(&mut self, outline: &Outline) {
         self.outline = outline.clone();
-        self.turns = Turns::new(outline);
+        self.current = CurrentTask::new(outline);
         let servers = match outline.servers.as_slice() {
             [] => String::new(),
             servers if servers.len() <= 4 => format!(": {}", servers.join(", ")),
@@ -249,7 +249,7 @@ impl Plain {
 
     /// Shows what tasks have to say whose turn it is or was.
     fn show_due(&mut self) {
-        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() <= self.turns.current()) {
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() <= self.current.step()) {
             let (step, waiting) = entry.remove_entry();
             self.show(step, waiting);
         }
@@ -299,9 +299,10 @@ impl Plain {
 
     /// Writes a line that is no task's: below the task's line, but not into it.
     fn write_later(&mut self, line: Line) {
-        match self.open_line.is_some() {
-            true => self.later.push(line),
-            false => self.write_between(line),
+        if self.open_line.is_some() {
+            self.later.push(line);
+        } else {
+            self.write_between(line);
         }
     }
 

@@ -57,10 +57,8 @@ fn tail(tail: &[String]) -> Vec<Line> {
 
 /// The line that says how it went.
 pub(super) fn end(look: Look, failed: bool, elapsed: Duration, summary: &str) -> Line {
-    let (style, sign, otherwise, joint) = match failed {
-        true => (Style::Bad, "✘ ", "failed", "after"),
-        false => (Style::Good, "✔ ", "done", "in"),
-    };
+    let (style, sign, otherwise, joint) =
+        if failed { (Style::Bad, "✘ ", "failed", "after") } else { (Style::Good, "✔ ", "done", "in") };
     let summary = if summary.is_empty() { otherwise } else { summary };
     let line = Line::new().with(style, if look.signs { sign } else { "" });
     line.with(Style::Bold, harmless(summary.as_bytes())).with(Style::Dim, format!(" {joint} {}", took(elapsed)))

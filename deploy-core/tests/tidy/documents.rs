@@ -121,3 +121,18 @@ fn registered() -> Vec<String> {
     let config = sources::read("deploy.toml");
     ids.chain(tasks_of_examples(&config)).chain(["tasks", "doctor"].map(str::to_owned)).collect()
 }
+
+#[test]
+fn the_code_map_names_every_folder() {
+    let text = sources::read("ARCHITECTURE.md");
+    let map = text.split("## ").find(|part| part.starts_with("Code map")).expect("a code map");
+    let below = |path: &str| {
+        let folders = std::fs::read_dir(sources::root().join(path)).expect("a folder").flatten();
+        let folders = folders.filter(|entry| entry.path().is_dir());
+        folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    let mut folders = below("deploy-core/src");
+    folders.extend(["deploy-recipes".to_owned(), "tests".to_owned()]);
+    let missing = folders.into_iter().filter(|folder| !map.contains(&format!("`{folder}`")));
+    none(&missing.collect::<Vec<_>>(), "say in ARCHITECTURE.md's code map what the folder is for");
+}

@@ -2,6 +2,7 @@
 //!
 //! Each test says in its failure what to do. ARCHITECTURE.md says why.
 
+mod circles;
 mod documents;
 mod layers;
 mod recipes;

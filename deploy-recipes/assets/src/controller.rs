@@ -138,7 +138,7 @@ fn one_revision(mut revisions: Vec<String>) -> anyhow::Result<String> {
     revisions.sort_unstable();
     revisions.dedup();
     match revisions.as_slice() {
-        [revision] if !revision.is_empty() => Ok(revision.clone()),
+        [revision] if !revision.is_empty() => Ok(flow::ObjectId::parse(revision)?.as_str().to_owned()),
         [] => Err(Error::task("no server that takes part has assets").hint("see `roles` in [recipes.assets]").into()),
         _ => Err(Error::task(format!("the servers' releases were made of several commits: {}", revisions.join(", ")))
             .hint("deploy one of them everywhere: cargo xtask deploy STAGE --revision SHA")

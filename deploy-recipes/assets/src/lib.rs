@@ -74,7 +74,7 @@ mod settings;
 mod tests;
 
 use deploy_core::prelude::*;
-use deploy_core::task::ServerCx;
+use deploy_core::task::{Effect, ServerCx};
 
 pub use settings::{Assets, BuildOn, Preset};
 
@@ -137,21 +137,21 @@ impl Assets {
             BuildOn::Controller => {
                 let own = self.clone();
                 let about = "Read what the releases have of assets";
-                tasks.task(self.task(SURVEY_ASSETS, about, Assets::survey).harmless().detail());
+                tasks.task(self.task(SURVEY_ASSETS, about, Assets::survey).effect(Effect::Prepares).hidden());
                 let build = Task::local(BUILD_ASSETS, "Compile the assets here", move |local| own.build_here(local));
-                tasks.task(build.needs([SURVEY_ASSETS]).detail());
+                tasks.task(build.needs([SURVEY_ASSETS]).hidden());
                 for task in [compile, rollback] {
                     tasks.task(task.needs([BUILD_ASSETS]).feed(controller::feed));
                 }
             }
         }
         tasks.task(self.task(NORMALIZE_ASSETS, "Give assets the same times on all servers", Assets::normalize));
-        tasks.task(self.task(BACKUP_MANIFEST, "Keep the manifests of the release", Assets::back_up).detail());
+        tasks.task(self.task(BACKUP_MANIFEST, "Keep the manifests of the release", Assets::back_up).hidden());
         for (id, about) in [
             (HOLD_MANIFEST, "Put the live release's manifests back until the new one goes live"),
             (RESTORE_MANIFEST, "Put the live release's manifests back"),
         ] {
-            tasks.task(self.task(id, about, Assets::restore_live).dir(Dir::Home).detail());
+            tasks.task(self.task(id, about, Assets::restore_live).dir(Dir::Home).hidden());
         }
         let own = self.clone();
         // On every server, since all go live in the same command: where there are no assets there is nothing to do.
@@ -163,7 +163,7 @@ impl Assets {
                 move |cx| own.publish(&compile::Place::of(cx)),
             )
             .dir(Dir::Release)
-            .detail(),
+            .hidden(),
         );
         tasks.task(self.task(CLEANUP_ASSETS, "Remove old versions of assets", Assets::clean_up));
         tasks.task(self.task(CLOBBER_ASSETS, "Remove all assets", Assets::clobber));

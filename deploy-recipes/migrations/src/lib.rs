@@ -50,7 +50,7 @@ use std::collections::BTreeMap;
 
 use deploy_core::error::{Error, Result};
 use deploy_core::prelude::*;
-use deploy_core::task::{Local, Phase, ServerCx};
+use deploy_core::task::{Effect, Local, Output, Phase, ServerCx};
 use serde::Deserialize;
 
 pub use preset::Preset;
@@ -111,14 +111,14 @@ impl Recipe for Migrations {
         tasks.task(self.task(MIGRATE, "Migrate the database", Migrations::migrate));
         tasks.hook(When::After(flow::UPDATED), MIGRATE);
         let pending = self.task(PENDING, "Find out how many migrations are pending", Migrations::find_pending);
-        tasks.task(pending.detail().unlocked());
+        tasks.task(pending.hidden().effect(Effect::Looks));
         let read = self.task(READ_STATUS, "Read which migrations the database has", Migrations::read_status);
-        tasks.task(read.detail().unlocked());
+        tasks.task(read.hidden().effect(Effect::Looks));
         let status = Task::local(STATUS, "Show which migrations the database has", |local| {
             print_status(local);
             Ok(())
         });
-        tasks.task(status.needs([READ_STATUS]).answers().unlocked());
+        tasks.task(status.needs([READ_STATUS]).output(Output::Answer).effect(Effect::Looks));
         rollback::register(&self, tasks);
     }
 }
@@ -128,7 +128,7 @@ impl Migrations {
     fn register_flow(&self, tasks: &mut Tasks) {
         for (id, must) in [(CHECK_ROLE, false), (CHECK_SERVER, true)] {
             let (role, about) = (self.role.clone(), "Check that there is a server that migrates");
-            tasks.task(Task::local(id, about, move |local| Ok(check_server(local, &role, must)?)).detail());
+            tasks.task(Task::local(id, about, move |local| Ok(check_server(local, &role, must)?)).hidden());
         }
         let deploy = Phase { name: "check", tasks: vec![flow::DEPLOY] };
         let migrations = Task::flow(MIGRATIONS, "Deploy a new release, and surely migrate", [deploy], flow::FAILED);

@@ -2,7 +2,7 @@
 
 use deploy_core::error::{Error, Result};
 use deploy_core::prelude::*;
-use deploy_core::task::{Local, Opt, ServerCx};
+use deploy_core::task::{Effect, Local, Opt, ServerCx};
 
 use crate::{MIGRATIONS, Migrations};
 
@@ -24,13 +24,13 @@ pub(crate) fn register(recipe: &Migrations, tasks: &mut Tasks) {
     let own = recipe.clone();
     let about = "Find out which migrations the earlier release doesn't know";
     let newer = Task::script(NEWER, about, recipe.servers(), move |cx| find_newer(&own, cx));
-    tasks.task(newer.envs(&recipe.env).harmless().detail());
+    tasks.task(newer.envs(&recipe.env).effect(Effect::Prepares).hidden());
     tasks.need(&flow::STARTED, NEWER);
     for deploy in [flow::DEPLOY, MIGRATIONS] {
         tasks.change(&deploy, |deploy| deploy.without([NEWER]));
     }
     let confirm = Task::local(CONFIRM, "Ask before code meets a newer database", |local| Ok(confirm(local)?));
-    tasks.task(confirm.detail());
+    tasks.task(confirm.hidden());
     tasks.hook(When::After(flow::CHOOSE_RELEASE), CONFIRM);
     let about = "Go back although the database has migrations that the earlier release doesn't know";
     tasks.option(&flow::ROLLBACK, Opt { name: ALLOW, value: None, about });

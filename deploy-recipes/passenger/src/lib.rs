@@ -148,7 +148,7 @@ impl Passenger {
     /// Restarts what is in the folder `app`; `prefixes` stand before Passenger's program, and sudo before them.
     fn script(&self, app: &str, prefixes: &[String]) -> Script {
         let method = match self.method {
-            Method::Touch => return sh!("passenger_touch {}", app).uses(LIBRARY),
+            Method::Touch => return sh!("passenger_touch {}", app).uses(LIBRARY).uses(flow::INSIDE),
             Method::Auto => "auto",
             Method::Config => "config",
         };
@@ -174,7 +174,7 @@ impl Passenger {
         );
         let args = program.iter().chain(&sudo).chain(&program).map(|word| Arg::from(*word));
         let args: Vec<Arg> = args.chain(self.flags.iter().map(Arg::from)).collect();
-        Script::shell(&text, &args).uses(LIBRARY)
+        Script::shell(&text, &args).uses(LIBRARY).uses(flow::INSIDE)
     }
 }
 

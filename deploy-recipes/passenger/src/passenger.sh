@@ -15,8 +15,11 @@ passenger_restart() {
 }
 # passenger_touch APP: Passenger looks at the time of this file before it answers a request.
 passenger_touch() {
-  mkdir -p -- "$1/current/tmp"
-  touch -- "$1/current/tmp/restart.txt"
+  release=$1/current shared=$1/shared
+  must_be_inside tmp/restart.txt
+  [ -d "$release/tmp" ] || mkdir -p -- "$release/tmp"
+  [ ! -L "$release/tmp/restart.txt" ] || rm -f -- "$release/tmp/restart.txt"
+  touch -- "$release/tmp/restart.txt"
 }
 # The method and the flags that this server's Passenger knows: restart-app came with 4.0.31 and works well since 4.0.33.
 passenger_choose() {

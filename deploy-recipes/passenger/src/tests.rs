@@ -69,3 +69,13 @@ fn the_scripts_pass_shellcheck() {
         site(table, MODERN, WORKS).shellcheck("passenger:restart");
     }
 }
+
+#[test]
+fn a_touch_follows_no_symlink_out_of_the_release() {
+    let site = Site::of::<Passenger>("method = \"touch\"");
+    site.release("20261122101500");
+    site.write("app1", "elsewhere/restart.txt", "theirs");
+    std::os::unix::fs::symlink("../../elsewhere", site.path("app1", "releases/20261122101500/tmp")).unwrap();
+    assert!(site.run("passenger:restart").failure().contains("is a symlink"));
+    assert_eq!(site.read("app1", "elsewhere/restart.txt").as_deref(), Some("theirs"));
+}

@@ -4,6 +4,7 @@
 //! is live already answers nobody.
 
 use deploy_core::prelude::*;
+use deploy_core::task::Effect;
 
 use crate::Rails;
 
@@ -18,7 +19,7 @@ impl Rails {
     pub(crate) fn register_boot(&self, tasks: &mut Tasks) {
         let on = Servers::roles(&self.boot_roles).with_releases();
         let task = Task::script(BOOT, "Start the application once, to find out whether it does", on, |_| boot());
-        tasks.task(task.dir(Dir::Release).detail().unlocked());
+        tasks.task(task.dir(Dir::Release).hidden().effect(Effect::Looks));
         if self.boot_check {
             tasks.hook(When::After(flow::UPDATED), BOOT);
         }

@@ -250,7 +250,7 @@ fn a_server_that_runs_no_scripts_is_logged_in_to_and_has_a_problem() {
     project.add_server("app1", "app", &["ForceCommand /bin/false"]);
     let all = findings(&project.xtask("doctor staging --json").fails_with(1));
     assert_eq!(severity("login", &all), "ok");
-    assert_eq!(about("scripts", &all)[0].1, "the server's shell ended with status 1");
+    assert_eq!(about("scripts", &all)[0].1, "the server's shell ended with status 1, and ran nothing");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The harness itself: a test that can't fail proves nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Output, Project, Proxy, Server, Spy};
 use rustix::process::Signal;
@@ -50,7 +50,12 @@ fn a_killed_server_drops_its_sessions_and_comes_back() {
 fn what_a_test_leaves_running_is_seen_and_ended() {
     let project = Project::over_ssh(&[("app1", "app")]);
     ssh(&project, project.server("app1"), "setsid sleep 601 >/dev/null 2>&1 </dev/null &").success();
-    assert!(project.sandbox.processes().contains(&"sleep 601".to_owned()));
+    // The shell that forked it may be gone before it has become what it is to be.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !project.sandbox.processes().contains(&"sleep 601".to_owned()) {
+        assert!(Instant::now() < deadline, "it was not seen: {:?}", project.sandbox.processes());
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let folder = project.sandbox.path().to_owned();
     drop(project);
     assert!(!folder.exists());

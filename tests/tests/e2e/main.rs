@@ -6,6 +6,7 @@ mod cleanup;
 mod command_line;
 mod connections;
 mod console;
+mod counts;
 mod database;
 mod deploy;
 mod doctor;

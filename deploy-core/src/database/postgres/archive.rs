@@ -54,6 +54,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// The statement that makes it.
     pub(super) definition: String,
+    /// The ids of what has to be there first.
+    pub(super) needs: Vec<i64>,
 }
 
 impl Contents {
@@ -151,12 +153,21 @@ impl<R: Read> Archive<R> {
         }
         let _owner = self.text()?;
         let _with_oids = self.text()?;
-        while self.maybe_text()?.is_some() {}
+        let needs = self.needs()?;
         match layout {
             Layout::Custom => self.skip(1 + self.offset_size as u64)?,
             Layout::Tar | Layout::Directory => drop(self.text()?),
         }
-        Ok(Entry { id, has_data, kind, schema, name, definition })
+        Ok(Entry { id, has_data, kind, schema, name, definition, needs })
+    }
+
+    /// Numbers, each as a text, up to a text that isn't there.
+    fn needs(&mut self) -> io::Result<Vec<i64>> {
+        let mut needs = Vec::new();
+        while let Some(id) = self.maybe_text()? {
+            needs.push(id.parse().map_err(|_| damaged("what an entry depends on is no number"))?);
+        }
+        Ok(needs)
     }
 
     /// Reads the data of an archive in one file to its end.

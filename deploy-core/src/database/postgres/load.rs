@@ -1,18 +1,11 @@
 //! Loading a dump, and bringing what was loaded into the state in which it can go live.
 
 use super::explain::reader_of;
+use super::passes::{Jobs, is_for_superusers, is_named, list, passes, stays_out};
 use super::{Postgres, sql, sql_file, sql_path, write_sql};
-use crate::database::adapter::{Form, Inventory, Loading, Names, Part};
+use crate::database::adapter::{Form, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
 use crate::sh;
-
-/// A part of a dump that is loaded at a time, and by whom.
-struct Pass<'l> {
-    /// The lines for `pg_restore --use-list`; `None`: everything.
-    list: Option<String>,
-    /// The role that is to own it; empty: who logs in.
-    role: &'l str,
-}
 
 impl Loading<'_> {
     /// The role to become, to own what is made; empty where that is who logs in.
@@ -68,6 +61,8 @@ impl Postgres {
                 None => script.then(sh!("set --")),
                 Some(list) => script.then(write_list(&list)).then(sh!("set -- \"--use-list=$folder/list\"")),
             };
+            // Of several, the last one counts.
+            let script = if pass.jobs == Jobs::One { script.then(sh!("set -- \"$@\" --jobs=1")) } else { script };
             let load = sh!("pg_watched {} pg_load \"$archive\" {} {} \"$@\"", &names.next, &names.next, pass.role);
             let script = script.then(load);
             match pass.role.is_empty() && !loading.role().is_empty() {
@@ -175,35 +170,6 @@ impl Postgres {
     }
 }
 
-/// In how many steps, and as whom, an archive is loaded. Extensions and event triggers may need a superuser, who logs in
-/// where that isn't the owner.
-fn passes<'l>(loading: &'l Loading<'_>) -> Vec<Pass<'l>> {
-    let Inventory { parts, .. } = loading.inventory;
-    let role = loading.role();
-    if role.is_empty() {
-        let wanted = |part: &Part| !stays_out(part) && (loading.superuser || !is_for_superusers(part));
-        let all = parts.iter().all(wanted);
-        return vec![Pass { list: (!all).then(|| list(parts, wanted)), role }];
-    }
-    let is_first = |part: &Part| part.kind == "SCHEMA" || is_about(part, "EXTENSION");
-    let first = list(parts, |part| is_first(part) && !stays_out(part));
-    let main = list(parts, |part| !is_first(part) && !is_for_superusers(part) && !stays_out(part));
-    let last = list(parts, |part| is_for_superusers(part) && loading.superuser);
-    let passes = [(first, ""), (main, role), (last, "")];
-    match parts.is_empty() {
-        true => vec![Pass { list: None, role }],
-        false => {
-            let some = passes.into_iter().filter(|(list, _)| !list.is_empty());
-            some.map(|(list, role)| Pass { list: Some(list), role }).collect()
-        }
-    }
-}
-
-/// The lines for `pg_restore --use-list` of the parts that are `wanted`.
-fn list(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> String {
-    parts.iter().filter(|part| wanted(part)).map(|part| format!("{};\n", part.id)).collect()
-}
-
 /// Writes these lines to the file `list` of the private folder.
 fn write_list(list: &str) -> Script {
     Script::shell("printf '%s' {} >\"$folder/list\"", &[Arg::brief(list, "the selected parts")])
@@ -225,26 +191,6 @@ fn as_role(loading: &Loading<'_>) -> String {
         "" => String::new(),
         role => format!("SET ROLE {};\n", identifier(role)),
     }
-}
-
-/// Whether the part is a comment on the extension `name`.
-fn is_named(part: &Part, name: &str) -> bool {
-    part.name.strip_prefix("EXTENSION ").is_some_and(|quoted| quoted.trim_matches('"') == name)
-}
-
-/// Whether the part is of the kind `kind`, or a comment on one.
-fn is_about(part: &Part, kind: &str) -> bool {
-    part.kind == kind
-        || part.kind == "COMMENT" && part.name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(' '))
-}
-
-/// Every new database has the schema `public`, and older servers let only a superuser comment on it.
-fn stays_out(part: &Part) -> bool {
-    part.kind == "SCHEMA" && part.name == "public" || part.kind == "COMMENT" && part.name == "SCHEMA public"
-}
-
-fn is_for_superusers(part: &Part) -> bool {
-    is_about(part, "EVENT TRIGGER")
 }
 
 /// Gives the schemas that were made by who logs in to the owner of the database.

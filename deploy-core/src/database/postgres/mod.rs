@@ -10,6 +10,7 @@ mod facts;
 mod lexer;
 mod load;
 mod parameters;
+mod passes;
 mod text;
 
 use std::io::{self, Read};
@@ -429,7 +430,7 @@ impl archive::Contents {
             parts: self
                 .entries
                 .into_iter()
-                .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name })
+                .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name, needs: entry.needs })
                 .collect(),
         }
     }

@@ -5,13 +5,13 @@ use super::*;
 use crate::database::adapter::Part;
 use crate::database::wire::Packing;
 use crate::event::Stream;
-use crate::script::testing::{Ran, run};
-use crate::script::{Shell, TaskScript, compile};
+use crate::script::testing::{Ran, path_with, run_on};
+use crate::script::{Shell, Talk, TaskScript, compile};
 
 const SHELLS: [&str; 3] = ["dash", "bash", "busybox"];
 
 fn shell() -> Shell {
-    Shell { nonce: "00ff00ff".into(), lifeline: true, ..Shell::default() }
+    Shell::default()
 }
 
 /// A database whose every name wants to be quoted.
@@ -38,7 +38,7 @@ fn postgres() -> Postgres {
 /// Fails with shellcheck's findings in a program of this script.
 fn shellcheck(name: &str, script: Script, hold: Option<Hold>) {
     let task = TaskScript { script, hold, ..TaskScript::default() };
-    let text = compile(&[task], &shell()).unwrap().text;
+    let text = compile(&[task], &shell()).unwrap().text(&shell());
     // Values with quotes are meant to hold them, and each part of a program says anew how to connect.
     let mut command = Command::new("shellcheck");
     command.arg("--exclude=SC2030,SC2031,SC2089,SC2090").arg("-");
@@ -53,8 +53,8 @@ fn everywhere(text: &str, input: &str, check: impl Fn(&Ran)) {
     for shell in SHELLS {
         let script = Script::shell(text, &[]).uses(POSTGRES).uses(DATABASE);
         let task = TaskScript { script, input: !input.is_empty(), ..TaskScript::default() };
-        let settings = Shell { nonce: "00ff00ff".into(), ..Shell::default() };
-        let ran = run(shell, &[task], &settings, input.as_bytes());
+        let talk = if input.is_empty() { Talk::Programs } else { Talk::DataIn };
+        let ran = run_on(path_with(shell).path(), &[task], &self::shell(), talk, input.as_bytes());
         assert_eq!(ran.status(), Some(0), "{shell}: {:?}", ran.reports);
         check(&ran);
     }
@@ -66,7 +66,7 @@ fn prints(text: &str, input: &str, lines: &[&str]) {
 
 /// A dump with everything that is loaded by somebody else than the rest.
 fn inventory() -> Inventory {
-    let part = |id, kind: &str, name: &str| Part { id, kind: kind.into(), name: name.into() };
+    let part = |id, kind: &str, name: &str| Part { id, kind: kind.into(), name: name.into(), ..Part::default() };
     let parts = vec![
         part(1, "SCHEMA", "Größe"),
         part(2, "EXTENSION", "hstore"),

@@ -26,7 +26,7 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
         .run(Cmd::new("mkdir").arg("--").arg(cx.release_dir()))
         .then(sh!(": >\"$repo/deploy-suspect\""))
         .pipe(archive(cx, folder))
-        .then(sh!("rm -f -- \"$repo/deploy-suspect\"\nmirror -c gc.autoDetach=false gc --auto --quiet || deploy_note 'the mirror could not be tidied'"))
+        .then(sh!("rm -f -- \"$repo/deploy-suspect\"\ntidy_mirror"))
 }
 
 /// The folder of the repository that is deployed, unless all of it is.
@@ -49,21 +49,12 @@ fn archive(cx: &ServerCx<'_>, folder: Option<&str>) -> [Cmd; 2] {
     }
 }
 
-/// What `git archive` would silently leave out. For LFS every file is looked into, but only where attributes speak of it.
+/// Fails for what `git archive` would silently leave out.
 fn refusals(settings: &Settings) -> Script {
-    let submodules = sh!(r#"if mirror ls-tree -r "$tree" | grep -q '^160000 '; then
-  deploy_fail 'the commit has submodules, whose files would be missing' 'vendor them, or set git.ignore_submodules = true to deploy empty folders'
-fi"#);
-    let lfs = sh!(r#"if mirror grep -q -e filter=lfs "$commit" -- .gitattributes '*/.gitattributes' &&
-  mirror grep -q -e '^version https://git-lfs.github.com/spec/v1$' "$tree"; then
-  deploy_fail 'the commit has files in Git LFS, of which only the pointers would be deployed' 'set git.ignore_lfs = true to deploy the pointers'
-fi"#);
-    let mut script = Script::new();
-    if !settings.git.ignore_submodules {
-        script = script.then(submodules);
+    if settings.git.ignore_submodules && settings.git.ignore_lfs {
+        return Script::new();
     }
-    if !settings.git.ignore_lfs {
-        script = script.then(lfs);
-    }
-    script
+    let submodules = if settings.git.ignore_submodules { Script::new() } else { sh!("refuse_submodules") };
+    let lfs = if settings.git.ignore_lfs { Script::new() } else { sh!("refuse_lfs") };
+    sh!("look_at_tree").then(submodules).then(lfs)
 }

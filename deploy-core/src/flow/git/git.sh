@@ -4,21 +4,22 @@ in_mirror() {
   unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_NAMESPACE
 }
 mirror() { git --git-dir="$repo" "$@"; }
-# The newest commits that something in the mirror points to.
-mirror_tips() { mirror for-each-ref --count=16 --sort=-committerdate --format='%(objectname)' refs/deploy refs/heads; }
-# Whether the mirror has every file of the commits that it is read from standard input.
-has_files() { mirror rev-list --objects --quiet --no-walk --stdin >/dev/null 2>&1; }
-has_commit() { printf '%s\n' "$1" | has_files; }
-# Whether the mirror can be used. After a release couldn't be made from it, everything in it is looked at.
+# The commits that were deployed last, and those before them, as `commits`: nothing where there are none. Fails where the
+# mirror can't be used: it has to have every file of the newest ones. After a release couldn't be made from it, everything in
+# it is looked at.
 is_whole() {
-  [ "$(mirror rev-parse --is-bare-repository 2>/dev/null)" = true ] || return 1
+  commits=''
   if [ -e "$repo/deploy-suspect" ]; then
     mirror fsck --no-dangling --no-progress >/dev/null 2>&1 || return 1
     rm -f -- "$repo/deploy-suspect"
   fi
-  tips=$(mirror_tips 2>/dev/null) || return 1
-  [ -z "$tips" ] || printf '%s\n' "$tips" | has_files
+  recent=$(mirror rev-list --max-count=64 --glob=refs/deploy --glob=refs/heads 2>/dev/null) || return 1
+  [ -z "$recent" ] || printf '%s\n' "$recent" | has_files || return 1
+  commits=$recent
 }
+# Whether the mirror has every file of the commits that it is read from standard input.
+has_files() { mirror rev-list --objects --quiet --no-walk --stdin >/dev/null 2>&1; }
+has_commit() { mirror rev-list --objects --quiet --no-walk "$1" >/dev/null 2>&1; }
 # Removes the mirror, but nothing else that may stand in its place.
 remove_mirror() {
   for part in HEAD objects refs; do
@@ -29,22 +30,67 @@ remove_mirror() {
   done
 }
 # make_mirror URL: a bare repository with the remote that `git clone --mirror` makes, so that Capistrano can use it as
-# well. What a git that was killed left behind goes; a mirror that is damaged is made anew.
+# well. A mirror that is damaged is made anew.
 make_mirror() {
-  if [ -d "$repo" ]; then
+  if [ -d "$repo" ] && ! is_whole; then remove_mirror 'is damaged'; fi
+  keep_mirror "$1"
+}
+# keep_mirror URL: the same with a mirror that was found whole. What a git that was killed left behind goes.
+keep_mirror() {
+  if [ -e "$repo/HEAD" ]; then
     find "$repo/" -type f \( -name '*.lock' -o -name 'tmp_*' \) -exec rm -f -- {} +
-    is_whole || remove_mirror 'is damaged'
+  else
+    git init --quiet --bare -- "$repo"
   fi
-  if [ ! -e "$repo/HEAD" ]; then git init --quiet --bare -- "$repo"; fi
+  ! has_origin "$1" || return 0
   mirror config remote.origin.url "$1"
   mirror config remote.origin.fetch '+refs/*:refs/*'
   mirror config remote.origin.mirror true
 }
+# has_origin URL: whether the remote is as make_mirror makes it. A URL that git writes otherwise is set again.
+has_origin() {
+  found=''
+  while read -r key _ value; do
+    case "$key $value" in "url $1" | 'fetch +refs/*:refs/*' | 'mirror true') found=$found. ;; esac
+  done <"$repo/config"
+  [ "$found" = ... ]
+}
 # keep_commit COMMIT: points to it, so that it stays, and to those that were kept last.
 keep_commit() {
   mirror update-ref "refs/deploy/$1" "$1"
+  set -- "$1" "$repo"/refs/deploy/*
+  [ "$#" -gt 17 ] || return 0
   mirror for-each-ref --sort=-committerdate --format='delete %(refname)' refs/deploy |
     awk -v kept="delete refs/deploy/$1" 'NR > 16 && $0 != kept' | mirror update-ref --stdin
+}
+# Tidies the mirror where git might find it worth the while. It counts as git does, which starts nothing.
+tidy_mirror() {
+  set -- "$repo"/objects/pack/*.pack
+  packs=$#
+  set -- "$repo"/objects/17/*
+  if [ "$packs" -le 50 ] && [ "$#" -le 27 ]; then return 0; fi
+  mirror -c gc.autoDetach=false gc --auto --quiet || deploy_note 'the mirror could not be tidied'
+}
+# What `git archive` would silently leave out. For LFS every file is looked into, but only where attributes speak of it.
+refuse_submodules() {
+  [ "$held" = "${held#*submodule}" ] || deploy_fail 'the commit has submodules, whose files would be missing' \
+    'vendor them, or set git.ignore_submodules = true to deploy empty folders'
+}
+refuse_lfs() {
+  [ "$held" != "${held#*attributes}" ] || return 0
+  if mirror grep -q -e filter=lfs "$commit" -- .gitattributes '*/.gitattributes' &&
+    mirror grep -q -e '^version https://git-lfs.github.com/spec/v1$' "$tree"; then
+    deploy_fail 'the commit has files in Git LFS, of which only the pointers would be deployed' \
+      'set git.ignore_lfs = true to deploy the pointers'
+  fi
+}
+# What the tree has that needs a second look, as `held`. Attributes of the folders above it hold as well.
+look_at_tree() {
+  held=$(mirror ls-tree -r "$tree" | awk '
+    $1 == "160000" && !submodule++ { print "submodule" }
+    /[\t\/]\.gitattributes"?$/ && !attributes++ { print "attributes" }
+  ')
+  [ "$tree" = "$commit" ] || held="$held attributes"
 }
 # Neither git nor ssh may ask anything, since nobody would answer; and a silent web server is given up.
 git_quietly() {

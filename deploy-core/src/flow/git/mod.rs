@@ -21,13 +21,14 @@ pub use checkout::checkout;
 pub(crate) use stand_in::pretend;
 
 use crate::config::{GitStrategy, Settings, TransportKind};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::ServerNo;
+use crate::flow::names::ObjectId;
 use crate::registry::Tasks;
 use crate::repository::{Repository, Resolved, Url};
 use crate::script::Script;
 use crate::sh;
-use crate::task::{Local, ServerCx, Servers, Task, TaskId};
+use crate::task::{Effect, Local, ServerCx, Servers, Task, TaskId};
 
 /// Finds out which commit is deployed.
 pub const RESOLVE: TaskId = TaskId::new("git:resolve");
@@ -46,17 +47,17 @@ pub(crate) const GIT: &str = include_str!("git.sh");
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
-    tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).detail());
+    tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).hidden());
     tasks.task(
         Task::script(CHECK, "Check that the repository can be reached", on(), transfer::check)
-            .harmless()
+            .effect(Effect::Prepares)
             .needs([RESOLVE]),
     );
     tasks.task(
         Task::script(UPDATE, "Bring the servers' mirrors up to date", on(), transfer::update)
             .feed(transfer::feed)
             .needs([RESOLVE, CHECK])
-            .detail(),
+            .hidden(),
     );
     tasks.task(
         Task::script(CREATE_RELEASE, "Put the commit's files into a new release", on(), archive::create_release)
@@ -67,9 +68,9 @@ pub(super) fn register(tasks: &mut Tasks) {
 /// Adds what depends on a stage's settings: servers that fetch agree on a commit, and only so many fetch at a time.
 pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
     if settings.git.strategy == GitStrategy::Fetch {
-        tasks.task(Task::local(AGREE, "Agree on the commit that is deployed", agree).detail());
+        tasks.task(Task::local(AGREE, "Agree on the commit that is deployed", agree).hidden());
         tasks.need(&UPDATE, AGREE);
-        tasks.change(&UPDATE, |task| Task { feed: None, ..task }.limit(settings.git.max_fetches));
+        tasks.change(&UPDATE, |task| task.without_feed().limit(settings.git.max_fetches));
     }
 }
 
@@ -115,7 +116,12 @@ fn agree(local: &mut Local<'_>) -> anyhow::Result<()> {
         return Ok(());
     }
     let found = |server: &ServerNo| Some((*server, local.fact(*server, "found_revision")?));
-    let all: Vec<(ServerNo, String)> = local.servers.iter().filter_map(found).collect();
+    let found: Vec<(ServerNo, String)> = local.servers.iter().filter_map(found).collect();
+    let parsed = found.into_iter().map(|(server, text)| {
+        let revision = ObjectId::parse(&text).map_err(|error| no_commit(&local.server(server).label(), &error))?;
+        Ok((server, revision.as_str().to_owned()))
+    });
+    let all = parsed.collect::<Result<Vec<_>>>()?;
     let Some((first, revision)) = all.first() else { return Ok(()) };
     if all.iter().any(|(_, other)| other != revision) {
         let label = local.server(*first).label();
@@ -124,6 +130,11 @@ fn agree(local: &mut Local<'_>) -> anyhow::Result<()> {
     local.set("revision", revision);
     local.set("branch", local.stage.settings.branch.clone());
     Ok(())
+}
+
+/// What a server says goes to all others: git there would run what looks like an option.
+fn no_commit(server: &str, error: &Error) -> Error {
+    Error::task(format!("{server} was asked which commit is deployed, and its answer is none: {}", error.message()))
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {

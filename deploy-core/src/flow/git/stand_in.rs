@@ -8,7 +8,7 @@ use super::{CHECK, CREATE_RELEASE, RESOLVE, UPDATE};
 use crate::registry::Tasks;
 use crate::script::{Cmd, Script};
 use crate::sh;
-use crate::task::{Body, Local, ScriptBody, ServerCx, Task};
+use crate::task::{Body, Local, LocalWork, ScriptBody, ScriptWork, ServerCx, Task};
 
 /// The commit that is deployed.
 const REVISION: &str = "8d3f5a0c4b7e29d61f08a3c5e7b94d2061f8c3a5";
@@ -16,7 +16,10 @@ const REVISION: &str = "8d3f5a0c4b7e29d61f08a3c5e7b94d2061f8c3a5";
 /// Has the tasks of the repository take the files of `folder` for those of the commit.
 pub(crate) fn pretend(tasks: &mut Tasks, folder: &Path) {
     let folder = folder.display().to_string();
-    tasks.change(&RESOLVE, |task| Task { body: Body::Local(Arc::new(resolve)), ..task });
+    tasks.change(&RESOLVE, |task| Task {
+        body: Body::Local(LocalWork { run: Arc::new(resolve), explained: None }),
+        ..task
+    });
     for id in [CHECK, UPDATE] {
         tasks.change(&id, |task| with_script(task, Arc::new(|_: &ServerCx<'_>| Script::new())));
     }
@@ -25,7 +28,7 @@ pub(crate) fn pretend(tasks: &mut Tasks, folder: &Path) {
 }
 
 fn with_script(task: Task, body: ScriptBody) -> Task {
-    Task { body: Body::Script(body), feed: None, ..task }
+    Task { body: Body::Script(ScriptWork::new(body)), ..task }
 }
 
 fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {

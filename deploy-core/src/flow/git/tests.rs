@@ -8,7 +8,7 @@ use super::{archive, transfer};
 use crate::config::{GitStrategy, Settings, Stage};
 use crate::plan::testing::stage;
 use crate::repository::Repository;
-use crate::script::testing::{Ran, run};
+use crate::script::testing::{Ran, payload_frame, run};
 use crate::script::{Report, Script, Shell, TaskScript};
 use crate::task::{Facts, Options, ServerCx};
 
@@ -113,9 +113,8 @@ impl Site {
         let payload = if fed { transfer::feed(&cx).unwrap() } else { None };
         cx.payload = payload.as_ref().map(|payload| payload.bytes);
         let task = TaskScript { script: body(&cx), payload: cx.payload, ..TaskScript::default() };
-        let input = payload.map(|payload| fs::read(payload.file).unwrap()).unwrap_or_default();
-        let shell = Shell { nonce: "0123456789ab".to_owned(), ..Shell::default() };
-        let ran = run(self.shell, &[task], &shell, &input);
+        let frame = payload.map(|payload| payload_frame(&fs::read(payload.file).unwrap())).unwrap_or_default();
+        let ran = run(self.shell, &[task], &Shell::default(), &frame);
         for report in &ran.reports {
             if let Report::Fact(name, value) = report {
                 self.facts.servers.entry(0).or_default().insert(name.clone(), value.clone());

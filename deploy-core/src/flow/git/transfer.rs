@@ -1,6 +1,7 @@
 //! The commit's way into a server's mirror.
 
 use crate::config::GitStrategy;
+use crate::flow::names::ObjectId;
 use crate::repository::Repository;
 use crate::script::{Cmd, Script};
 use crate::sh;
@@ -22,14 +23,12 @@ pub(super) fn check(cx: &ServerCx<'_>) -> Script {
 /// Reports commits of the server's mirror, which decide what a pack leaves out. Where the branch was forced elsewhere,
 /// the controller won't know the last ones, but those before them.
 fn report_tips(cx: &ServerCx<'_>) -> Script {
-    let usable = match cx.stage.settings.git.shallow {
-        true => sh!("tips=''\nis_whole || tips=''"),
-        false => sh!("tips=''\nif [ -e \"$repo/shallow\" ] || ! is_whole; then tips=''; fi"),
+    let usable = if cx.stage.settings.git.shallow {
+        sh!("is_whole || commits=''")
+    } else {
+        sh!("if [ -e \"$repo/shallow\" ] || ! is_whole; then commits=''; fi")
     };
-    usable.then(sh!(r#"recent=''
-if [ -n "$tips" ]; then recent=$(printf '%s\n' "$tips" | mirror rev-list --max-count=64 --stdin); fi
-deploy_fact git_tips "$tips
-$recent""#))
+    sh!("commits=''").then(usable).then(sh!("deploy_fact git_tips \"$commits\""))
 }
 
 /// Asks the repository, unless the mirror has the commit anyway; finds the commit out where the controller could not.
@@ -47,7 +46,8 @@ fn check_access(cx: &ServerCx<'_>) -> Script {
 pub(super) fn feed(cx: &ServerCx<'_>) -> anyhow::Result<Option<Payload>> {
     let settings = &cx.stage.settings;
     let Some(revision) = cx.known("revision") else { return Ok(None) };
-    let tips: Vec<_> = cx.known("git_tips").unwrap_or_default().lines().collect();
+    let tips: Vec<_> =
+        cx.known("git_tips").unwrap_or_default().lines().filter(|tip| ObjectId::parse(tip).is_ok()).collect();
     let repository = Repository::new(&settings.repo_url, cx.root, cx.work_dir);
     Ok(repository.pack(revision, &tips, settings.git.shallow)?)
 }
@@ -66,9 +66,13 @@ pub(super) fn update(cx: &ServerCx<'_>) -> Script {
 /// Takes the pack. A mirror without history can't be completed by one, only replaced.
 fn receive(cx: &ServerCx<'_>) -> Script {
     let shallow = cx.stage.settings.git.shallow;
-    let start = match shallow || cx.payload.is_none() {
-        true => sh!("make_mirror {}", url(cx)),
-        false => sh!("if [ -e \"$repo/shallow\" ]; then remove_mirror 'has no history'; fi\nmake_mirror {}", url(cx)),
+    // The check has looked at all of a mirror that it reported commits of.
+    let was_whole = cx.known("git_tips").is_some_and(|commits| !commits.is_empty());
+    let start = if was_whole { sh!("keep_mirror {}", url(cx)) } else { sh!("make_mirror {}", url(cx)) };
+    let start = if shallow || cx.payload.is_none() || was_whole {
+        start
+    } else {
+        sh!("if [ -e \"$repo/shallow\" ]; then remove_mirror 'has no history'; fi").then(start)
     };
     let take = match cx.payload {
         None => Script::new(),
@@ -87,10 +91,7 @@ fn receive(cx: &ServerCx<'_>) -> Script {
 /// Fetches; where the mirror then still lacks something, into a new one.
 fn fetch(cx: &ServerCx<'_>) -> Script {
     let settings = &cx.stage.settings;
-    let fetch = match settings.git.shallow {
-        true => "fetch_shallow",
-        false => "fetch_commit",
-    };
+    let fetch = if settings.git.shallow { "fetch_shallow" } else { "fetch_commit" };
     let fetched = sh!(
         r#"git_quietly
 url={} fetch={}
@@ -104,8 +105,5 @@ fi"#,
         url(cx),
         fetch
     );
-    match settings.git.verify_commit {
-        true => fetched.then(sh!("mirror verify-commit \"$commit\"")),
-        false => fetched,
-    }
+    if settings.git.verify_commit { fetched.then(sh!("mirror verify-commit \"$commit\"")) } else { fetched }
 }

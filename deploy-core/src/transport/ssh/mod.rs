@@ -1,68 +1,50 @@
 //! Servers over SSH, by libssh2.
 //!
-//! A login is a straight line in the caller's thread: settings, the road to the server, handshake, host key,
-//! authentication. After it, one thread owns the session and everything on it (`actor`); callers have queues and a way to
-//! wake it, and nothing of libssh2 ever leaves it.
+//! A login is a straight line in the caller's thread: settings (`config`), the way to the server and the handshake
+//! (`route`), the host key (`trust`), authentication (`login`). After it, one thread owns the session and everything on it
+//! (`session`); callers have queues and a way to wake it, and nothing of libssh2 (`libssh2`) ever leaves it.
 //!
-//! What is done differently from what libssh2 offers, and why, stands in the modules: `port` (half-sent packets),
-//! `channels` (one open at a time), `agent` (time limits, certificates, FIDO keys), `known_hosts` (revoked keys,
-//! wildcards, changed keys), `wire` (end-of-file and keepalive packets).
+//! Each room imports from those before it in this order only: `libssh2`, `config`, `trust`, `login`, `session`, `route`.
 
-mod actor;
-mod agent;
-mod auth;
-mod candidates;
-mod channels;
 mod config;
-mod config_file;
-mod connection;
-mod error;
-mod gates;
-mod host_key;
-mod interactive;
-mod job;
-mod jump;
-mod keepalive;
-mod key_container;
-mod keys;
-mod known_hosts;
+mod libssh2;
 mod login;
-mod port;
-mod proxy_command;
-mod pump;
-mod road;
-mod stdio;
-mod sys;
-mod terminal;
+mod route;
+mod session;
 #[cfg(test)]
 mod testing;
-mod waker;
-mod wire;
-mod wire_format;
+mod trust;
 
+use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use config::client_version;
-pub use connection::Connection;
-pub use known_hosts::Place;
-pub use login::{AgentRecord, Algorithms, Attempt, AttemptOutcome, HostKeyRecord, Login};
-pub use terminal::Resizer;
+pub use config::host::client_version;
+pub use login::record::{AgentRecord, Algorithms, Attempt, AttemptOutcome, Login};
+pub use session::connection::Connection;
+pub use session::terminal::Resizer;
+pub use trust::host_key::HostKeyRecord;
+pub use trust::known_hosts::Place;
 
-use auth::{Authentication, Secrets};
-use channels::Purpose;
-use config::{HostConfig, Proxy, Query};
-use connection::{Road, Start};
-use gates::{Gates, Permit};
-use host_key::Trust;
-use jump::{Bastions, Jump};
-use road::{Destination, Failure, Remedy};
-use wire::Wire;
+use config::host::{HostConfig, Proxy, Query};
+use libssh2::patience::{Interruption, Patience};
+use libssh2::wire::Wire;
+use login::auth::{Ahead, Authentication, Outcome, Progress, Secrets, ask_ahead};
+use login::candidates::Keys;
+use route::destination::{Destination, Failure, Greet, Remedy, Route};
+use route::error::behind_jump_host;
+use route::jump::{Bastions, Jump};
+use route::limits::{Limits, Permit};
+use session::channels::Purpose;
+use session::connection::Start;
+use trust::host_key::Trust;
+use trust::known_hosts::HostKey;
 
 use crate::config::{self as settings, Server, Stage};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events};
-use crate::transport::{Connect, Transport};
+use crate::transport::server::{Connect, Transport};
 use crate::ui::Ask;
 
 /// How long a login may take where nothing else is set.
@@ -86,7 +68,10 @@ pub struct Ssh {
     events: Events,
     secrets: Secrets,
     bastions: Bastions,
-    gates: Gates,
+    limits: Limits,
+    /// The servers, with their users, that don't take what is sent ahead.
+    patient: Mutex<HashSet<String>>,
+    interruption: Interruption,
     /// Held while a new host key is judged, so that nobody is asked twice about one.
     host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
@@ -108,10 +93,19 @@ impl Ssh {
             events,
             secrets: Secrets::default(),
             bastions: Bastions::default(),
-            gates: Gates::default(),
+            limits: Limits::default(),
+            patient: Mutex::default(),
+            interruption: Interruption::default(),
             host_keys: Mutex::default(),
             configs: Mutex::default(),
         }
+    }
+
+    /// Gives up logins that are under way when `flag` becomes true (by Ctrl-C, say). Those that begin later are not concerned.
+    #[must_use]
+    pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Ssh {
+        self.interruption = flag;
+        self
     }
 
     /// Logs in to `server` with the `[ssh]` settings of its stage, and tells how it went also when it failed.
@@ -167,28 +161,90 @@ impl Ssh {
     }
 
     fn log_in_to(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
+        let interruption = Patience::endless(&self.interruption);
+        let result = self.log_in_as_fast_as_possible(hop, login);
+        if result.is_err() && interruption.is_interrupted() {
+            let text = format!("interrupted while logging in to `{}`", hop.label);
+            return Err(Error::new(ErrorKind::Interrupted, text));
+        }
+        result
+    }
+
+    /// Logs in with as much sent ahead as the server is known to take.
+    fn log_in_as_fast_as_possible(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
+        let place = format!("{}@{}", hop.config.user, hop.config.address());
+        let is_patient = || self.patient.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_patient().contains(&place) {
+            if let Some(connection) = self.try_to_log_in(hop, login, true)? {
+                return Ok(connection);
+            }
+            is_patient().insert(place);
+        }
+        login.attempts.clear();
+        login.offered.clear();
+        let connection = self.try_to_log_in(hop, login, false)?;
+        connection.ok_or_else(|| Error::connection(format!("failed to log in to `{}`", hop.label)))
+    }
+
+    /// Logs in; `None` where it may work if less is sent ahead.
+    fn try_to_log_in(&self, hop: &Hop<'_>, login: &mut Login, ahead: bool) -> Result<Option<Connection>, Error> {
         let started = Instant::now();
-        let Hop { label, config, ssh, .. } = hop;
+        let Hop { label, config, ssh, purpose } = hop;
         (login.host, login.port, login.user) = (config.host.clone(), config.port, config.user.clone());
         login.config.clone_from(&config.source);
         login.warnings.clone_from(&config.warnings);
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
-        let trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
-        let permit = self.gates.enter(config.address(), ssh.max_connections.unwrap_or(MAX_CONNECTIONS));
+        let mut trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
+        let keys = Keys::find(config, &self.secrets.keys);
+        login.agent.clone_from(&keys.agent);
+        let limit = ssh.max_connections.unwrap_or(MAX_CONNECTIONS);
+        let Some(permit) = self.limits.enter(config.address(), limit, &Patience::endless(&self.interruption)) else {
+            return Err(Error::connection(format!("gave up waiting for other logins to `{label}`")));
+        };
         let timeout = ssh.connect_timeout.or(config.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
-        let deadline = Instant::now() + timeout;
-        let (mut wire, road) = self.reach(hop, &trust.algorithms(), &permit, deadline, login)?;
-        login.host_key = Some(trust.judge(wire.host_key(), &*self.ask, &self.events)?);
-        let (secrets, ask, events) = (&self.secrets, &*self.ask, &self.events);
-        Authentication { wire: &mut wire, config, secrets, ask, events, label, deadline, login }.run()?;
+        let patience = Patience::new(timeout, &self.interruption);
+        let mut progress = Ahead { has_asked: false, may_open: ahead && *purpose == Purpose::Commands };
+        let algorithms = trust.algorithms();
+        let (ask, secrets, events) = (&*self.ask, &self.secrets, &self.events);
+        let mut greet = |wire: &mut Wire, login: &mut Login| {
+            let judging = Instant::now();
+            login.host_key = Some(trust.judge(HostKey::new(wire.host_key()), ask, events)?);
+            patience.give_back(judging);
+            progress.has_asked = ahead && ask_ahead(wire, config, &keys, ask);
+            Ok(())
+        };
+        let (mut wire, route) = self.reach(hop, &algorithms, &permit, &patience, login, &mut greet)?;
+        let (progress, wire_in_use, patience, keys) = (Progress::new(progress), &mut wire, &patience, &keys);
+        let outcome =
+            Authentication { wire: wire_in_use, config, secrets, ask, events, label, patience, login, keys, progress };
+        let Outcome::LoggedIn { under_way } = outcome.run()? else { return Ok(None) };
         drop(permit);
 
         login.elapsed = started.elapsed();
-        let keepalive = ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL);
-        let (label, forward_agent, events) = (label.clone(), config.forward_agent.clone(), self.events.clone());
-        let start =
-            Start { wire, label, login: login.clone(), purpose: hop.purpose, keepalive, forward_agent, road, events };
+        self.start(hop, wire, route, login, under_way).map(Some)
+    }
+
+    fn start(
+        &self,
+        hop: &Hop<'_>,
+        wire: Wire,
+        route: Route,
+        login: &Login,
+        under_way: bool,
+    ) -> Result<Connection, Error> {
+        let Hop { label, config, ssh, purpose } = hop;
+        let start = Start {
+            wire,
+            label: label.clone(),
+            login: login.clone(),
+            purpose: *purpose,
+            under_way,
+            keepalive: ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL),
+            forward_agent: config.forward_agent.clone(),
+            route: Box::new(route),
+            events: self.events.clone(),
+        };
         Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
     }
 
@@ -198,15 +254,16 @@ impl Ssh {
         hop: &Hop<'_>,
         host_keys: &str,
         permit: &Permit<'_>,
-        deadline: Instant,
+        patience: &Patience,
         login: &mut Login,
-    ) -> Result<(Wire, Road), Error> {
+        greet: &mut Greet<'_>,
+    ) -> Result<(Wire, Route), Error> {
         let Hop { label, config, .. } = hop;
         let mut number = 0;
         loop {
             let bastion = self.bastion_of(hop, number, login)?;
-            let destination = Destination { label, config, bastion, host_keys, permit, deadline };
-            match destination.reach(login) {
+            let destination = Destination { label, config, bastion, host_keys, permit, patience };
+            match destination.reach(login, greet) {
                 Err(Failure { remedy: Remedy::OtherConnection, .. }) if number + 1 < MAX_BASTIONS => {
                     number += 1;
                 }
@@ -220,7 +277,7 @@ impl Ssh {
         let Some(list) = hop.jumps() else { return Ok(None) };
         let log_in = || self.log_in_to(&self.jump_to(list, hop)?, &mut Login::default());
         let bastion = self.bastions.get(list, number, log_in);
-        let bastion = bastion.map_err(|error| error::behind_jump_host(&hop.label, list, &error))?;
+        let bastion = bastion.map_err(|error| behind_jump_host(&hop.label, list, &error))?;
         login.jumps = vec![bastion.login().clone()];
         Ok(Some(bastion))
     }

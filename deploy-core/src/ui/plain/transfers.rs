@@ -26,9 +26,10 @@ impl Plain {
 
     /// Shows how far transfers are, if it is time to.
     pub(super) fn show_transfers(&mut self, at: Duration) {
-        match self.look.live {
-            true => self.live(at),
-            false => self.tell_transfers(at),
+        if self.look.live {
+            self.live(at);
+        } else {
+            self.tell_transfers(at);
         }
     }
 

@@ -9,23 +9,27 @@ mod unchanged;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use deploy_core::config::RecipeTable;
 use deploy_core::event::Stream;
 use deploy_core::layout::Layout;
-use deploy_core::script::{Decoder, Report, Shell, TaskScript, WorkDir, compile};
+use deploy_core::script::{Decoder, Opening, Report, Shell, Talk, TaskScript, WorkDir, compile};
 use deploy_core::testing::SHELLS;
 use tempfile::TempDir;
 
 use super::*;
 use crate::compile::Place;
 
+/// What the conversations are opened with.
+const HELLO: &str = "0123456789abcdef";
+
 /// What busybox has of the tools that the scripts use.
-const TOOLS: [&str; 20] = [
-    "basename", "cat", "cmp", "cp", "cut", "dd", "env", "find", "head", "ln", "mkdir", "mv", "readlink", "rm", "sed",
-    "sort", "tar", "touch", "tr", "wc",
+const TOOLS: [&str; 21] = [
+    "basename", "cat", "cmp", "cp", "cut", "dd", "env", "find", "head", "ln", "mkdir", "mkfifo", "mv", "readlink",
+    "rm", "sed", "sort", "tar", "touch", "tr", "wc",
 ];
 
 /// Compiles as Sprockets does: adds a file with a digest, and writes the manifest anew, with what was compiled earlier.
@@ -166,9 +170,11 @@ impl Site {
         let dir = WorkDir::In(self.at(&format!("releases/{stamp}")).display().to_string());
         let payload_bytes = payload.map(|payload| payload.len() as u64);
         let task = TaskScript { script, dir, env: assets.variables(), payload: payload_bytes, ..TaskScript::default() };
-        let program = compile(&[task], &Shell { nonce: "00ff".into(), ..Shell::default() }).unwrap();
+        let program = compile(&[task], &Shell::default()).unwrap();
+        let opening = Opening::new(&Shell::default(), &program, Talk::Programs, HELLO, false);
         let mut child = Command::new(self.path.join("sh"))
-            .args(["-c", &program.command()])
+            .args(["-c", &opening.command])
+            .process_group(0)
             .env("PATH", format!("{}:/usr/bin:/bin", self.path.display()))
             .env("CALLS", self.folder.path().join("calls"))
             .stdin(Stdio::piped())
@@ -177,12 +183,16 @@ impl Site {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&program.text).unwrap();
-        stdin.write_all(payload.unwrap_or_default()).unwrap();
+        stdin.write_all(&opening.input).unwrap();
+        if let Some(payload) = payload {
+            stdin.write_all(format!("D {} last\n", payload_bytes.unwrap_or_default()).as_bytes()).unwrap();
+            stdin.write_all(payload).unwrap();
+        }
+        stdin.write_all(b"Q\n").unwrap();
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         let mut reports = Vec::new();
-        let mut decoder = Decoder::new("00ff");
+        let mut decoder = Decoder::new(HELLO, 1);
         decoder.feed(Stream::Stdout, &output.stdout, &mut |report| reports.push(report));
         decoder.feed(Stream::Stderr, &output.stderr, &mut |report| reports.push(report));
         Ran::of(&reports)
@@ -255,7 +265,7 @@ fn every_script_passes_shellcheck() {
         for body in bodies {
             let script = body(&recipe(toml), place);
             let task = TaskScript { script, payload: Some(9), ..TaskScript::default() };
-            shellcheck(&compile(&[task], &Shell { nonce: "00ff".into(), ..Shell::default() }).unwrap().text);
+            shellcheck(&compile(&[task], &Shell::default()).unwrap().text(&Shell::default()));
         }
     }
 }

@@ -6,8 +6,9 @@ mod needs;
 mod step;
 mod tally;
 
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use step::Step;
 use tally::Tally;
@@ -51,7 +52,9 @@ fn main() -> ExitCode {
 fn run(steps: Vec<Step>) -> ExitCode {
     let mut total = Tally::default();
     let mut failures = Vec::new();
-    for step in steps {
+    let times = std::env::temp_dir().join(format!("e2e-times-{}", std::process::id()));
+    for mut step in steps {
+        step.timed(&times);
         let title = step.title;
         println!("\n==> {title}");
         let start = Instant::now();
@@ -62,6 +65,7 @@ fn run(steps: Vec<Step>) -> ExitCode {
         }
         total += tally;
     }
+    print_slowest(&times);
     if !failures.is_empty() {
         println!("\nfailed: {}", failures.join(", "));
     }
@@ -70,4 +74,13 @@ fn run(steps: Vec<Step>) -> ExitCode {
         Tally { failed: 0, passed: 1.. } => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
+}
+
+/// The tests that a faster suite begins with.
+fn print_slowest(times: &Path) {
+    println!("\nslowest tests:");
+    for (test, milliseconds) in e2e::slowest(times, 10) {
+        println!("{:7.1} s  {test}", Duration::from_millis(milliseconds).as_secs_f64());
+    }
+    let _ = std::fs::remove_file(times);
 }

@@ -23,6 +23,9 @@ const NEEDS: &[Need] = &[
     Need { program: "bash", package: "bash" },
     Need { program: "busybox", package: "busybox" },
     Need { program: "shellcheck", package: "shellcheck" },
+    // Login shells that are no POSIX shells.
+    Need { program: "fish", package: "fish" },
+    Need { program: "tcsh", package: "tcsh" },
     // Tasks that run as another user.
     Need { program: "sudo", package: "sudo" },
     Need { program: "useradd", package: "passwd" },
@@ -42,6 +45,8 @@ const NEEDS: &[Need] = &[
     Need { program: "tar", package: "tar" },
     // Gives a test's command a terminal of its own.
     Need { program: "setsid", package: "util-linux" },
+    // Counts what a server starts.
+    Need { program: "strace", package: "strace" },
     // What directories are taken over from and handed back to.
     Need { program: "cap", package: "capistrano" },
 ];

@@ -1,6 +1,7 @@
 //! The steps of a whole run.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::tally::Tally;
@@ -12,12 +13,11 @@ pub(crate) struct Step {
     counts_tests: bool,
 }
 
-/// Everything; with filters, only the tests that they name.
+/// Everything, what answers soonest first; with filters, only the tests that they name.
 pub(crate) fn steps(full: bool, filters: &[String]) -> Vec<Step> {
-    let tests = tests(full, filters);
     match filters {
-        [] => vec![formatting(), lints(), documentation(), tests],
-        _ => vec![tests],
+        [] => vec![formatting(), lints(), units(), documentation(), examples(), scenarios(full)],
+        _ => vec![named(full, filters)],
     }
 }
 
@@ -35,18 +35,26 @@ fn documentation() -> Step {
     step
 }
 
-fn tests(full: bool, filters: &[String]) -> Step {
-    let mut step = Step::check("tests", &["test", "--workspace", "--no-fail-fast", "--"]);
-    step.command.args(filters);
-    // A snapshot that differs fails; it never writes files into a checkout by itself.
-    if std::env::var_os("INSTA_UPDATE").is_none() {
-        step.command.env("INSTA_UPDATE", "no");
-    }
-    if full {
-        step.command.env(e2e::FULL, "1");
-    }
-    step.counts_tests = true;
-    step
+// The steps of tests are all for the whole workspace and differ in the targets only, so that everything is built once.
+
+/// What needs no server. The targets' names, by their first letter, are all that keeps the scenarios apart.
+fn units() -> Step {
+    Step::tests("unit tests", &["--lib", "--bins", "--examples", "--test", "[!e]*"], &[])
+}
+
+fn examples() -> Step {
+    Step::tests("examples of the documentation", &["--doc"], &[])
+}
+
+/// What does. Half of the scenarios wait for something at any time, so there are more of them than cores.
+fn scenarios(full: bool) -> Step {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = format!("--test-threads={}", cores * 2);
+    Step::tests("scenarios", &["--test", "e*"], &[threads]).with_trials(full)
+}
+
+fn named(full: bool, filters: &[String]) -> Step {
+    Step::tests("tests", &[], filters).with_trials(full)
 }
 
 impl Step {
@@ -56,11 +64,35 @@ impl Step {
         Step { title, command, counts_tests: false }
     }
 
+    fn tests(title: &'static str, targets: &[&str], arguments: &[String]) -> Step {
+        let mut step = Step::check(title, &["test", "--workspace", "--no-fail-fast"]);
+        step.command.args(targets).arg("--").args(arguments);
+        // A snapshot that differs fails; it never writes files into a checkout by itself.
+        if std::env::var_os("INSTA_UPDATE").is_none() {
+            step.command.env("INSTA_UPDATE", "no");
+        }
+        step.counts_tests = true;
+        step
+    }
+
+    fn with_trials(mut self, full: bool) -> Step {
+        if full {
+            self.command.env(e2e::FULL, "1");
+        }
+        self
+    }
+
+    /// Has its tests write their times to `file`.
+    pub(crate) fn timed(&mut self, file: &Path) {
+        self.command.env(e2e::TIMES, file);
+    }
+
     /// Runs it with its output on the terminal.
     pub(crate) fn run(mut self) -> Tally {
-        match self.counts_tests {
-            true => count(&mut self.command),
-            false => Tally::one(self.command.status().is_ok_and(|status| status.success())),
+        if self.counts_tests {
+            count(&mut self.command)
+        } else {
+            Tally::one(self.command.status().is_ok_and(|status| status.success()))
         }
     }
 }

@@ -15,6 +15,7 @@ mod killed;
 mod measured;
 mod migrations;
 mod moments;
+mod partitions;
 mod restore;
 mod rights;
 mod scene;

@@ -1,7 +1,13 @@
 //! Servers and networks that go away.
 
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use deploy_core::error::ErrorKind;
+use deploy_core::event::Events;
+use deploy_core::transport::ssh::Ssh;
 use deploy_core::transport::{Output, Transport};
 use e2e::Proxy;
 
@@ -117,6 +123,49 @@ fn something_that_is_no_ssh_server_is_told_apart() {
     lab.settings.connect_timeout = Some(Duration::from_secs(2));
     let error = lab.refused(port).to_string();
     assert!(error.contains("is it an SSH server?"), "{error}");
+}
+
+/// Listens, and says `text` to everybody again and again, with a pause between.
+fn talker(text: &'static [u8], pause: Duration) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            while client.write_all(text).is_ok() {
+                std::thread::sleep(pause);
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_talks_without_end_is_given_up() {
+    let mut lab = Lab::new();
+    let error = lab.refused(talker(&[b'x'; 100_000], Duration::ZERO)).to_string();
+    assert!(error.contains("it talks a lot, and nothing of it is SSH"), "{error}");
+
+    lab.settings.connect_timeout = Some(Duration::from_secs(1));
+    let error = lab.refused(talker(b"welcome\n", Duration::from_millis(50))).to_string();
+    assert!(error.contains("no answer in time"), "{error}");
+}
+
+#[test]
+fn an_interruption_ends_a_login_that_waits() {
+    let mut lab = Lab::new();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    lab.ssh = Ssh::new(lab.ask.clone(), Events::nowhere()).interrupted_by(Arc::clone(&interrupted));
+    lab.settings.connect_timeout = Some(Duration::from_secs(600));
+    let port = talker(b"welcome\n", Duration::from_millis(50));
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        interrupted.store(true, Ordering::SeqCst);
+    });
+    let error = lab.refused(port);
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
+
+    let sshd = lab.sshd("app", &[]);
+    assert_eq!(run(&lab.log_in(sshd.port()), "echo hello").text(), "hello\n", "what winds up may log in");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use deploy_core::transport::ssh::AttemptOutcome;
+use deploy_core::transport::ssh::{AttemptOutcome, Login};
 use e2e::{User, is_root};
 
 use super::lab::{Lab, run};
@@ -67,9 +67,15 @@ fn a_server_may_want_a_key_and_a_password() {
     let sshd = lab.sshd("app", &options.each_ref().map(String::as_str));
     lab.ask.expect(&["open sesame"]);
     let (login, result) = lab.try_to_log_in_as(Some(user.name()), "127.0.0.1", Some(sshd.port()));
+    let outcomes = |login: &Login| login.attempts.iter().map(|attempt| attempt.outcome.clone()).collect::<Vec<_>>();
+    assert_eq!(outcomes(&login), [AttemptOutcome::Partial, AttemptOutcome::Accepted], "{:?}", result.err());
+    assert_eq!(run(&result.unwrap(), "id -un").text().trim(), user.name());
+    assert_eq!(login.connections, 2, "the first one asked for a channel too early");
+
+    let (again, result) = lab.try_to_log_in_as(Some(user.name()), "127.0.0.1", Some(sshd.port()));
     std::fs::remove_file(keys).unwrap();
-    let outcomes: Vec<_> = login.attempts.iter().map(|attempt| attempt.outcome.clone()).collect();
-    assert_eq!(outcomes, [AttemptOutcome::Partial, AttemptOutcome::Accepted], "{:?}", result.err());
+    assert_eq!(outcomes(&again), outcomes(&login), "{:?}", result.err());
+    assert_eq!(again.connections, 1, "that it wants more than a key is remembered");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deploy_core::transport::ssh::Connection;
-use deploy_core::transport::{Exit, Output, Transport};
+use deploy_core::transport::{Exit, LONGEST_COMMAND, Output, Transport};
 use e2e::{Sshd, User, is_root};
 
 use super::lab::{Lab, finish, run};
@@ -158,7 +158,10 @@ fn dropping_a_process_closes_its_input_and_does_not_kill_it() {
 #[test]
 fn a_command_that_is_too_long_says_so_and_the_connection_lives_on() {
     let (_lab, _sshd, connection) = server();
-    let done = run(&connection, &format!("true {}", "x".repeat(40_000)));
+    let of_length = |bytes: usize| format!("echo {}", "x".repeat(bytes - "echo ".len()));
+    let longest = run(&connection, &of_length(LONGEST_COMMAND));
+    assert_eq!(longest.stdout.len(), LONGEST_COMMAND - "echo ".len() + 1, "{:?}", longest.end);
+    let done = run(&connection, &of_length(LONGEST_COMMAND + 1));
     assert!(matches!(&done.end, Output::Lost(error) if error.to_string().contains("too long")), "{:?}", done.end);
     assert_eq!(run(&connection, "echo on").text(), "on\n");
 }

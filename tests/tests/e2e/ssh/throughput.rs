@@ -45,6 +45,26 @@ fn a_command_over_a_long_line_costs_one_round_trip() {
     assert_eq!(connection.traffic().connections, 1);
 }
 
+/// How many round trips it takes from the beginning to the first line of a command's output. (TCP's own is not among them:
+/// the line accepts by itself.)
+fn round_trips_to_the_first_line(lab: &Lab) -> usize {
+    let sshd = lab.sshd("app", &[]);
+    let line = Line::to(sshd.port(), Duration::from_millis(100));
+    lab.know(line.port(), &sshd.host_key());
+    let connection = lab.log_in(line.port());
+    let mut process = connection.exec("echo hello; exec cat");
+    let first = process.next(Instant::now() + Duration::from_secs(30));
+    assert!(matches!(&first, Some(Output::Stdout(line)) if line == b"hello\n"), "{first:?}");
+    line.turns()
+}
+
+#[test]
+fn a_login_and_a_first_command_take_no_more_round_trips_than_they_must() {
+    let lab = Lab::new();
+    // Banners and offers, key exchange, service and key, signature and channel, command.
+    assert_eq!(round_trips_to_the_first_line(&lab), 5);
+}
+
 fn report(network: &str, direction: &str, ours: f64, theirs: f64) {
     let (rate, ratio) = (MEGABYTES as f64 / ours, theirs / ours);
     println!("{network}, {direction}: {rate:.0} MB/s, {ratio:.2} times as fast as OpenSSH");

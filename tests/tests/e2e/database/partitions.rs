@@ -1,0 +1,71 @@
+//! Partitions of partitions: their indexes are joined to those of their parents one after the other, all else side by side.
+
+use std::io::Write;
+use std::path::Path;
+
+use e2e::postgres::compare;
+
+use super::scene::{NONE, Shop, name};
+
+/// How many restores run.
+fn rounds() -> usize {
+    if e2e::full() { 40 } else { 6 }
+}
+
+/// A table in pieces of three levels, with keys and indexes on all of them, and one that refers to it.
+const PARTITIONED: &str = "
+create table events (id bigint generated always as identity, kind int, month int, payload text) partition by range (month);
+select format('create table events_%s partition of events for values from (%1$s) to (%s) partition by list (kind)', m, m + 1)
+    from generate_series(0, 3) m \\gexec
+select format('create table events_%1$s_%2$s partition of events_%1$s for values in (%2$s) partition by hash (id)', m, k)
+    from generate_series(0, 3) m, generate_series(0, 1) k \\gexec
+select format('create table events_%1$s_%2$s_%3$s partition of events_%1$s_%2$s
+    for values with (modulus 2, remainder %3$s)', m, k, h)
+    from generate_series(0, 3) m, generate_series(0, 1) k, generate_series(0, 1) h \\gexec
+alter table events add primary key (id, month, kind);
+create index on events (kind, month);
+create index on events (month);
+create table seen (id bigint, month int, kind int, foreign key (id, month, kind) references events);
+insert into events (kind, month, payload) select n % 2, n % 4, 'payload ' || n from generate_series(1, 2000) n;
+insert into seen select id, month, kind from events;
+";
+
+const CAREFUL: &str = "
+alter system set fsync = on;
+alter system set synchronous_commit = on;
+select pg_reload_conf();
+";
+
+/// A shop of two servers that wait for their disks, as servers do: what one session commits is seen late by the others.
+fn shop() -> Shop {
+    let mut shop = Shop::new(&["production", "staging"]);
+    for stage in ["production", "staging"] {
+        shop.cluster(stage).psql("postgres", CAREFUL);
+        shop.set(stage, "jobs = 8");
+    }
+    shop.own("production", PARTITIONED);
+    shop
+}
+
+fn assert_same(shop: &Shop) {
+    let [a, b] = ["production", "staging"].map(|stage| (shop.cluster(stage), name(stage)));
+    assert_eq!(compare(a.0, &a.1, b.0, &b.1), NONE);
+    assert_eq!(shop.psql("staging", "select count(*) from pg_index where not indisvalid"), "0");
+}
+
+/// Restores `file` again and again, and reports past the test harness's capture how often it held.
+fn restore_again_and_again(shop: &Shop, file: &Path, what: &str) {
+    let outputs: Vec<_> = (0..rounds()).map(|_| shop.restore(file, "staging")).collect();
+    let failed: Vec<_> = outputs.iter().filter(|output| output.ending() != "exit status: 0").collect();
+    let held = outputs.len() - failed.len();
+    let _ = writeln!(std::io::stderr(), "trial: {what}, 8 jobs: {held} of {}", outputs.len());
+    assert!(failed.is_empty(), "{}", failed[0]);
+    assert_same(shop);
+}
+
+#[test]
+fn partitions_of_partitions_are_restored_by_many_jobs() {
+    let shop = shop();
+    let dump = shop.back_up("production");
+    restore_again_and_again(&shop, &dump, "restores of partitions of partitions");
+}
