@@ -221,6 +221,10 @@ impl Compiler<'_> {
             self.line(format!("deploy_gate {number} || return 0"));
         }
         self.line(format!("deploy_both b {number}"));
+        // What does nothing needs no shell.
+        if task.script.is_empty() {
+            return self.line(format!("deploy_end {number} 0"));
+        }
         self.line("(");
         if self.shell.lock.is_some() && task.hold.is_none() {
             self.line("deploy_fence");

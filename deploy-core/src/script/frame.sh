@@ -21,6 +21,7 @@ deploy_converse() {
   trap deploy_hit=yes HUP INT TERM
   # By exec, since dash keeps a copy of what else it would have to put back.
   ( exec <&3 3<&- 8>&- 9>&- >/dev/null 2>&1; deploy_listen ) &
+  deploy_listener=$! deploy_self=$$
   exec 3<&- 7<"$deploy_dir/words"
   deploy_all=0
   if [ "$#" -gt 1 ]; then deploy_answer "$2"; fi
@@ -74,8 +75,10 @@ deploy_next() {
 }
 # Runs the program that came last, and says how it ended.
 deploy_answer() {
+  deploy_hit=''
   ( deploy_program )
   deploy_ended=$?
+  if [ -n "$deploy_hit" ]; then deploy_end_group 40 "$deploy_listener"; fi
   [ "$deploy_ended" -eq 0 ] || deploy_all=1
   deploy_both z "$1" "$deploy_ended"
 }
@@ -125,7 +128,6 @@ deploy_listen() {
   trap '' HUP INT TERM PIPE
   exec 7>"$deploy_dir/words"
   while read -r deploy_kind deploy_bytes deploy_rest; do
-    deploy_recover
     kill -s USR1 "$deploy_guard"
     case $deploy_kind in
       H) if [ -e "$deploy_dir/held" ]; then deploy_on_beat; fi ;;
@@ -175,17 +177,9 @@ deploy_guard() {
   kill -s KILL "$deploy_listener"
   deploy_die
 }
-# Ends what runs, by force where it must be, and nothing of our own. Meanwhile the listener goes on to listen.
+# Ends what runs, and nothing of our own. What doesn't obey is the executor's to end, before it says that the program is over.
 deploy_cancel() {
   kill -s TERM -- "-$deploy_group"
-  ( deploy_find_self; deploy_end_group 40 "$$ $deploy_listener $deploy_self" ) &
-  deploy_canceller=$!
-}
-# Before the next frame: the guard was ended with the rest.
-deploy_recover() {
-  [ -n "${deploy_canceller-}" ] || return 0
-  wait "$deploy_canceller"
-  deploy_canceller=''
   trap - TERM
   deploy_set_guard
   trap '' TERM
@@ -198,7 +192,7 @@ deploy_die() {
   exec 7>&-
   kill -s TERM -- "-$deploy_group"
   deploy_find_self
-  deploy_end_group 6 "$deploy_self"
+  deploy_end_group 6 ''
   deploy_on_end
   rm -rf -- "$deploy_dir"
   kill -s KILL -- "-$deploy_group"
@@ -213,18 +207,21 @@ deploy_find_group() {
   deploy_group=$$
   if [ -r "/proc/$$/stat" ]; then read -r _ _ _ _ deploy_group _ <"/proc/$$/stat"; fi
 }
-# deploy_members GROUP SPARED: whether a process group has members other than zombies and those that are spared, and which:
-# deploy_pids.
+# deploy_members GROUP SPARED: whether a process group has members, and which: deploy_pids. Not counted are zombies, this
+# shell itself, and the processes that are spared with their children.
 deploy_members() {
-  deploy_pids=''
+  deploy_pids='' deploy_spared=" $2 "
   for deploy_stat in /proc/[0-9]*/stat; do
     { read -r deploy_line <"$deploy_stat"; } 2>/dev/null || continue
     deploy_fields=${deploy_line##*) }
-    case $deploy_fields in Z*) continue ;; *" $1 "*) ;; *) continue ;; esac
+    case $deploy_fields in Z*) continue ;; *" $1 "*) deploy_fields=${deploy_fields#* } ;; *) continue ;; esac
     deploy_pid=${deploy_line%% *}
-    case " $2 " in *" $deploy_pid "*) continue ;; esac
-    deploy_fields=${deploy_fields#* * }
-    if [ "${deploy_fields%% *}" = "$1" ]; then deploy_pids="$deploy_pids $deploy_pid"; fi
+    case $deploy_spared in
+      *" ${deploy_fields%% *} "*) deploy_spared="$deploy_spared$deploy_pid " && continue ;;
+      *" $deploy_pid "*) continue ;;
+    esac
+    deploy_fields=${deploy_fields#* }
+    if [ "${deploy_fields%% *}" = "$1" ] && [ "$deploy_pid" != "$deploy_self" ]; then deploy_pids="$deploy_pids $deploy_pid"; fi
   done
   [ -n "$deploy_pids" ]
 }
