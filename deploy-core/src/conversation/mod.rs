@@ -3,6 +3,7 @@
 //! It knows programs and what they report, and nothing of tasks, plans or the stage's lock. It imports `script` for what is
 //! said, and `transport` for how it gets there.
 
+mod exit;
 mod feed;
 mod open;
 mod part;

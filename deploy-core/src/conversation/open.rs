@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::exit::how;
 use super::talk::{Break, Data, Partner};
 use super::{Conversation, Errand, Place};
 use crate::error::{Error, Result};
@@ -81,13 +82,4 @@ fn never_begun(exit: &Exit, strays: &[String]) -> Error {
     };
     let error = if strays.len() > 1 { error.detail(strays.join("\n")) } else { error };
     error.hint("what does the user's login shell do with a command there? try: ssh HOST true")
-}
-
-/// How a command ended, in words.
-pub(super) fn how(exit: &Exit) -> String {
-    match exit {
-        Exit::Status(status) => format!("with status {status}"),
-        Exit::Signal(signal) => format!("by signal {signal}"),
-        Exit::Unknown => "without saying how".to_owned(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::open::how;
+use super::exit::how;
 use super::{Conversation, FAREWELL, Sink, nonsense};
 use crate::error::{Error, Result};
 use crate::event::Stream;

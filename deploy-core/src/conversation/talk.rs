@@ -4,8 +4,8 @@ use std::io::Read;
 use std::thread::Scope;
 use std::time::Instant;
 
+use super::exit::how;
 use super::feed::{Input, feed, pour};
-use super::open::how;
 use super::{BEAT, Conversation, Errand, GLANCE, GRACE, MOST_STRAYS, Place, Sink, nonsense};
 use crate::error::Error;
 use crate::event::Stream;

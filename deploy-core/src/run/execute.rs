@@ -1,92 +1,24 @@
 //! The executor: legs one after the other, servers side by side.
 
-use std::any::Any;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::config::{Config, Server, Stage};
-use crate::conversation::{Errand, Place};
+use crate::conversation::Errand;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
-use crate::plan::{Leg, Plan, Step};
-use crate::script::{Lock, Report, Script, Shell, TaskScript};
-use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx, Task};
-use crate::transport::{Connect, Traffic, Transport};
-use crate::ui::Ask;
+use crate::event::{Event, ServerNo, StepNo};
+use crate::plan::Leg;
+use crate::script::Report;
+use crate::task::{Body, Local, LocalBody, Rolling};
+use crate::transport::{Traffic, Transport};
 
-use super::Stop;
+use super::executor::{Executor, Failed, Finished, PATIENCE_STOPPED, Run};
 use super::gates::{Gates, Visit};
 use super::link::Link;
 use super::lock_state::LockState;
 use super::machine::Reaching;
-use super::prepare::{Prepared, patience_of, shell_of, task_script};
+use super::prepare::Prepared;
 use super::pulse::Pulse;
-use super::watch::{Watch, failure_of};
-
-/// How long after Ctrl-C the failure path may take, and how long it may take at least.
-const PATIENCE_STOPPED: Duration = Duration::from_secs(11);
-const LEAST_PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long the failure path of a run may take that nobody stopped.
-const PATIENCE_FAILED: Duration = Duration::from_secs(600);
-
-/// A plan on its way.
-pub struct Run<'a> {
-    /// The configuration.
-    pub config: &'a Config,
-    /// The stage, with the settings that recipes added.
-    pub stage: &'a Stage,
-    /// What to do.
-    pub plan: &'a Plan,
-    /// The values of the options that tasks added to the command line.
-    pub options: Options,
-    /// How servers are reached.
-    pub connect: &'a dyn Connect,
-    /// Where to tell what happens.
-    pub events: Events,
-    /// Questions to the user.
-    pub ask: &'a dyn Ask,
-    /// Whether to go on.
-    pub stop: Stop,
-    /// How long to wait for another run to free the stage's lock.
-    pub lock_wait: Duration,
-    /// What is known before anything ran.
-    pub facts: Facts,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Finished {
-    /// What the tasks found out.
-    pub facts: Facts,
-    /// What tasks want printed.
-    pub printed: String,
-    /// What went over the wire, by the stage's servers.
-    pub traffic: Vec<Traffic>,
-    /// Why it failed, if it did: every failure of every server.
-    pub error: Option<Error>,
-}
-
-/// One failure: where, of what, and the error that says why.
-pub(super) struct Failed {
-    pub(super) server: Option<ServerNo>,
-    pub(super) step: Option<StepNo>,
-    pub(super) error: Error,
-}
-
-impl Failed {
-    /// A mistake in the program.
-    fn of_panic(server: Option<ServerNo>, step: Option<StepNo>, panic: &(dyn Any + Send)) -> Failed {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text =
-            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned());
-        let error = Error::task(format!("a task panicked, which is a mistake in it or in this tool: {text}"));
-        Failed { server, step, error }
-    }
-}
+use super::watch::Watch;
 
 impl Run<'_> {
     /// Connects, runs every leg until one fails, and then the failure path.
@@ -148,25 +80,6 @@ impl Drop for Farewell<'_> {
     }
 }
 
-pub(super) struct Executor<'a> {
-    pub(super) run: &'a Run<'a>,
-    pub(super) servers: Vec<ServerNo>,
-    pub(super) links: Vec<Link<'a>>,
-    facts: Mutex<Facts>,
-    /// Which steps began on which servers: what may have to be undone.
-    began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
-    printed: Mutex<String>,
-    gates: Gates,
-    /// Servers that local tasks reached, which are not among the run's own.
-    others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
-    pub(super) lock: LockState,
-    pub(super) pulse: Pulse,
-    /// Whether to go on; replaced when the failure path begins, which runs although the run was told to stop.
-    stop: Mutex<Stop>,
-    /// When the failure path has to be over.
-    until: OnceLock<Instant>,
-}
-
 impl Executor<'_> {
     fn all(&self) -> Option<Error> {
         let plan = self.run.plan;
@@ -214,38 +127,6 @@ impl Executor<'_> {
         Vec::new()
     }
 
-    /// Waits for `time`; true if the run was told to stop meanwhile.
-    pub(super) fn pause(&self, time: Duration) -> bool {
-        let until = Instant::now() + time;
-        while Instant::now() < until {
-            if self.stop().requested().is_some() {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(50).min(until.saturating_duration_since(Instant::now())));
-        }
-        false
-    }
-
-    /// Runs `work` for each of `servers` at once, and returns every failure.
-    pub(super) fn on_each(
-        &self,
-        servers: &[ServerNo],
-        work: &(dyn Fn(&Link<'_>) -> Vec<Failed> + Sync),
-    ) -> Vec<Failed> {
-        let links: Vec<_> = self.links.iter().filter(|link| servers.contains(&link.number)).collect();
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = links.iter().map(|link| (link.number, scope.spawn(|| work(link)))).collect();
-            let failures = threads.into_iter().flat_map(|(server, thread)| {
-                thread.join().unwrap_or_else(|panic| {
-                    // Nobody need wait for the lock there.
-                    self.lock.refused();
-                    vec![Failed::of_panic(Some(server), None, &*panic)]
-                })
-            });
-            failures.collect()
-        })
-    }
-
     /// Runs those of `steps` that are for this server, fused.
     pub(super) fn scripts(&self, link: &Link<'_>, steps: &[StepNo]) -> Vec<Failed> {
         let steps: Vec<_> =
@@ -262,99 +143,6 @@ impl Executor<'_> {
                 vec![Failed { server: Some(link.number), step: None, error }]
             }
         }
-    }
-
-    /// A connection to a server that is not among the run's own; the same each time.
-    pub(super) fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>> {
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (stage.name.clone(), server.label());
-        if let Some(transport) = others.get(&key) {
-            return Ok(Arc::clone(transport));
-        }
-        let transport = self.run.connect.connect(stage, server)?;
-        others.insert(key, Arc::clone(&transport));
-        Ok(transport)
-    }
-
-    pub(super) fn step(&self, step: StepNo) -> &Step {
-        &self.run.plan.steps[step]
-    }
-
-    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn began(&self) -> MutexGuard<'_, BTreeSet<(StepNo, ServerNo)>> {
-        self.began.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn cx<'c>(&'c self, link: &'c Link<'_>, facts: &'c Facts) -> ServerCx<'c> {
-        ServerCx {
-            stage: self.run.stage,
-            server: link.server,
-            number: link.number,
-            facts,
-            options: &self.run.options,
-            root: &self.run.config.root,
-            work_dir: &self.run.config.work_dir,
-            preview: false,
-            missing: RefCell::default(),
-            payload: None,
-            servers: self.servers.len(),
-        }
-    }
-
-    /// Composes the program of `steps` for a server, feeds included.
-    fn prepare(&self, link: &Link<'_>, steps: &[StepNo]) -> Result<Prepared> {
-        self.compose(link, steps, &|task, cx| task.script_work().map_or_else(Script::new, |work| (work.run)(cx)))
-    }
-
-    /// Composes a program of what `body` makes of each of `steps`. Where the run has lost a server that it had locked, it
-    /// takes the lock again first.
-    pub(super) fn compose(
-        &self,
-        link: &Link<'_>,
-        steps: &[StepNo],
-        body: &dyn Fn(&Task, &ServerCx<'_>) -> Script,
-    ) -> Result<Prepared> {
-        let facts = self.facts().clone();
-        let mut cx = self.cx(link, &facts);
-        let again = self.lock_again(link);
-        let mut prepared = Prepared::new(self.shell(&cx, steps));
-        for step in again.iter().chain(steps) {
-            let task = &self.step(*step).task;
-            let payload = match task.feed_body() {
-                Some(feed) => feed(&cx).map_err(Error::from)?,
-                None => None,
-            };
-            cx.payload = payload.as_ref().map(|payload| payload.bytes);
-            let gated = self.waits_for_lock(*step, steps) || self.is_limited(*step);
-            prepared.steps.push(*step);
-            prepared.scripts.push(TaskScript { gated, ..task_script(task, body(task, &cx), &cx) });
-            known(task, &cx)?;
-            prepared.payloads.extend(payload);
-        }
-        prepared.compile()
-    }
-
-    /// What all programs of the run share on a server. Where the lock is held, or `steps` take it, they are fenced by it.
-    pub(super) fn shell(&self, cx: &ServerCx<'_>, steps: &[StepNo]) -> Shell {
-        let locks = |step: &StepNo| self.step(*step).task.takes_lock();
-        let fenced = self.lock.held().contains(&cx.number) || steps.iter().any(locks);
-        let token = cx.known("token").filter(|_| fenced);
-        let lock = token.map(|token| Lock { file: cx.layout().lock(), token: token.to_owned() });
-        Shell { lock, ..shell_of(self.run.stage) }
-    }
-
-    /// Whether more servers run the step than may do so at a time.
-    fn is_limited(&self, step: StepNo) -> bool {
-        let step = self.step(step);
-        step.task.most_at_once().is_some_and(|limit| step.servers.len() > limit)
-    }
-
-    /// Where the programs of a server run.
-    pub(super) fn place<'p>(&self, transport: &'p dyn Transport, prepared: &'p Prepared) -> Place<'p> {
-        Place { transport, shell: &prepared.shell, patience: patience_of(self.run.stage), sessions: 1 }
     }
 
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
@@ -440,54 +228,6 @@ impl Executor<'_> {
             stop: &stop,
         };
         self.bracket(step, None, || call_local(&work.run, &mut local))
-    }
-
-    /// Tells of the beginning and the end of `work`.
-    pub(super) fn bracket(
-        &self,
-        step: StepNo,
-        server: Option<ServerNo>,
-        work: impl FnOnce() -> Result<()>,
-    ) -> Option<Failed> {
-        let (events, start) = (&self.run.events, Instant::now());
-        events.emit(Event::StepStarted { step, server });
-        let result = work().map_err(|error| match error.kind() {
-            // Whoever only sees that it has to end doesn't know why.
-            ErrorKind::Interrupted => self.stop().requested().unwrap_or(error),
-            _ => error,
-        });
-        let outcome = match &result {
-            Ok(()) => Outcome::Done,
-            Err(error) => Outcome::Failed(failure_of(error)),
-        };
-        events.emit(Event::StepFinished { step, server, elapsed: start.elapsed(), outcome });
-        result.err().map(|error| Failed { server, step: Some(step), error })
-    }
-
-    /// The failure path runs although the run was told to stop.
-    pub(super) fn go_on_although_stopped(&self) {
-        let now = Instant::now();
-        let until = match self.run.stop.since() {
-            // Who stops a run doesn't wait for long; what has to be taken back gets a moment all the same.
-            Some(since) => (since + PATIENCE_STOPPED).max(now + LEAST_PATIENCE),
-            None => now + PATIENCE_FAILED,
-        };
-        self.until.get_or_init(|| until);
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Stop::default();
-    }
-
-    pub(super) fn stop(&self) -> Stop {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Fails a task that needs what only other tasks find out.
-fn known(task: &Task, cx: &ServerCx<'_>) -> Result<()> {
-    let missing: Vec<_> = cx.missing.take().into_iter().map(|name| format!("`{name}`")).collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(Error::task(format!("`{}` can't run alone: it needs the facts {}", task.id, missing.join(", ")))
-            .hint("run the flow that it is a part of: cargo xtask tasks --flow deploy --all")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::event::StepNo;
 use crate::plan::{Leg, Step};
 use crate::script::Script;
 
-use super::execute::{Executor, Failed};
+use super::executor::{Executor, Failed};
 use super::link::Link;
 
 /// How many hints the error at the end of a run gives. Each failure's own are shown with it.

@@ -8,7 +8,7 @@ use crate::script::{Script, TaskScript};
 use crate::task::{Body, Host, HostBody, Payload, talk};
 use crate::transport::Transport;
 
-use super::execute::{Executor, Failed};
+use super::executor::{Executor, Failed};
 use super::link::Link;
 use super::prepare::{Prepared, task_script};
 use super::watch::Watch;

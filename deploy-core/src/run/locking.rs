@@ -9,7 +9,7 @@ use crate::event::{Event, ServerNo, StepNo};
 use crate::flow::lock::lock_name;
 use crate::plan::Leg;
 
-use super::execute::{Executor, Failed};
+use super::executor::{Executor, Failed};
 use super::link::Link;
 use super::lock_state::Conflict;
 use super::pulse::part;

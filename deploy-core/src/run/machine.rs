@@ -12,7 +12,7 @@ use crate::script::{Hold, Report, SECRET, Shell, TaskScript};
 use crate::task::{Found, Held, Job, Machine, Reach, talk};
 use crate::transport::Transport;
 
-use super::execute::Executor;
+use super::executor::Executor;
 use super::prepare::{Prepared, patience_of, shell_of};
 use super::pulse::part;
 use super::watch::Current;

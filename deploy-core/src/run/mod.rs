@@ -1,6 +1,8 @@
 //! Running a plan: one thread a server, a barrier after every leg, and a way back when something fails.
 
+mod compose;
 mod execute;
+mod executor;
 mod failure;
 mod gates;
 mod hints;
@@ -17,7 +19,7 @@ mod watch;
 
 pub use crate::conversation::Stop;
 pub use crate::task::{Facts, Host, Local, Options, ServerCx};
-pub use execute::{Finished, Run};
+pub use executor::{Finished, Run};
 pub(crate) use prepare::{patience_of, shell_of};
 pub use preview::preview;
 #[cfg(any(test, feature = "testing"))]

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Failure, Outcome, ServerNo, StepNo, Stream};
 use crate::script::Report;
 
-use super::execute::{Executor, Failed};
+use super::executor::{Executor, Failed, failure_of};
 use super::hints;
 use super::link::Link;
 use super::prepare::Prepared;
@@ -253,12 +253,4 @@ fn signal_name(number: i32) -> Option<&'static str> {
         (15, "TERM"),
     ];
     names.iter().find(|(signal, _)| *signal == number).map(|(_, name)| *name)
-}
-
-/// A failure that a task of ours explains by an error.
-pub(super) fn failure_of(error: &Error) -> Failure {
-    let causes = error.causes().join("\n");
-    let tail =
-        error.detail_text().into_iter().chain([causes.as_str()]).flat_map(str::lines).map(str::to_owned).collect();
-    Failure { reason: error.message().to_owned(), tail, hints: error.hint_texts().to_vec(), ..Failure::default() }
 }
