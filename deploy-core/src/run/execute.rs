@@ -11,9 +11,10 @@ use crate::config::{Config, Server, Stage};
 use crate::conversation::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
+use crate::flow;
 use crate::plan::{Leg, Plan, Step};
 use crate::script::{Lock, Report, Script, Shell, TaskScript};
-use crate::task::{Body, Facts, Local, LocalBody, Options, Rolling, ServerCx, Task};
+use crate::task::{Body, Facts, Kind, Local, LocalBody, Options, Rolling, ServerCx, Task};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
@@ -169,7 +170,7 @@ impl Executor<'_> {
                 return Some(self.failed(leg, failures));
             }
         }
-        None
+        flow::must_be_live(self.run.stage, plan, &self.facts()).err()
     }
 
     /// Runs a leg. A panic in it is a failure like any other: what can be undone is undone, and the lock is freed.
@@ -269,6 +270,14 @@ impl Executor<'_> {
 
     pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the fact `name` can't be believed, if it isn't what the run's tasks declare that it may be.
+    pub(super) fn refusal(&self, name: &str, value: &str) -> Option<String> {
+        let tasks = self.run.plan.steps.iter().map(|step| &step.task);
+        let declared: Vec<_> = tasks.filter_map(|task| task.reports.get(name).copied()).collect();
+        let kinds = if declared.is_empty() { vec![Kind::UNDECLARED] } else { declared };
+        kinds.into_iter().find(|kind| !kind.admits(value)).map(|kind| kind.refusal(name, value))
     }
 
     pub(super) fn began(&self) -> MutexGuard<'_, BTreeSet<(StepNo, ServerNo)>> {
