@@ -127,6 +127,13 @@ impl Error {
         self
     }
 
+    /// The same for one more who has to know; of its causes it has the words.
+    pub(crate) fn repeated(&self) -> Error {
+        let Repr { kind, message, detail, hints, .. } = &*self.0;
+        let (message, detail, hints) = (message.clone(), detail.clone(), hints.clone());
+        Error(Box::new(Repr { kind: *kind, message, detail, hints, source: chained(self.causes().into_iter()) }))
+    }
+
     /// Who has to act on it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -205,15 +212,17 @@ impl From<anyhow::Error> for Error {
 /// A failed task that says what `causes` say, the outermost first.
 fn foreign(causes: Vec<String>) -> Error {
     let mut causes = causes.into_iter();
-    let own = Error::task(causes.next().unwrap_or_default());
-    let inner = causes.rev().fold(None, |inner: Option<anyhow::Error>, cause| match inner {
+    let mut own = Error::task(causes.next().unwrap_or_default());
+    own.0.source = chained(causes);
+    own
+}
+
+/// One cause that has the others below it; they come with the outermost first.
+fn chained(causes: impl DoubleEndedIterator<Item = String>) -> Option<anyhow::Error> {
+    causes.rev().fold(None, |inner: Option<anyhow::Error>, cause| match inner {
         None => Some(anyhow::anyhow!(cause)),
         Some(inner) => Some(inner.context(cause)),
-    });
-    match inner {
-        None => own,
-        Some(inner) => own.because(inner),
-    }
+    })
 }
 
 /// The name in `known` that is nearest to `name`, if any is near enough to be what was meant.
@@ -241,6 +250,13 @@ mod tests {
             error.to_string(),
             "failed to read `x`\nline 1\nline 2\n  cause: outer\n  cause: inner\n  hint: try again"
         );
+    }
+
+    #[test]
+    fn an_error_that_is_repeated_says_the_same() {
+        let error = Error::connection("no").because(anyhow::anyhow!("inner").context("outer")).detail("a\nb").hint("c");
+        assert_eq!((error.repeated().kind(), error.repeated().to_string()), (ErrorKind::Connection, error.to_string()));
+        assert_eq!(Error::usage("no").repeated().to_string(), "no");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::plan::Plan;
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, preview};
 use crate::script::nonce;
+use crate::task::names::beginning;
 use crate::task::{Explain, Facts, Output, Task, TaskId, When};
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
@@ -413,21 +414,22 @@ fn settings(plan: &Plan, request: &RunRequest, surroundings: Surroundings) -> Se
 
 /// What the run did, in one line.
 fn summary(plan: &Plan, facts: &Facts) -> String {
+    let several = |servers: usize| if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") };
     let servers = plan.servers().len();
-    let on = if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") };
     let about = |name: &str| facts.run.get(name).cloned().unwrap_or_default();
     // Also by a flow that has the deploy in it.
-    let deploys =
-        facts.run.contains_key("new_release") && plan.steps.iter().any(|step| step.task.id() == &flow::SYMLINK_RELEASE);
+    let switched = flow::switched(plan).len();
+    let deploys = facts.run.contains_key("new_release") && switched > 0;
     if plan.root == flow::ROLLBACK {
-        format!("rolled back to {} on {on}", about("release"))
+        format!("rolled back to {} on {}", about("release"), several(switched))
     } else if deploys {
         let revision = about("revision");
-        format!("deployed {} ({} at {}) to {on}", about("release"), about("branch"), &revision[..revision.len().min(7)])
+        let (release, branch, revision) = (about("release"), about("branch"), beginning(&revision, 7));
+        format!("deployed {release} ({branch} at {revision}) to {}", several(switched))
     } else if servers == 0 {
         format!("`{}` ran", plan.root)
     } else {
-        format!("`{}` ran on {on}", plan.root)
+        format!("`{}` ran on {}", plan.root, several(servers))
     }
 }
 

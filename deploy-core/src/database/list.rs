@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::store::{Backup, Store};
 use crate::error::Result;
 use crate::task::Local;
+use crate::task::names::beginning;
 use crate::ui::{several, size};
 
 /// Prints the backups of the stage that was asked for; else of all stages.
@@ -62,7 +63,7 @@ fn row(backup: &Backup, now: Timestamp) -> [String; 6] {
         backup.stage.clone(),
         age(now.as_second() - backup.time.as_second()),
         size(backup.bytes),
-        revision.map_or("-".to_owned(), |revision| revision[..revision.len().min(10)].to_owned()),
+        revision.map_or("-".to_owned(), |revision| beginning(revision, 10).to_owned()),
         state(backup).to_owned(),
     ]
 }

@@ -6,6 +6,7 @@ use super::machine::judge_git;
 use crate::config::{Config, GitStrategy, Stage, TransportKind};
 use crate::error::{Error, ErrorKind};
 use crate::repository::{Repository, git_version};
+use crate::task::names::beginning;
 use crate::transport::ssh::{AgentRecord, client_version};
 
 /// How git is installed here.
@@ -65,7 +66,7 @@ fn repository(config: &Config, stage: &Stage) -> Finding {
     }
     match repository.resolve(&settings.branch) {
         Ok(resolved) => {
-            let sha = &resolved.sha[..resolved.sha.len().min(10)];
+            let sha = beginning(&resolved.sha, 10);
             let note = resolved.note.map(|note| format!("; {note}")).unwrap_or_default();
             Finding::ok("repository", format!("{}: `{}` is {sha}{note}", repository.address(), settings.branch))
         }

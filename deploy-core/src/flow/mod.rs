@@ -4,22 +4,20 @@
 //! `.deploy/releases`, one line a release, and is never guessed from times of files.
 
 pub mod git;
+mod live;
 pub mod lock;
-mod names;
 mod publish;
 mod release;
 mod shared;
 mod status;
 
-use std::collections::BTreeMap;
-
+pub(crate) use live::{live_now, must_be_live, switched};
 pub use names::{ObjectId, ReleaseName};
 pub use publish::{CHOOSE_RELEASE, likely_release};
 pub(crate) use shared::upload;
 
-use crate::config::Stage;
 use crate::registry::Tasks;
-use crate::task::Facts;
+use crate::task::names;
 use crate::task::{Opt, Phase, Task, TaskId};
 
 /// The main flow: put a new release beside the old ones, and publish it.
@@ -68,27 +66,6 @@ pub const CLEANUP: TaskId = TaskId::new("deploy:cleanup");
 pub const CLEANUP_ROLLBACK: TaskId = TaskId::new("deploy:cleanup_rollback");
 /// Adds a line to `revisions.log`.
 pub const LOG_REVISION: TaskId = TaskId::new("deploy:log_revision");
-
-/// Which release is live where, after a flow has failed; nothing if the failure path didn't get to look anywhere.
-pub(crate) fn live_now(stage: &Stage, facts: &Facts) -> Option<String> {
-    let mut live: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
-    for (number, server) in stage.servers.iter().enumerate() {
-        let Some(facts) = facts.servers.get(&number) else { continue };
-        // A server that was there at first and can't be asked now was lost.
-        if facts.contains_key("live_now") || facts.contains_key("live") {
-            live.entry(facts.get("live_now").map(String::as_str)).or_default().push(server.label());
-        }
-    }
-    if live.keys().all(Option::is_none) {
-        return None;
-    }
-    let line = |(release, servers): (Option<&str>, Vec<String>)| match release {
-        None => format!("  what is live is not known of {}", servers.join(", ")),
-        Some("") => format!("  nothing is live on {}", servers.join(", ")),
-        Some(release) => format!("  release {release} is live on {}", servers.join(", ")),
-    };
-    Some(live.into_iter().map(line).collect::<Vec<_>>().join("\n"))
-}
 
 /// Registers the flows and their tasks.
 pub(crate) fn register(tasks: &mut Tasks) {
@@ -183,26 +160,3 @@ pub const INSIDE: &str = include_str!("inside.sh");
 
 #[cfg(test)]
 mod inside;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::testing::stage;
-
-    fn facts(servers: &[&[(&str, &str)]]) -> Facts {
-        let of =
-            |facts: &&[(&str, &str)]| facts.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Facts { servers: servers.iter().map(of).enumerate().collect(), ..Facts::default() }
-    }
-
-    #[test]
-    fn what_is_live_after_a_failure_is_told_by_server_and_what_is_not_known_too() {
-        let stage = stage(&["a", "b", "c", "d"]);
-        let told = live_now(&stage, &facts(&[&[("live_now", "1")], &[("live", "1")], &[("live_now", "")], &[]]));
-        assert_eq!(
-            told.as_deref(),
-            Some("  what is live is not known of b\n  nothing is live on c\n  release 1 is live on a")
-        );
-        assert_eq!(live_now(&stage, &facts(&[&[("live", "1")]])), None);
-    }
-}

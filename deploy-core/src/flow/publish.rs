@@ -8,8 +8,8 @@ use crate::event::ServerNo;
 use crate::registry::Tasks;
 use crate::script::{Arg, Script};
 use crate::sh;
+use crate::task::{Kind, Opt, Servers, Task, TaskId};
 use crate::task::{Local, ServerCx};
-use crate::task::{Opt, Servers, Task, TaskId};
 
 use super::names::{self, ReleaseName};
 use super::{CLEANUP, CLEANUP_ROLLBACK, LOG_REVISION, RELEASES, REVERT_RELEASE, SYMLINK_RELEASE};
@@ -17,6 +17,9 @@ use super::{CLEANUP, CLEANUP_ROLLBACK, LOG_REVISION, RELEASES, REVERT_RELEASE, S
 /// Chooses the release that a rollback goes to: the fact `release`.
 pub const CHOOSE_RELEASE: TaskId = TaskId::new("deploy:choose_release");
 pub(super) const MARK_PUBLISHED: TaskId = TaskId::new("deploy:mark_published");
+
+/// The fact that says what is live after the switch, read back from the link.
+pub(super) const SWITCHED: &str = "switched";
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
@@ -34,9 +37,14 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::script(SYMLINK_RELEASE, "Make the release live", on(), symlink_release)
             .undo(undo_symlink)
+            .reports(SWITCHED, Kind::Maybe(&Kind::Release))
             .option(release),
     );
-    tasks.task(Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published).hidden());
+    tasks.task(
+        Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published)
+            .reports(SWITCHED, Kind::Maybe(&Kind::Release))
+            .hidden(),
+    );
     tasks.task(Task::script(CLEANUP, "Remove old releases", on(), cleanup));
     tasks.task(Task::script(CLEANUP_ROLLBACK, "Deal with the release that the rollback left", on(), cleanup_rollback));
     tasks.task(Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision));
@@ -198,6 +206,7 @@ if [ -z "$release" ]; then newest_good; fi
         .then(begin_switch(cx))
         .then(super::lock::require(cx))
         .then(sh!("switch_to \"$release\""))
+        .then(read_back())
 }
 
 /// Writes down what the switch is about to do, so that what it did can be told even if the run is killed in it.
@@ -234,8 +243,14 @@ fn undo_symlink(cx: &ServerCx<'_>) -> Script {
     }
 }
 
+/// What the link leads to, whatever this run believes.
+fn read_back() -> Script {
+    sh!("live_release\ndeploy_fact {} \"$live\"", SWITCHED)
+}
+
 fn mark_published(cx: &ServerCx<'_>) -> Script {
-    script(cx).then(sh!("live_release\n[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published"))
+    let published = sh!("[ -n \"$live\" ] || deploy_fail 'nothing is live'\nrecord \"$live\" published");
+    script(cx).then(read_back()).then(published)
 }
 
 /// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count, and go first; those that were

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
-use crate::task::{Effect, Servers, Task, TaskId};
+use crate::task::{Effect, Kind, Servers, Task, TaskId};
 use crate::task::{Local, ServerCx};
 
 pub(super) const CHECK_RELEASES: TaskId = TaskId::new("deploy:check:releases");
@@ -23,6 +23,10 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases)
             .effect(Effect::Prepares)
+            .reports("live", Kind::Maybe(&Kind::Release))
+            .reports("newest", Kind::List(&Kind::Release))
+            .reports("good", Kind::List(&Kind::Release))
+            .reports("wanted", Kind::Line(32))
             .hidden(),
     );
     tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).hidden());
@@ -31,7 +35,11 @@ pub(super) fn register(tasks: &mut Tasks) {
             .needs([super::git::RESOLVE])
             .hidden(),
     );
-    tasks.task(Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard).hidden());
+    tasks.task(
+        Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard)
+            .reports("live_now", Kind::Maybe(&Kind::Release))
+            .hidden(),
+    );
 }
 
 fn ensure_stage(local: &mut Local<'_>) -> anyhow::Result<()> {

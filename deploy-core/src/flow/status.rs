@@ -10,11 +10,15 @@ use crate::event::ServerNo;
 use crate::registry::Tasks;
 use crate::script::Script;
 use crate::sh;
-use crate::task::{Effect, Opt, Output, Servers, Task, TaskId};
+use crate::task::names::beginning;
+use crate::task::{Effect, Kind, Opt, Output, Servers, Task, TaskId};
 use crate::task::{Local, ServerCx};
 
 const STATUS: TaskId = TaskId::new("deploy:status");
 const READ: TaskId = TaskId::new("deploy:status:read");
+
+/// What a line of the server's records may be.
+const LINE: Kind = Kind::Line(4096);
 
 /// How many releases of a server are shown to people.
 const SHOWN: usize = 10;
@@ -24,6 +28,10 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read)
             .hidden()
+            .reports("live", Kind::Maybe(&Kind::Release))
+            .reports("revision", LINE)
+            .reports("releases", Kind::List(&LINE))
+            .reports("lock", LINE)
             .effect(Effect::Looks),
     );
     let about = "Show what is live, which releases there are, and who holds the lock";
@@ -133,7 +141,7 @@ fn time(seconds: i64) -> Option<String> {
 
 fn describe(server: &Server) -> String {
     let mut text = format!("{}\n", server.label);
-    let revision = &server.revision[..server.revision.len().min(10)];
+    let revision = beginning(&server.revision, 10);
     let _ = match server.live_release() {
         None => writeln!(text, "  live        nothing"),
         Some(release) => {
@@ -148,7 +156,7 @@ fn describe(server: &Server) -> String {
     }
     let others: Vec<_> = server.releases.iter().filter(|release| release.state != "live").collect();
     for release in others.iter().take(SHOWN) {
-        let revision = &release.revision[..release.revision.len().min(10)];
+        let revision = beginning(&release.revision, 10);
         let _ = writeln!(text, "  {:11} {} {revision}", release.state.replace('_', " "), release.stamp);
     }
     if others.len() > SHOWN {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use crate::conversation::Errand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, ServerNo, StepNo};
+use crate::flow;
 use crate::plan::Leg;
 use crate::script::Report;
 use crate::task::{Body, Local, LocalBody, Rolling};
@@ -95,7 +96,7 @@ impl Executor<'_> {
                 return Some(self.failed(leg, failures));
             }
         }
-        None
+        flow::must_be_live(self.run.stage, plan, &self.facts()).err()
     }
 
     /// Runs a leg. A panic in it is a failure like any other: what can be undone is undone, and the lock is freed.

@@ -31,7 +31,8 @@ struct State {
 enum Way {
     Connecting,
     Up(Arc<dyn Transport>),
-    Down(String, Vec<String>),
+    /// Why the server can't be reached.
+    Down(Error),
 }
 
 impl<'a> Link<'a> {
@@ -54,16 +55,16 @@ impl<'a> Link<'a> {
                 self.events.emit(Event::Connected { server: self.number, elapsed: began.elapsed() });
                 Way::Up(transport)
             }
-            Err(error) => self.down(&error),
+            Err(error) => self.down(error),
         };
         self.state().way = way;
         self.changed.notify_all();
     }
 
-    fn down(&self, error: &Error) -> Way {
+    fn down(&self, error: Error) -> Way {
         let message = std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ");
-        self.events.emit(Event::Disconnected { server: self.number, message: message.clone() });
-        Way::Down(message, error.hint_texts().to_vec())
+        self.events.emit(Event::Disconnected { server: self.number, message });
+        Way::Down(error)
     }
 
     /// The connection; waits while it is being made.
@@ -76,7 +77,7 @@ impl<'a> Link<'a> {
         let state = self.changed.wait_while(self.state(), connecting).unwrap_or_else(PoisonError::into_inner);
         match &state.way {
             Way::Up(transport) => Ok(transport.clone()),
-            Way::Down(message, hints) => Err(Error::connection(message).hints(hints.clone())),
+            Way::Down(error) => Err(error.repeated()),
             Way::Connecting => unreachable!("waited for"),
         }
     }
@@ -85,7 +86,7 @@ impl<'a> Link<'a> {
     pub(super) fn lost(&self, error: &Error) {
         self.slot.abandon();
         let traffic = self.traffic();
-        let way = self.down(error);
+        let way = self.down(error.repeated());
         let mut state = self.state();
         (state.way, state.lost) = (way, traffic);
     }

@@ -9,7 +9,7 @@ use crate::conversation::{self, Conversation, Place, Sink, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Failure, ServerNo, StepNo, Stream};
 use crate::script::{Hold, Report, SECRET, Shell, TaskScript};
-use crate::task::{Found, Held, Job, Machine, Reach, talk};
+use crate::task::{Found, Held, Job, Kind, Machine, Reach, talk};
 use crate::transport::Transport;
 
 use super::executor::Executor;
@@ -138,6 +138,9 @@ impl OnServer<'_> {
     }
 }
 
+/// What a program may report: lists of what stands in a database are long.
+const REPORTED: Kind = Kind::Text(1 << 20);
+
 /// Turns the reports of a program into facts, output and a failure.
 struct Listener<'l> {
     machine: &'l OnServer<'l>,
@@ -162,6 +165,10 @@ impl Listener<'_> {
                 }
             }
             Report::Line { stream, line, .. } => self.line(stream, line),
+            Report::Fact(name, value) if !REPORTED.admits(&value) => {
+                let reason = REPORTED.refusal(&name, &value);
+                self.failed.get_or_insert(Failure { reason, ..Failure::default() });
+            }
             Report::Fact(name, value) => {
                 (self.on_fact)(&name, &value);
                 self.found.insert(name, value);

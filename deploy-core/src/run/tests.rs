@@ -14,9 +14,9 @@ use crate::flow;
 use crate::plan::testing::{id, registry, script, stage};
 use crate::plan::{Filter, Plan};
 use crate::registry::Tasks;
-use crate::script::Script;
+use crate::script::{Script, WorkDir};
 use crate::sh;
-use crate::task::{Effect, Phase, ServerCx, Servers, Task, When};
+use crate::task::{Effect, Job, Kind, Phase, ServerCx, Servers, Task, When};
 use crate::transport::local::Local;
 use crate::transport::{Connect, Transport};
 use crate::ui::Ask;
@@ -120,6 +120,102 @@ fn facts_of_servers_reach_local_tasks_and_later_scripts() {
     let finished = bench.run(&registry(tasks, ""), "all");
     assert!(finished.error.is_none(), "{:?}", finished.error);
     assert_eq!(bench.log(), ["I am app1 and I am app2"; 2]);
+}
+
+#[test]
+fn a_server_that_reports_what_a_fact_cannot_be_fails_whichever_task_says_it() {
+    let lie = |cx: &ServerCx<'_>| {
+        let live = if cx.server.host == "app2" { "--upload-pack=id" } else { "20260101000000" };
+        sh!("deploy_fact live {}", live)
+    };
+    let honest = task("honest", |_| sh!("deploy_fact live ''")).reports("live", Kind::Maybe(&Kind::Release));
+    let tasks = [
+        honest,
+        task("lie", lie),
+        Task::local(id("b"), "b", |_| Ok(())),
+        task("next", |cx| sh!("echo {} >>log", cx.fact("live"))),
+        Task::group(id("all"), "all", ["honest", "lie", "b", "next"].map(id)),
+    ];
+    let bench = Bench::new(2);
+    let finished = bench.run(&registry(tasks, ""), "all");
+    let error = finished.error.unwrap();
+    let told = "app2: `lie`: reported `live` as `--upload-pack=id`, which is no release name";
+    assert!(error.to_string().contains(told), "{error}");
+    assert_eq!([0, 1].map(|server| finished.facts.get(server, "live")), [Some("20260101000000"), Some("")]);
+    assert_eq!(bench.log(), Vec::<String>::new());
+}
+
+#[test]
+fn what_nobody_declared_is_text_without_control_characters() {
+    let says = |value: &'static str| task("a", move |_| sh!("deploy_fact text {}", value));
+    let bench = Bench::new(1);
+    assert!(bench.run(&registry([says("a\tb\nc ö")], ""), "a").error.is_none());
+    let error = bench.run(&registry([says("\u{1b}[2J")], ""), "a").error.unwrap();
+    assert!(error.to_string().contains("app1: `a`: reported `text` as `\\u{1b}[2J`, which is no text of"), "{error}");
+    let long = task("a", |_| sh!("text=$(printf '%70000s' x)\ndeploy_fact text \"$text\""));
+    let error = bench.run(&registry([long], ""), "a").error.unwrap();
+    assert!(error.to_string().contains("…`, which is no text of at most 65536 bytes"), "{error}");
+}
+
+#[test]
+fn scripts_of_a_task_that_talks_to_a_server_are_not_believed_either() {
+    let body = |host: &crate::task::Host<'_>| {
+        let refused = host.run(sh!("deploy_fact jobs many")).unwrap_err();
+        assert_eq!(refused.message(), "reported `jobs` as `many`, which is no count");
+        assert_eq!(host.run(sh!("deploy_fact jobs 3"))?["jobs"], "3");
+        Ok(())
+    };
+    let count = Task::on_host(id("count"), "count", Servers::all(), body).reports("jobs", Kind::Count);
+    let finished = Bench::new(1).run(&registry([count], ""), "count");
+    assert!(finished.error.is_none(), "{:?}", finished.error);
+}
+
+#[test]
+fn what_a_server_tells_a_task_on_the_controller_has_no_control_characters() {
+    let work = Task::local(id("ask"), "ask", |local| {
+        let machine = local.reach.reach(local.stage, &local.stage.servers[0])?;
+        let job = |script: Script| vec![Job { script, dir: WorkDir::Home }];
+        let mut heard = Vec::new();
+        let lie = sh!("deploy_fact rows {}\ndeploy_fact live {}", "1", "\u{1b}[2J");
+        let refused = machine.run(job(lie), &mut |name, _| heard.push(name.to_owned())).unwrap_err();
+        assert!(refused.message().starts_with("reported `live` as `\\u{1b}[2J`, which is no text"), "{refused}");
+        assert_eq!(heard, ["rows"]);
+        assert_eq!(machine.run(job(sh!("deploy_fact rows 'a\t1\nb\t2'")), &mut |_, _| {})?["rows"], "a\t1\nb\t2");
+        Ok(())
+    });
+    let finished = Bench::new(1).run(&registry([work], ""), "ask");
+    assert!(finished.error.is_none(), "{:?}", finished.error);
+}
+
+/// A run that says that it switches to a release, after which servers say that `live` is.
+fn switches(live: [&'static str; 2]) -> Option<Error> {
+    let body = move |cx: &ServerCx<'_>| match live[usize::from(cx.server.host == "app2")] {
+        "silent" => Script::new(),
+        live => sh!("deploy_fact switched {}", live),
+    };
+    let tasks = [
+        Task::local(id("choose"), "choose", |local| {
+            local.set("release", "20260102000000");
+            Ok(())
+        }),
+        task("deploy:symlink:release", body),
+        Task::group(id("all"), "all", ["choose", "deploy:symlink:release"].map(id)),
+    ];
+    Bench::new(2).run(&registry(tasks, ""), "all").error
+}
+
+#[test]
+fn a_run_succeeds_only_where_every_server_has_read_back_that_its_release_is_live() {
+    assert!(switches(["20260102000000"; 2]).is_none());
+    for (said, told) in [
+        ("20260101000000", "  release 20260101000000 is live on app2"),
+        ("", "  nothing is live on app2"),
+        ("silent", "  what is live is not known of app2"),
+    ] {
+        let error = switches(["20260102000000", said]).unwrap().to_string();
+        assert!(error.starts_with("all tasks have ended well, and yet release 20260102000000 isn't live on app2"));
+        assert!(error.contains(told) && error.contains("  release 20260102000000 is live on app1"), "{error}");
+    }
 }
 
 #[test]
@@ -243,7 +339,10 @@ struct AllBut(&'static str, Local);
 impl Connect for AllBut {
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>> {
         match server.host == self.0 {
-            true => Err(Error::connection(format!("`{}` is down", self.0)).hint("look after it")),
+            true => Err(Error::connection(format!("`{}` is down", self.0))
+                .because(anyhow::anyhow!("no route"))
+                .detail("tried: one key")
+                .hint("look after it")),
             false => self.1.connect(stage, server),
         }
     }
@@ -265,7 +364,9 @@ fn a_server_that_is_down_is_named_and_what_follows_runs_nowhere() {
     let connect = AllBut("app2", Local::new(bench.folder.path()));
     let error = bench.start(&tasks, "go", &connect, &Stop::default(), Events::nowhere()).error.unwrap();
     assert_eq!(error.kind(), ErrorKind::Connection);
-    assert!(error.to_string().contains("app2: `app2` is down\n  hint: look after it"), "{error}");
+    let told = "app2: `app2` is down\n      tried: one key\n      cause: no route\n  hint: look after it";
+    assert!(error.to_string().contains(told), "{error}");
+    assert_eq!(error.kind().exit_code(), 4);
     assert_eq!(bench.log(), ["check app1"]);
 }
 

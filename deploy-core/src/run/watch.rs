@@ -38,6 +38,8 @@ pub(super) struct Current {
     pipe_member: Option<usize>,
     /// Whether the task found that another run has the lock, and did nothing.
     lock_lost: bool,
+    /// Why a fact that the task reported isn't believed.
+    refused: Option<String>,
 }
 
 impl<'w> Watch<'w> {
@@ -64,10 +66,7 @@ impl<'w> Watch<'w> {
             Report::Began(task) => self.begin(task),
             Report::Ended(task, status) => self.end(task, status),
             Report::Line { task, stream, line } => self.line(task, stream, line),
-            Report::Fact(name, value) => {
-                self.found.insert(name.clone(), value.clone());
-                self.executor.facts().servers.entry(self.server).or_default().insert(name, value);
-            }
+            Report::Fact(name, value) => self.fact(name, value),
             Report::Note(text) => {
                 let step = self.current.as_ref().map(|current| self.step(current.task));
                 self.emit(Event::Note { step, server: Some(self.server), text });
@@ -78,6 +77,22 @@ impl<'w> Watch<'w> {
                     current.note(about_the_end);
                 }
             }
+        }
+    }
+
+    /// What a server says is a stranger's word: only what it may be is ever read.
+    fn fact(&mut self, name: String, value: String) {
+        if let Some(refusal) = self.executor.refusal(&name, &value) {
+            return self.refuse(refusal);
+        }
+        self.found.insert(name.clone(), value.clone());
+        self.executor.facts().servers.entry(self.server).or_default().insert(name, value);
+    }
+
+    fn refuse(&mut self, refusal: String) {
+        match &mut self.current {
+            Some(current) => current.refused = current.refused.take().or(Some(refusal)),
+            None => self.failures.push(Failed { server: Some(self.server), step: None, error: Error::task(refusal) }),
         }
     }
 
@@ -114,9 +129,10 @@ impl<'w> Watch<'w> {
                 self.executor.lock.taken(self.server);
             }
         }
-        let outcome = match (status, current.skipped.clone()) {
-            (0, None) => Outcome::Done,
-            (0, Some(reason)) => Outcome::Skipped(reason),
+        let is_believed = status == 0 && current.refused.is_none();
+        let outcome = match (is_believed, current.skipped.clone()) {
+            (true, None) => Outcome::Done,
+            (true, Some(reason)) => Outcome::Skipped(reason),
             _ => {
                 let kind = if current.lock_lost { ErrorKind::Locked } else { ErrorKind::Task };
                 let failure = current.into_failure(status, &self.prepared.program.steps[task]);
@@ -186,6 +202,7 @@ impl Current {
             failed_at: None,
             pipe_member: None,
             lock_lost: false,
+            refused: None,
         }
     }
 
@@ -214,6 +231,9 @@ impl Current {
         let (at, status) = self.failed_at.unwrap_or((0, status));
         let command = steps.get(at.wrapping_sub(1)).cloned();
         let tail = self.tail.into_lines();
+        if let Some(reason) = self.refused {
+            return Failure { reason, tail, ..self.failure };
+        }
         if !self.failure.reason.is_empty() {
             return Failure { tail, ..self.failure };
         }

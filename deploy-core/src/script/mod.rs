@@ -344,7 +344,7 @@ impl Script {
 ///
 /// The text runs in the task's own shell: variables and functions last until the task ends, and these are at hand:
 ///
-/// * `deploy_fact NAME VALUE` reports a fact, which later phases read;
+/// * `deploy_fact NAME VALUE` reports a fact, which later phases read, and which [`Task::reports`](crate::task::Task::reports) declares;
 /// * `deploy_note TEXT` tells the user something;
 /// * `deploy_skip REASON` ends the task: there was nothing to do;
 /// * `deploy_fail MESSAGE [HINT...]` ends the task: it failed, for a reason better than a status.

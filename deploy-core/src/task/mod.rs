@@ -26,8 +26,10 @@
 mod body;
 mod command_line;
 mod cx;
+mod fact;
 mod id;
 mod machine;
+pub(crate) mod names;
 mod nature;
 mod servers;
 
@@ -44,6 +46,7 @@ pub(crate) use command_line::Command;
 pub use command_line::{Opt, StageArg};
 pub(crate) use cx::talk;
 pub use cx::{Explain, Facts, Host, Local, Options, ServerCx};
+pub use fact::Kind;
 pub use id::{TaskId, When};
 pub(crate) use machine::{Found, Held, Job, Machine, Reach};
 pub use nature::{Dir, Effect, Output};
@@ -77,6 +80,8 @@ pub struct Task {
     pub(crate) as_user: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) command: Command,
+    /// What the facts may be that it reports.
+    pub(crate) reports: BTreeMap<&'static str, Kind>,
     /// What was said of it that its kind can't have.
     pub(crate) mistakes: BTreeSet<&'static str>,
 }
@@ -96,6 +101,7 @@ impl Task {
             as_user: None,
             env: BTreeMap::new(),
             command: Command::default(),
+            reports: BTreeMap::new(),
             mistakes: BTreeSet::new(),
         }
     }

@@ -89,6 +89,55 @@ fn releases_can_be_gone_back_to() {
     assert_eq!(site.read("app1", "current/name").as_deref(), Some("Ada\n"));
 }
 
+/// Has `name` be what `current` leads to on `app1`, as somebody on the server can.
+fn have_live(site: &Site, name: &str) {
+    let (folder, current) = (site.path("app1", &format!("releases/{name}")), site.path("app1", "current"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::remove_file(&current).unwrap();
+    std::os::unix::fs::symlink(folder, current).unwrap();
+}
+
+#[test]
+fn a_release_from_the_future_is_no_reason_to_believe_that_a_rollback_did_anything() {
+    let site = site();
+    site.release("20260101000000");
+    site.release("20260102000000");
+    have_live(&site, "99999999999999");
+    let failure = site.run("deploy:rollback").failure();
+    assert!(failure.contains("app1 has `99999999999999` live, whose name is no time"), "{failure}");
+    site.task("deploy:rollback").option("release", "20260101000000").run().succeeded();
+    assert!(site.read("app1", "current/REVISION").unwrap().ends_with("20260101000000\n"));
+    have_live(&site, "20991231235959");
+    let deploy = site.run("deploy");
+    deploy.succeeded();
+    assert_eq!(deploy.fact("app1", "switched"), deploy.fact("app1", "release"));
+    assert!(deploy.fact("app1", "switched").unwrap() < "20991231235959");
+}
+
+#[test]
+fn what_is_live_and_is_no_release_stops_a_run_before_it_changes_anything() {
+    let site = site();
+    site.release("20260101000000");
+    have_live(&site, "elsewhere");
+    for flow in ["deploy", "deploy:rollback", "deploy:status"] {
+        let failure = site.run(flow).failure();
+        assert!(failure.contains("reported `live` as `elsewhere`, which is no release name"), "{flow}: {failure}");
+    }
+    assert!(std::fs::read_dir(site.path("app1", "releases")).unwrap().count() == 2);
+}
+
+#[test]
+fn the_status_shows_a_revision_that_is_no_commit() {
+    let site = site();
+    site.release("20260101000000");
+    site.write("app1", "current/REVISION", &format!("{}\n", "ö".repeat(30)));
+    let status = site.run("deploy:status");
+    status.succeeded();
+    assert!(status.printed().contains(&format!(" {})", "ö".repeat(10))), "{}", status.printed());
+    site.write("app1", "current/REVISION", "\u{1b}[2J\n");
+    assert!(site.run("deploy:status").failure().contains("reported `revision` as `\\u{1b}[2J`"));
+}
+
 #[test]
 fn a_failure_is_told_and_leaves_what_was_live() {
     let site = site();

@@ -74,7 +74,7 @@ mod settings;
 mod tests;
 
 use deploy_core::prelude::*;
-use deploy_core::task::{Effect, ServerCx};
+use deploy_core::task::{Effect, Kind, ServerCx};
 
 pub use settings::{Assets, BuildOn, Preset};
 
@@ -137,7 +137,13 @@ impl Assets {
             BuildOn::Controller => {
                 let own = self.clone();
                 let about = "Read what the releases have of assets";
-                tasks.task(self.task(SURVEY_ASSETS, about, Assets::survey).effect(Effect::Prepares).hidden());
+                let survey = self.task(SURVEY_ASSETS, about, Assets::survey).effect(Effect::Prepares).hidden();
+                let line = Kind::Line(200);
+                tasks.task(
+                    ["assets_revision", "assets_whole", "assets_live"]
+                        .into_iter()
+                        .fold(survey, |task, fact| task.reports(fact, line)),
+                );
                 let build = Task::local(BUILD_ASSETS, "Compile the assets here", move |local| own.build_here(local));
                 tasks.task(build.needs([SURVEY_ASSETS]).hidden());
                 for task in [compile, rollback] {

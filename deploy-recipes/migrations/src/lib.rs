@@ -50,10 +50,13 @@ use std::collections::BTreeMap;
 
 use deploy_core::error::{Error, Result};
 use deploy_core::prelude::*;
-use deploy_core::task::{Effect, Local, Output, Phase, ServerCx};
+use deploy_core::task::{Effect, Kind, Local, Output, Phase, ServerCx};
 use serde::Deserialize;
 
 pub use preset::Preset;
+
+/// What lists of migrations may be. An old application has thousands.
+const LIST: Kind = Kind::Text(1 << 20);
 
 /// Migrates the database.
 pub const MIGRATE: TaskId = TaskId::new("deploy:migrate");
@@ -108,12 +111,13 @@ impl Recipe for Migrations {
             tasks.problem("`[recipes.migrations]` with `preset = \"custom\"` needs a `command` that migrates");
         }
         self.register_flow(tasks);
-        tasks.task(self.task(MIGRATE, "Migrate the database", Migrations::migrate));
+        let migrate = self.task(MIGRATE, "Migrate the database", Migrations::migrate);
+        tasks.task(reports_pending(migrate));
         tasks.hook(When::After(flow::UPDATED), MIGRATE);
         let pending = self.task(PENDING, "Find out how many migrations are pending", Migrations::find_pending);
-        tasks.task(pending.hidden().effect(Effect::Looks));
+        tasks.task(reports_pending(pending).hidden().effect(Effect::Looks));
         let read = self.task(READ_STATUS, "Read which migrations the database has", Migrations::read_status);
-        tasks.task(read.hidden().effect(Effect::Looks));
+        tasks.task(read.reports("migrations_status", LIST).hidden().effect(Effect::Looks));
         let status = Task::local(STATUS, "Show which migrations the database has", |local| {
             print_status(local);
             Ok(())
@@ -148,6 +152,10 @@ impl Migrations {
     fn servers(&self) -> Servers {
         Servers::primary(&self.role).with_releases()
     }
+}
+
+fn reports_pending(task: Task) -> Task {
+    task.reports("pending_migrations", LIST).reports("migrations_pending", Kind::Count)
 }
 
 fn print_status(local: &Local<'_>) {

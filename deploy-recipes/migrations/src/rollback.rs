@@ -2,9 +2,9 @@
 
 use deploy_core::error::{Error, Result};
 use deploy_core::prelude::*;
-use deploy_core::task::{Effect, Local, Opt, ServerCx};
+use deploy_core::task::{Effect, Kind, Local, Opt, ServerCx};
 
-use crate::{MIGRATIONS, Migrations};
+use crate::{LIST, MIGRATIONS, Migrations};
 
 const NEWER: TaskId = TaskId::new("deploy:migrate:newer");
 const CONFIRM: TaskId = TaskId::new("deploy:migrate:confirm_newer");
@@ -24,7 +24,14 @@ pub(crate) fn register(recipe: &Migrations, tasks: &mut Tasks) {
     let own = recipe.clone();
     let about = "Find out which migrations the earlier release doesn't know";
     let newer = Task::script(NEWER, about, recipe.servers(), move |cx| find_newer(&own, cx));
-    tasks.task(newer.envs(&recipe.env).effect(Effect::Prepares).hidden());
+    tasks.task(
+        newer
+            .reports("newer_migrations", LIST)
+            .reports("newer_asked", Kind::Release)
+            .envs(&recipe.env)
+            .effect(Effect::Prepares)
+            .hidden(),
+    );
     tasks.need(&flow::STARTED, NEWER);
     for deploy in [flow::DEPLOY, MIGRATIONS] {
         tasks.change(&deploy, |deploy| deploy.without([NEWER]));

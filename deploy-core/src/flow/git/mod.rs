@@ -23,12 +23,12 @@ pub(crate) use stand_in::pretend;
 use crate::config::{GitStrategy, Settings, TransportKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ServerNo;
-use crate::flow::names::ObjectId;
 use crate::registry::Tasks;
 use crate::repository::{Repository, Resolved, Url};
 use crate::script::Script;
 use crate::sh;
-use crate::task::{Effect, Local, ServerCx, Servers, Task, TaskId};
+use crate::task::names::ObjectId;
+use crate::task::{Effect, Kind, Local, ServerCx, Servers, Task, TaskId};
 
 /// Finds out which commit is deployed.
 pub const RESOLVE: TaskId = TaskId::new("git:resolve");
@@ -51,6 +51,8 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::script(CHECK, "Check that the repository can be reached", on(), transfer::check)
             .effect(Effect::Prepares)
+            .reports("git_tips", Kind::List(&Kind::ObjectId))
+            .reports("found_revision", Kind::ObjectId)
             .needs([RESOLVE]),
     );
     tasks.task(

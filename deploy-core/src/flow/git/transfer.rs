@@ -1,10 +1,10 @@
 //! The commit's way into a server's mirror.
 
 use crate::config::GitStrategy;
-use crate::flow::names::ObjectId;
 use crate::repository::Repository;
 use crate::script::{Cmd, Script};
 use crate::sh;
+use crate::task::names::ObjectId;
 use crate::task::{Payload, ServerCx};
 
 use super::{script, url};

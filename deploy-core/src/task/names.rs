@@ -50,7 +50,7 @@ impl ReleaseName {
 }
 
 /// The time that releases are named after.
-pub(super) fn now() -> DateTime {
+pub(crate) fn now() -> DateTime {
     Timestamp::now().to_zoned(TimeZone::UTC).datetime()
 }
 
@@ -78,9 +78,22 @@ impl ObjectId {
     }
 }
 
+/// The first `characters` of `text`, as names of commits are shown.
+pub(crate) fn beginning(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_of_a_text_ends_between_two_characters() {
+        assert_eq!(
+            [beginning("ab", 3), beginning("abcd", 3), beginning("äöüß", 3), beginning("", 3)],
+            ["ab", "abc", "äöü", ""]
+        );
+    }
 
     #[test]
     fn a_release_is_fourteen_digits_and_nothing_else() {
