@@ -160,13 +160,18 @@ deploy_watch() {
   while read -r deploy_line; do :; done <&3
   trap '' USR2
   deploy_find_self
-  deploy_group=$$ deploy_tenths=40
+  deploy_group=$$
   if deploy_find_left; then kill -s TERM $deploy_pids; fi
-  while deploy_find_left && [ "$deploy_tenths" -gt 0 ]; do
-    sleep 0.1 || sleep 1
-    deploy_tenths=$((deploy_tenths - 1))
+  for deploy_nap in 0.1 0.1 0.2 0.3 0.3 1 1 1; do
+    deploy_find_left || return 0
+    sleep "$deploy_nap" || sleep 1
   done
-  [ -z "$deploy_pids" ] || kill -s KILL $deploy_pids
+  # Again, since what is looked up may start something meanwhile.
+  for deploy_nap in 0.1 0.1 0.1 1 1; do
+    deploy_find_left || return 0
+    kill -s KILL $deploy_pids
+    sleep "$deploy_nap" || sleep 1
+  done
 }
 # Whether something that the shell started still runs, and what, as deploy_pids.
 deploy_find_left() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use e2e::Project;
 use rustix::process::Signal;
 
+use super::lost::forge_lock;
 use super::scene::{Watched, deploys_again, is_free, revise, shop, shop_of};
 
 /// How soon another user's stubborn commands have ended: they get four seconds to obey.
@@ -64,7 +65,8 @@ fn ends(login: Login, end: End, command: &str, number: usize) {
             assert_eq!(run.finish(Duration::from_secs(20)).code(), Some(130), "{}", run.errors(&project));
         }
     }
-    is_free(&project, ENDED_WITHIN).unwrap();
+    let freed = is_free(&project, ENDED_WITHIN);
+    assert!(freed.is_ok(), "{login:?}, {end:?}, {command}: {freed:?} {:#?}", marked(&mark));
     assert_eq!(marked(&mark), [""; 0], "{login:?}, {end:?}: {command}");
     project.no_tables();
     deploys_again(&project, "three").unwrap();
@@ -117,5 +119,37 @@ fn daemons_of_another_user_live_on_after_a_run_that_ends_well() {
             rustix::process::kill_process(pid, Signal::KILL).unwrap();
         }
         assert_eq!(lives, [format!("sleep {mark} ")], "{use_pty}");
+    }
+}
+
+/// What a run left that was killed with its whole server's shells: a group with a process of another user.
+#[test]
+fn a_lock_is_not_free_while_processes_of_its_holder_live() {
+    if !e2e::is_root() {
+        return;
+    }
+    for login in [Login::Ordinary { use_pty: false }, Login::Root] {
+        let project = project(login);
+        project.xtask("deploy staging").success();
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "nobody", "--clear-groups", "sh", "-c", "sleep 618; : iflag=fullblock"]);
+        let mut left = std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn().unwrap();
+        forge_lock(&project, "app1", 31);
+        project.server("app1").site.write(".deploy/lock.feedfeed.groups", &format!("+{}\n", left.id()));
+        let named = format!("{} of nobody", left.id());
+        project.xtask("deploy unlock staging").fails_with(1).says("eve on faraway").says(&named).says("--force");
+        match login {
+            Login::Root => {
+                project.xtask("deploy unlock staging --force").success().says("broke the lock of eve");
+                assert!(!left.wait().unwrap().success(), "it was ended");
+            }
+            Login::Ordinary { .. } => {
+                project.xtask("deploy unlock staging --force").fails_with(1).says(&named).says("sudo kill -9");
+                project.xtask("deploy staging").fails_with(1).says(&named);
+                rustix::process::kill_process_group(rustix::process::Pid::from_child(&left), Signal::KILL).unwrap();
+                left.wait().unwrap();
+            }
+        }
+        deploys_again(&project, "two").unwrap();
     }
 }
