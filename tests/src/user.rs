@@ -1,6 +1,6 @@
 //! The users that servers run as.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +34,17 @@ impl User {
         &self.name
     }
 
+    /// Lets the user run everything as anybody through sudo, without a password, with or without a terminal of its own.
+    pub fn may_sudo(&self, use_pty: bool) {
+        let (name, not) = (&self.name, if use_pty { "" } else { "!" });
+        let rule = format!("Defaults:{name} {not}use_pty\n{name} ALL=(ALL) NOPASSWD: ALL\n");
+        std::fs::write(self.sudo_rule(), rule).expect("root writes rules");
+    }
+
+    fn sudo_rule(&self) -> PathBuf {
+        Path::new("/etc/sudoers.d").join(&self.name)
+    }
+
     /// Gives a file or a folder and all that is in it to the user.
     pub fn own(&self, path: &Path) {
         let mut chown = Command::new("chown");
@@ -61,6 +72,7 @@ impl Drop for User {
         if !self.is_fresh {
             return;
         }
+        let _ = std::fs::remove_file(self.sudo_rule());
         // It may be logged in for a moment longer than its servers run.
         let _ = Command::new("userdel").args(["--force", &self.name]).output();
     }

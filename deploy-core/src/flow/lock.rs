@@ -78,19 +78,7 @@ pub(super) fn require(cx: &ServerCx<'_>) -> Script {
 
 fn unlock(cx: &ServerCx<'_>) -> Script {
     let force = if cx.option("force").is_some() { "yes" } else { "no" };
-    script(cx).then(sh!(
-        r#"lock=$root/.deploy/lock force={} holder='' about=''
-if [ ! -e "$lock" ]; then deploy_skip 'there is no lock'; fi
-{ read -r holder && read -r about; } <"$lock" || :
-read -r beat 2>/dev/null <"$lock.$holder.beat" || beat=0
-now=$(date +%s)
-if [ "$force" = no ] && [ "$((now - beat))" -lt 30 ]; then
-  deploy_fail "locked by $about" 'that run is alive; to break its lock all the same, add --force'
-fi
-rm -f -- "$lock" "$lock.$holder" "$lock.$holder.beat"
-deploy_note "broke the lock of $about""#,
-        force
-    ))
+    script(cx).then(sh!("break_lock {}", force))
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ judge_lock() {
     sleep 1
   else
     end_groups "$lock.$holder.groups" 0
+    refuse_living
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
       read -r moved <"$lock.$token.stale" || moved=''
       if [ "$moved" != "$holder" ]; then ln -- "$lock.$token.stale" "$lock" || :; fi
@@ -65,18 +66,46 @@ judge_lock() {
   fi
 }
 # end_groups FILE TENTHS: ends the process groups that a run wrote down in FILE, other than our own, after up to so many
-# tenths of a second. A number that by now is another program's is left alone.
+# tenths of a second. What survives, as another user's processes may, is told as living.
 end_groups() {
+  living=''
   [ -f "$1" ] || return 0
   while read -r group; do
-    group=${group#+}
-    case $group in '' | *[!0-9]* | "$deploy_group") continue ;; esac
-    # A leader that is dead has no command line, and may leave others of its group behind.
-    leader=$({ tr '\000' ' ' <"/proc/$group/cmdline"; } 2>/dev/null) || leader=''
-    case $leader in '' | *deploy_converse* | *iflag=fullblock*) ;; *) continue ;; esac
+    is_group_of_a_run || continue
     deploy_await_group "$group" "$2"
     kill -s KILL -- "-$group" 2>/dev/null || :
+    # Another user's shell ends what it started by itself, and has four seconds for that.
+    deploy_await_group "$group" 80
+    living=$living$deploy_pids
   done <"$1"
+}
+# find_living FILE: what lives of the process groups that a run wrote down in FILE, as living.
+find_living() {
+  living=''
+  [ -f "$1" ] || return 0
+  while read -r group; do
+    if is_group_of_a_run && deploy_members "$group" ''; then living=$living$deploy_pids; fi
+  done <"$1"
+}
+# Whether group is a process group of another run's. A number that by now is another program's is left alone.
+is_group_of_a_run() {
+  group=${group#+}
+  case $group in '' | *[!0-9]* | "$deploy_group") return 1 ;; esac
+  # A leader that is dead has no command line, and may leave others of its group behind.
+  leader=$({ tr '\000' ' ' <"/proc/$group/cmdline"; } 2>/dev/null) || leader=''
+  case $leader in '' | *deploy_converse* | *iflag=fullblock*) return 0 ;; *) return 1 ;; esac
+}
+# Fails where processes of the lock's holder live.
+refuse_living() {
+  [ -n "$living" ] || return 0
+  named='' pids=''
+  for pid in $living; do
+    owner=$(stat -c %U "/proc/$pid" 2>/dev/null) || owner='?'
+    [ -d "/proc/$pid" ] || continue
+    named="$named, $pid of $owner" pids="$pids $pid"
+  done
+  [ -n "$named" ] || return 0
+  deploy_fail "processes of $about still run: ${named#, }" "$@" "end them on the server: sudo kill -9$pids"
 }
 # Says that the holder lives. Only the conversation's listener calls it, so that no two write one name.
 lock_beat() {
@@ -87,8 +116,27 @@ lock_beat() {
 }
 free_lock() {
   end_groups "$lock.$token.groups" 10
+  [ -z "$living" ] || return 0
   holder=''
   { read -r holder <"$lock"; } 2>/dev/null || :
   if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi
   forget_lock
+}
+# break_lock FORCE: frees the lock of a run whose processes are gone, or can be ended.
+break_lock() {
+  lock=$root/.deploy/lock token='' holder='' about=''
+  if [ ! -e "$lock" ]; then deploy_skip 'there is no lock'; fi
+  { read -r holder && read -r about; } <"$lock" || :
+  read -r beat 2>/dev/null <"$lock.$holder.beat" || beat=0
+  now=$(date +%s)
+  if [ "$1" = no ]; then
+    [ "$((now - beat))" -ge 30 ] || deploy_fail "locked by $about" 'that run is alive; to break its lock all the same, add --force'
+    find_living "$lock.$holder.groups"
+    refuse_living 'to end them and break the lock, add --force'
+  else
+    end_groups "$lock.$holder.groups" 0
+    refuse_living
+  fi
+  rm -f -- "$lock" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups"
+  deploy_note "broke the lock of $about"
 }

@@ -245,33 +245,26 @@ impl Compiler<'_> {
         }
     }
 
-    /// `body` in a shell of `user`, which reads it from a here-document: a command line would stand in `ps`. The outer
-    /// shell reports only what goes wrong before that shell runs.
+    /// `body` in a shell of `user`. Our own shell reports only what goes wrong before that one runs.
     fn as_user(&self, user: &str, libraries: &[&'static str], body: &[u8]) -> Vec<u8> {
-        let libraries: Vec<_> = [PRELUDE].into_iter().chain(libraries.iter().copied()).collect();
-        let mut inner = b"exec 8>&2 9>&1 </dev/null\n".to_vec();
-        inner.extend(self.shell.environment());
-        for function in library::needed(&libraries, body) {
+        let main = [b"deploy_begin_as\n(\n", body, b"\n)\ndeploy_end_as \"$?\"\n"].concat();
+        let libraries: Vec<_> = [PRELUDE].into_iter().chain(libraries.iter().copied()).chain([FRAME]).collect();
+        let mut inner = self.shell.environment();
+        for function in library::needed(&libraries, &main) {
             inner.extend_from_slice(function.text.as_bytes());
         }
-        inner.extend_from_slice(body);
-        let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\n".to_vec();
-        text.extend_from_slice(b"deploy_random\ndeploy_mark i \"$deploy_name\"\nsudo -n -H -u ");
+        inner.extend_from_slice(&main);
+        let mut text = b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\ndeploy_as ".to_vec();
         text.extend(quote(user.as_bytes()));
-        text.extend_from_slice(
-            b" -- sh -c 'read -r deploy_nonce; eval \"$(cat)\"' <<deploy_end_of_what_another_user_runs\n$deploy_name\n",
-        );
-        // The here-document expands, since the name in its first line is made there.
-        for byte in inner {
-            if matches!(byte, b'\\' | b'$' | b'`') {
-                text.push(b'\\');
-            }
-            text.push(byte);
-        }
-        text.extend_from_slice(b"\ndeploy_end_of_what_another_user_runs\ndeploy_step=end");
+        text.extend_from_slice(format!(" {} <<'{END_OF_INNER}'\n", inner.len()).as_bytes());
+        text.extend(inner);
+        text.extend_from_slice(format!("{END_OF_INNER}\ndeploy_step=end").as_bytes());
         text
     }
 }
+
+/// Ends the text that another user's shell runs.
+const END_OF_INNER: &str = "deploy_end_of_what_another_user_runs";
 
 fn exports(env: &BTreeMap<String, String>) -> Vec<u8> {
     let mut text = Vec::new();
@@ -291,14 +284,18 @@ fn sh<const N: usize>(text: &str, args: [&str; N]) -> Script {
 /// The shell text inside a task's subshell.
 struct Body<'a> {
     shell: &'a Shell,
+    /// The shell functions that may be called as commands.
+    functions: Vec<&'static str>,
     text: Vec<u8>,
     steps: Vec<String>,
 }
 
 impl Body<'_> {
     fn of(task: &TaskScript, shell: &Shell) -> (Vec<u8>, Vec<String>) {
+        let libraries: Vec<_> = [PRELUDE, FRAME].into_iter().chain(task.script.libraries.iter().copied()).collect();
         let mut body = Body {
             shell,
+            functions: library::names(&libraries),
             text: b"set -eu\ntrap 'deploy_exit \"$?\"' EXIT\ndeploy_step=0\n".to_vec(),
             steps: Vec::new(),
         };
@@ -348,6 +345,7 @@ impl Body<'_> {
             Step::Opaque(text) => {
                 let mut line = b"sh -eu -c ".to_vec();
                 line.extend(quote(text.as_bytes()));
+                line.extend_from_slice(UNHEARD);
                 self.line(line);
             }
             Step::Fact(name, cmd, otherwise) => self.fact(name, cmd, otherwise.as_ref()),
@@ -412,13 +410,19 @@ impl Body<'_> {
         }
         words.push(quote(cmd.program.as_bytes()));
         words.extend(cmd.args.iter().map(|arg| quote(arg.bytes())));
-        let line = words.join(&b' ');
+        let mut line = words.join(&b' ');
+        if !self.functions.contains(&cmd.program.as_str()) {
+            line.extend_from_slice(UNHEARD);
+        }
         match &cmd.dir {
             None => line,
             Some(dir) => [b"( cd -- ".as_slice(), &quote(dir.bytes()), b" && ", &line, b" )"].concat(),
         }
     }
 }
+
+/// What stands after a command that is none of our functions: it has no way to say what a shell of ours would say.
+const UNHEARD: &[u8] = b" 8>&- 9>&-";
 
 /// Lets `write!` append to bytes.
 struct Text<'a>(&'a mut Vec<u8>);

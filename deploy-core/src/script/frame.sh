@@ -23,7 +23,7 @@ deploy_converse() {
   ( exec <&3 3<&- 8>&- 9>&- >/dev/null 2>&1; deploy_listen ) &
   deploy_listener=$! deploy_self=$$
   exec 3<&- 7<"$deploy_dir/words"
-  deploy_all=0
+  deploy_all=0 deploy_left=''
   if [ "$#" -gt 1 ]; then deploy_answer "$2"; fi
   while deploy_next; do
     case $deploy_word in
@@ -78,16 +78,25 @@ deploy_answer() {
   deploy_hit=''
   ( deploy_program )
   deploy_ended=$?
-  if [ -n "$deploy_hit" ]; then deploy_end_group 40 "$deploy_listener"; fi
+  if [ -n "$deploy_hit" ]; then deploy_end_rest; fi
   [ "$deploy_ended" -eq 0 ] || deploy_all=1
   deploy_both z "$1" "$deploy_ended"
 }
 # The good end. The status tells whether every program succeeded.
 deploy_part() {
-  deploy_on_end
+  if deploy_is_clear; then deploy_on_end; fi
   rm -rf -- "$deploy_dir"
   deploy_both q "$deploy_all"
   exit "$deploy_all"
+}
+# Ends by force what was told to end and didn't. What can't be ended is kept in mind.
+deploy_end_rest() {
+  { read -r deploy_kin <"$deploy_dir/kin"; } 2>/dev/null || deploy_kin=''
+  deploy_end_group 40 "$deploy_listener" || deploy_left="$deploy_left $deploy_pids"
+}
+# Whether nothing of it runs any more.
+deploy_is_clear() {
+  for deploy_pid in $deploy_left; do [ ! -d "/proc/$deploy_pid" ] || return 1; done
 }
 # Marks both streams, so that what was written before is known to have arrived.
 deploy_both() { deploy_mark "$@"; printf '\036%s %s\n' "$deploy_nonce" "$*" >&8; }
@@ -113,6 +122,70 @@ deploy_gate() {
 deploy_payload() {
   { read -r deploy_word deploy_what <&7 && [ "$deploy_word" = payload ]; } || return 97
   { rm -f -- "$deploy_what"; cat; } <"$deploy_what"
+}
+# deploy_as USER BYTES: runs our standard input, a script of so many bytes, in a shell of USER, which reads it from a line
+# that stays open as long as we live: nothing else passes sudo, and it is how that shell hears of our end. (A command line
+# would stand in `ps`.) That shell is a session of its own, so that nothing that root ends there is ours.
+deploy_as() {
+  deploy_random
+  deploy_mark i "$deploy_name"
+  deploy_word=$deploy_name deploy_made=''
+  if [ -z "${deploy_dir-}" ]; then deploy_open && deploy_made=$deploy_dir; fi
+  rm -f -- "$deploy_dir/line"
+  mkfifo -m 600 -- "$deploy_dir/line"
+  exec 4<>"$deploy_dir/line" 5<"$deploy_dir/line" 6>"$deploy_dir/line" 4<&0
+  rm -rf -- "$deploy_dir/line" "$deploy_made"
+  ( exec 5<&- 8>&- 9>&- >/dev/null 2>&1; printf '%s\n' "$deploy_word" >&6; cat <&4 >&6 ) &
+  exec 4<&-
+  sudo -n -H -u "$1" -- sh -c '
+    trap : HUP INT TERM
+    read -r deploy_nonce
+    deploy_text=$(dd bs="$1" count=1 iflag=fullblock 2>/dev/null || dd bs=1 count="$1" 2>/dev/null)
+    deploy_apart=$(command -v setsid) || deploy_apart=""
+    { printf "%s\n" "deploy_nonce=$deploy_nonce" "$deploy_text" | $deploy_apart sh -c "eval \"\$(cat)\"" 3<&4 4<&-; } 4<&0
+  ' sh "$2" <&5 5<&- 6>&- 8>&- 9>&-
+}
+# What that shell does first: from now on deploy_watch waits.
+deploy_begin_as() {
+  exec 8>&2 9>&1 </dev/null
+  trap : HUP INT TERM
+  ( exec 8>&- 9>&- >/dev/null 2>&1; deploy_watch ) &
+  deploy_watcher=$!
+  exec 3<&-
+}
+# deploy_end_as STATUS: what it does last. A signal ends the watch, unless that is at its work already.
+deploy_end_as() {
+  kill -s USR2 "$deploy_watcher" 2>/dev/null
+  wait "$deploy_watcher"
+  exit "$1"
+}
+# Waits for the end of the line, and then ends what the shell started, by force what doesn't obey within four seconds.
+deploy_watch() {
+  trap '' HUP INT TERM PIPE
+  while read -r deploy_line; do :; done <&3
+  trap '' USR2
+  deploy_find_self
+  deploy_group=$$
+  if deploy_find_left; then kill -s TERM $deploy_pids; fi
+  for deploy_nap in 0.1 0.1 0.2 0.3 0.3 1 1 1; do
+    deploy_find_left || return 0
+    sleep "$deploy_nap" || sleep 1
+  done
+  # Again, since what is looked up may start something meanwhile.
+  for deploy_nap in 0.1 0.1 0.1 1 1; do
+    deploy_find_left || return 0
+    kill -s KILL $deploy_pids
+    sleep "$deploy_nap" || sleep 1
+  done
+}
+# Whether something that the shell started still runs, and what, as deploy_pids.
+deploy_find_left() {
+  deploy_find_kin
+  deploy_pids=''
+  for deploy_pid in $deploy_known; do
+    case $deploy_pid in "$$" | "$deploy_self") ;; *) deploy_pids="$deploy_pids $deploy_pid" ;; esac
+  done
+  [ -n "$deploy_pids" ]
 }
 # All that the controller sends, to the end.
 deploy_input() { cat <&3; }
@@ -164,7 +237,8 @@ deploy_set_guard() {
 }
 # Ends everything when nothing came for so long.
 deploy_guard() {
-  trap 'kill "$!"; exit 0' TERM
+  # By force: a shell that has just been forked still has our trap, and would swallow a TERM.
+  trap 'kill -s KILL "$!"; exit 0' TERM
   trap deploy_alive=yes USR1
   deploy_alive=yes
   while [ -n "$deploy_alive" ]; do
@@ -179,6 +253,8 @@ deploy_guard() {
 }
 # Ends what runs, and nothing of our own. What doesn't obey is the executor's to end, before it says that the program is over.
 deploy_cancel() {
+  deploy_find_kin
+  echo "$deploy_kin" >"$deploy_dir/kin"
   kill -s TERM -- "-$deploy_group"
   trap - TERM
   deploy_set_guard
@@ -186,21 +262,53 @@ deploy_cancel() {
 }
 # The number of this very shell, which may be one inside of another, as deploy_self.
 deploy_find_self() { { read -r deploy_self _ </proc/self/stat; } 2>/dev/null || deploy_self=''; }
-# The controller is gone: ends the process group, and gives up what is held when nothing runs any more.
+# The controller is gone: ends the process group, and gives up what is held when nothing runs any more. What can't be ended
+# keeps the lock, for whoever comes next to see.
 deploy_die() {
   trap '' HUP INT TERM PIPE USR1
   exec 7>&-
+  deploy_find_kin
   kill -s TERM -- "-$deploy_group"
   deploy_find_self
-  deploy_end_group 6 ''
-  deploy_on_end
+  if deploy_end_group 6 ''; then deploy_on_end; fi
   rm -rf -- "$deploy_dir"
   kill -s KILL -- "-$deploy_group"
 }
-# deploy_end_group TENTHS SPARED: gives our process group up to so many tenths of a second to end.
+# deploy_end_group TENTHS SPARED: gives our process group up to so many tenths of a second to end, ends the rest by force,
+# and tells whether nothing is left. Another user's processes, which end by themselves when their line is cut, get longer.
 deploy_end_group() {
   deploy_await_group "$deploy_group" "$1" "$2"
-  for deploy_pid in $deploy_pids; do kill -s KILL "$deploy_pid"; done
+  for deploy_pid in $deploy_pids; do kill -s KILL "$deploy_pid" 2>/dev/null; done
+  for deploy_kin_group in "$deploy_group" $deploy_kin; do
+    deploy_await_group "$deploy_kin_group" 80 "$2"
+    if [ "$deploy_kin_group" != "$deploy_group" ] && [ -n "$deploy_pids" ]; then
+      kill -s KILL -- "-$deploy_kin_group" 2>/dev/null
+      deploy_await_group "$deploy_kin_group" 10
+    fi
+    [ -z "$deploy_pids" ] || return 1
+  done
+}
+# The other process groups that descend from ours, as deploy_kin: what runs as another user has one of its own.
+deploy_find_kin() {
+  deploy_kin='' deploy_known='' deploy_grown=yes
+  while [ -n "$deploy_grown" ]; do
+    deploy_grown=''
+    for deploy_stat in /proc/[0-9]*/stat; do
+      { read -r deploy_line <"$deploy_stat"; } 2>/dev/null || continue
+      deploy_pid=${deploy_line%% *} deploy_fields=${deploy_line##*) }
+      case " $deploy_known " in *" $deploy_pid "*) continue ;; esac
+      case $deploy_fields in Z*) continue ;; esac
+      deploy_fields=${deploy_fields#* }
+      deploy_parent=${deploy_fields%% *} deploy_fields=${deploy_fields#* }
+      deploy_leads=${deploy_fields%% *}
+      case " $deploy_group $deploy_known " in
+        *" $deploy_leads "* | *" $deploy_parent "*) ;;
+        *) continue ;;
+      esac
+      deploy_known="$deploy_known $deploy_pid" deploy_grown=yes
+      case " $deploy_group $deploy_kin " in *" $deploy_leads "*) ;; *) deploy_kin="$deploy_kin $deploy_leads" ;; esac
+    done
+  done
 }
 # The process group: sshd made the login shell a session leader, so the group is ours alone.
 deploy_find_group() {

@@ -20,6 +20,11 @@ pub(super) fn needed(libraries: &[&'static str], text: &[u8]) -> Vec<Function> {
     functions.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(function, _)| function).collect()
 }
 
+/// What the functions of `libraries` are called.
+pub(super) fn names(libraries: &[&'static str]) -> Vec<&'static str> {
+    libraries.iter().flat_map(|library| functions(library)).map(|function| function.name).collect()
+}
+
 /// A shell function.
 #[derive(Clone, Debug)]
 pub(super) struct Function {

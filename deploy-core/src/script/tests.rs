@@ -356,6 +356,35 @@ fn a_task_as_another_user_reports_like_any_other_and_shows_nothing_in_ps() {
 }
 
 #[test]
+fn a_tasks_commands_have_no_way_to_say_what_our_shell_says() {
+    const LIBRARY: &str = "greet() {\ndeploy_note hello\n}\n";
+    let closed = "for fd in 8 9; do if { true >&$fd; } 2>/dev/null; then echo open; exit 9; fi; done; echo fine";
+    let script = Script::new()
+        .uses(LIBRARY)
+        .run(sh(closed))
+        .pipe([sh(closed), Cmd::new("cat")])
+        .opaque(closed)
+        .fact("x", sh(closed))
+        .when(sh(closed), sh!("deploy_note then"), Script::new())
+        .run(Cmd::new("greet"));
+    let task = |as_user: Option<&str>| TaskScript {
+        script: script.clone(),
+        as_user: as_user.map(str::to_owned),
+        ..TaskScript::default()
+    };
+    for shell in SHELLS {
+        let path = path_with_sudo(shell);
+        for task in [task(None), task(Some("other"))] {
+            let ran = run_on(path.path(), &[task], &settings(), Talk::Programs, b"");
+            assert_eq!(ran.lines(Stream::Stdout), ["fine"; 4], "{shell}: {:?}", ran.reports);
+            assert!(ran.reports.contains(&Report::Note("then".into())), "{shell}");
+            assert!(ran.reports.contains(&Report::Note("hello".into())), "{shell}");
+            assert_eq!(ran.status(), Some(0));
+        }
+    }
+}
+
+#[test]
 fn a_payload_arrives_to_the_byte() {
     for size in [0usize, 1, 65536, 65537, 200_000] {
         let payload: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();

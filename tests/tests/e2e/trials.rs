@@ -1,6 +1,7 @@
 //! Trials: runs that are killed, raced, starved and interrupted at every moment. After each, the servers are asked by
 //! plain shell whether what is live is whole, whether the lock is free, and whether anything still runs.
 
+mod another;
 mod interrupted;
 mod killed;
 mod lost;

@@ -18,7 +18,11 @@ const ENDED_WITHIN: Duration = Duration::from_secs(8);
 
 /// A project with linked folders, whose releases have a `MANIFEST` with the checksum of every file.
 pub(super) fn shop(servers: &[(&str, &str)]) -> Project {
-    let mut project = Project::over_ssh(servers);
+    shop_of(Project::over_ssh(servers))
+}
+
+/// The same with the servers of `project`.
+pub(super) fn shop_of(mut project: Project) -> Project {
     project.top("linked_dirs = [\"log\"]");
     for number in 0..40 {
         project.repo.write(&format!("pages/{number}.html"), &format!("page {number}\n").repeat(200));
