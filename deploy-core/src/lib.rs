@@ -89,6 +89,7 @@ pub mod registry;
 mod repository;
 pub mod run;
 pub mod script;
+mod secret;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -152,8 +152,8 @@ impl Xtask {
         let tasks = with_text_tasks(tasks, known)?;
         let commands = known.map_or(&[][..], |config| &config.commands);
         match cli::parse(args, &tasks, commands)? {
-            Parsed::Clap(error) => clap_exit(&error, config.err()),
-            Parsed::Request(Request::Tasks(request)) => list(&tasks, commands, &request),
+            Parsed::Clap(error) => clap_exit(&error, config.err(), surroundings),
+            Parsed::Request(Request::Tasks(request)) => list(&tasks, commands, &request, surroundings),
             Parsed::Request(Request::Command(name, args)) => run_command(&config?, &name, &args),
             Parsed::Request(Request::Doctor(request)) => {
                 self.examine(&overridden(config, load, &request.set)?, &request, surroundings)
@@ -231,7 +231,7 @@ impl Xtask {
         let doctor = Doctor { config, stage: &stage, filter: &request.filter, ask, stop };
         let diagnosis = doctor.examine()?;
         if request.json {
-            ui::print_data(&diagnosis.json())?;
+            ui::print_json(&diagnosis.json())?;
         } else {
             ui::print_page(&diagnosis.lines(request.quiet), surroundings)?;
         }
@@ -246,8 +246,8 @@ impl Xtask {
         let explain =
             Explain { config, stage: &stage, options: &request.options, dry_run: request.mode == Mode::DryRun };
         match request.mode {
-            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &explain))?,
-            Mode::DryRun => ui::print_data(&preview(&plan, &explain)?)?,
+            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &explain), surroundings)?,
+            Mode::DryRun => ui::print_data(&preview(&plan, &explain)?, surroundings)?,
             Mode::Run => return execute(config, &stage, &plan, request, surroundings),
         }
         Ok(ExitCode::SUCCESS)
@@ -297,27 +297,27 @@ fn problems_as_error(tasks: &Tasks) -> Result<()> {
 }
 
 /// What clap has to say. A broken configuration may be why a word isn't known, so it is told instead.
-fn clap_exit(error: &clap::Error, broken: Option<Error>) -> Result<ExitCode> {
+fn clap_exit(error: &clap::Error, broken: Option<Error>, surroundings: Surroundings) -> Result<ExitCode> {
     match broken {
         Some(broken) if error.kind() == clap::error::ErrorKind::InvalidSubcommand => Err(broken),
         _ => {
-            let _ = error.print();
+            ui::print_usage(error, surroundings)?;
             Ok(if error.use_stderr() { ExitCode::from(ErrorKind::Usage.exit_code()) } else { ExitCode::SUCCESS })
         }
     }
 }
 
-fn list(tasks: &Tasks, commands: &[Command], request: &ListRequest) -> Result<ExitCode> {
+fn list(tasks: &Tasks, commands: &[Command], request: &ListRequest, surroundings: Surroundings) -> Result<ExitCode> {
     let text = match (&request.flow, request.json) {
         (Some(flow), _) => cli::flow_tree(tasks, tasks.find(flow)?, request.all),
-        (None, true) => cli::as_json(tasks, request),
+        (None, true) => return ui::print_json(&cli::as_json(tasks, request)).map(|()| ExitCode::SUCCESS),
         (None, false) => {
             let commands: Vec<_> =
                 commands.iter().map(|command| (command.name.clone(), command.about.clone())).collect();
             cli::as_text(tasks, &commands, request)
         }
     };
-    ui::print_data(&text)?;
+    ui::print_data(&text, surroundings)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -379,7 +379,7 @@ fn execute(
     drop(events);
     screen.finish();
     if settings.format != Format::Json {
-        ui::print_data(&finished.printed)?;
+        ui::print_data(&finished.printed, surroundings)?;
     }
     match finished.error {
         None => Ok(ExitCode::SUCCESS),

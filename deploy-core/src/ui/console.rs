@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use rustix::termios::{InputModes, tcgetattr};
 
 use super::keyboard::Keyboard;
-use super::screen::{Held, Target};
+use super::outlet::Target;
+use super::screen::Held;
 use super::settings::{Surroundings, terminal_kind};
 use super::tty::{Window, lend, size, take_back};
 use crate::event::Stream;

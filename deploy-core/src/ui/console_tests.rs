@@ -9,7 +9,7 @@ use super::*;
 /// A screen whose two streams can be looked at.
 fn screen() -> (Arc<Screen>, Captured, Captured) {
     let (out, err) = (Captured::default(), Captured::default());
-    (Screen::new(out.writer(), err.writer()), out, err)
+    (Screen::of_terminals(out.writer(), err.writer()), out, err)
 }
 
 /// A console at the end of a pipe into which `input` goes.

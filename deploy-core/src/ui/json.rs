@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::Renderer;
+use super::outlet::Target;
 use super::progress::{Place, Transfer, Transfers};
-use super::screen::{Screen, Target};
+use super::screen::Screen;
 use super::settings::Verbosity;
 use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream, Traffic};
 
@@ -68,7 +69,7 @@ impl Renderer for Json {
 
 fn write(screen: &Screen, at: Duration, what: What<'_>) {
     match serde_json::to_string(&Record { at: Seconds(at), what }) {
-        Ok(line) => screen.write(Target::Out, &format!("{line}\n")),
+        Ok(line) => screen.write_json(&format!("{line}\n")),
         Err(error) => screen.write(Target::Err, &format!("error: failed to write an event as JSON: {error}\n")),
     }
 }

@@ -83,7 +83,7 @@ fn outcomes() -> [Event; 2] {
 
 fn render(verbosity: Verbosity, events: impl IntoIterator<Item = Event>) -> Vec<String> {
     let out = Captured::default();
-    let mut json = Json::new(Screen::new(out.writer(), Box::new(std::io::sink())), verbosity);
+    let mut json = Json::new(Screen::of_terminals(out.writer(), Box::new(std::io::sink())), verbosity);
     for (number, event) in events.into_iter().enumerate() {
         json.event(Duration::from_micros(1_234_567 * number as u64), &event);
     }
@@ -120,7 +120,7 @@ fn verbosity_decides_about_output_and_details() {
 #[test]
 fn a_transfer_has_a_line_a_second_and_one_when_it_is_over() {
     let out = Captured::default();
-    let mut json = Json::new(Screen::new(out.writer(), Box::new(std::io::sink())), Verbosity::Normal);
+    let mut json = Json::new(Screen::of_terminals(out.writer(), Box::new(std::io::sink())), Verbosity::Normal);
     for percent in 0..=23 {
         json.event(Duration::from_millis(100 * percent), &progress(percent * 4_700_000));
     }

@@ -1,4 +1,4 @@
-//! The log file: everything that happened in a run, unabridged.
+//! The log file: everything that happened in a run, and of very long output the head and the tail.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -10,8 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Renderer;
+use super::ends::{Outputs, Written};
+use super::outlet::Target;
 use super::progress::Transfers;
-use super::screen::{Screen, Target};
+use super::screen::Screen;
 use super::text::took;
 use crate::error::{Error, Result};
 use crate::event::{Event, Failure, Outcome, Outline, ServerNo, StepNo, Stream, Traffic};
@@ -98,7 +100,7 @@ fn is_log(name: &str) -> bool {
 }
 
 /// Writes a [`LogFile`]: every event, with the time in UTC, the server and the task. What commands wrote stands
-/// there byte for byte.
+/// there byte for byte, without the middle of what is too long.
 pub(super) struct Log {
     file: Option<BufWriter<File>>,
     path: PathBuf,
@@ -106,6 +108,7 @@ pub(super) struct Log {
     screen: Arc<Screen>,
     outline: Outline,
     transfers: Transfers,
+    outputs: Outputs,
     /// What the last entry began with. A command that writes much does so within few milliseconds.
     head: Option<(u128, Place, String)>,
 }
@@ -116,8 +119,8 @@ type Place = (Option<StepNo>, Option<ServerNo>);
 impl Log {
     pub(super) fn new(file: LogFile, screen: Arc<Screen>) -> Log {
         let LogFile { path, file, started } = file;
-        let (outline, transfers) = <(Outline, Transfers)>::default();
-        Log { file: Some(BufWriter::new(file)), path, started, screen, outline, transfers, head: None }
+        let (outline, transfers, outputs) = <(Outline, Transfers, Outputs)>::default();
+        Log { file: Some(BufWriter::new(file)), path, started, screen, outline, transfers, outputs, head: None }
     }
 
     /// Writes one entry per line of `text`, which is about a task, a server, both, or the run.
@@ -168,6 +171,42 @@ impl Log {
         }
     }
 
+    fn output(&mut self, place: Place, written: &Written) {
+        let stream: &[u8] = if written.stream == Stream::Stdout { b"out| " } else { b"err| " };
+        self.write(written.at, place, &[stream, &written.line]);
+    }
+
+    /// Writes the tails of the output that `event` ends.
+    fn outputs(&mut self, at: Duration, event: &Event) {
+        let over = match event {
+            Event::StepFinished { step, server, .. } => self.outputs.going(|place| place == (*step, *server)),
+            Event::Disconnected { server, .. } => self.outputs.going(|place| place.1 == Some(*server)),
+            Event::Finished { .. } => self.outputs.going(|_| true),
+            _ => return,
+        };
+        self.end_outputs(at, over);
+    }
+
+    fn end_outputs(&mut self, at: Duration, over: Vec<(StepNo, Option<ServerNo>)>) {
+        for (step, server) in over {
+            let Some(tail) = self.outputs.end((step, server)) else { continue };
+            let place = (Some(step), server);
+            if let Some(missing) = tail.missing.describe() {
+                let at = tail.lines.front().map_or(at, |first| first.at);
+                self.entry(at, place, format!("left out here: {missing} of output"));
+            }
+            tail.lines.iter().for_each(|written| self.output(place, written));
+        }
+    }
+
+    /// Tells the user of what no log has.
+    fn say_what_is_missing(&self) {
+        if let Some(missing) = self.outputs.missing().describe() {
+            let text = "warning: the log file has the first 8 MiB and the last 2 MiB of what a task writes on a server";
+            self.screen.write(Target::Err, &format!("{text}: {missing} are left out\n"));
+        }
+    }
+
     fn started(&mut self, at: Duration, outline: &Outline) {
         self.outline = outline.clone();
         self.head = None;
@@ -182,6 +221,7 @@ impl Log {
         if let Some(error) = error {
             self.entry(at, (None, None), format!("error: {error}"));
         }
+        self.say_what_is_missing();
         let result = if error.is_some() { "failed" } else { "finished" };
         self.entry(at, (None, None), format!("{result} after {}: {summary}", took(elapsed)));
     }
@@ -190,6 +230,7 @@ impl Log {
 impl Renderer for Log {
     fn event(&mut self, at: Duration, event: &Event) {
         self.transfers(at, Some(event));
+        self.outputs(at, event);
         match event {
             Event::Progress { .. } => {}
             Event::Started(outline) => self.started(at, outline),
@@ -201,8 +242,10 @@ impl Renderer for Log {
             }
             Event::StepStarted { step, server } => self.entry(at, (Some(*step), *server), "started"),
             Event::Output { step, server, stream, line } => {
-                let stream: &[u8] = if *stream == Stream::Stdout { b"out| " } else { b"err| " };
-                self.write(at, (Some(*step), *server), &[stream, line]);
+                let written = Written { at, stream: *stream, line: line.clone() };
+                if let Some(written) = self.outputs.take((*step, *server), written) {
+                    self.output((Some(*step), *server), &written);
+                }
             }
             Event::Note { step, server, text } => self.entry(at, (*step, *server), format!("note: {text}")),
             Event::Warning { step, server, text } => {
@@ -217,6 +260,12 @@ impl Renderer for Log {
                 self.finished(at, *elapsed, error.as_deref(), summary, traffic);
             }
         }
+    }
+
+    /// What a run that broke off has written stands there too.
+    fn end(&mut self) {
+        let going = self.outputs.going(|_| true);
+        self.end_outputs(Duration::ZERO, going);
     }
 
     fn tick(&mut self, at: Duration) {

@@ -60,7 +60,7 @@ fn log(events: &[Event]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let file = create(folder.path(), "deploy");
     let path = file.path().to_owned();
-    let mut log = Log::new(file, Screen::new(Box::new(io::sink()), Box::new(io::sink())));
+    let mut log = Log::new(file, Screen::of_terminals(Box::new(io::sink()), Box::new(io::sink())));
     for (number, event) in events.iter().enumerate() {
         log.event(Duration::from_secs(number as u64), event);
     }
@@ -167,11 +167,51 @@ fn a_full_disk_is_told_once() {
     let err = Captured::default();
     let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let file = LogFile { path: "full.log".into(), file, started: stamp() };
-    let mut log = Log::new(file, Screen::new(Box::new(io::sink()), err.writer()));
+    let mut log = Log::new(file, Screen::of_terminals(Box::new(io::sink()), err.writer()));
     for _ in 0..3 {
         log.event(Duration::ZERO, &outline());
         log.tick(Duration::ZERO);
     }
     let expected = "warning: failed to write the log file `full.log`: No space left on device (os error 28)\n";
     assert_eq!(err.text(), expected);
+}
+
+#[test]
+fn of_a_task_that_writes_much_the_log_has_head_and_tail() {
+    let (folder, err) = (tempfile::tempdir().unwrap(), Captured::default());
+    let file = create(folder.path(), "deploy");
+    let path = file.path().to_owned();
+    let mut log = Log::new(file, Screen::of_terminals(Box::new(io::sink()), err.writer()));
+    log.event(Duration::ZERO, &outline());
+    let output = |number: usize| {
+        let line = format!("{number:05} {}", "x".repeat(4089)).into_bytes();
+        Event::Output { step: 0, server: Some(0), stream: Stream::Stdout, line }
+    };
+    (0..12_800).for_each(|number| log.event(Duration::ZERO, &output(number)));
+    let elapsed = Duration::from_secs(1);
+    log.event(elapsed, &Event::StepFinished { step: 0, server: Some(0), elapsed, outcome: Outcome::Done });
+    log.event(elapsed, &Event::Finished { elapsed, error: None, summary: "deployed".into(), traffic: Vec::new() });
+    log.tick(elapsed);
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.len() < 11 * 1024 * 1024, "{} bytes", text.len());
+    assert_eq!(text.matches("left out here: 10240 lines (41.9 MB) of output").count(), 1);
+    assert!(text.contains("| 00000 ") && text.contains("| 02047 ") && !text.contains("| 02048 "));
+    assert!(!text.contains("| 12287 ") && text.contains("| 12288 ") && text.contains("| 12799 "));
+    assert!(text.trim_end().lines().nth_back(1).unwrap().ends_with("done after 1.00s"));
+    assert!(err.text().ends_with(": 10240 lines (41.9 MB) are left out\n"), "{}", err.text());
+}
+
+#[test]
+fn a_run_that_breaks_off_has_its_tail_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = create(folder.path(), "deploy");
+    let path = file.path().to_owned();
+    let mut log = Log::new(file, Screen::of_terminals(Box::new(io::sink()), Box::new(io::sink())));
+    let output = |line: &[u8]| Event::Output { step: 0, server: Some(0), stream: Stream::Stderr, line: line.into() };
+    log.event(Duration::ZERO, &output(&vec![b'x'; 9 * 1024 * 1024]));
+    log.event(Duration::ZERO, &output(b"the end"));
+    log.end();
+    log.tick(Duration::ZERO);
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains("left out here: 1 line (9.4 MB) of output") && text.ends_with("err| the end\n"));
 }

@@ -9,15 +9,20 @@
 //! * Standard error has warnings, failures in full, and the error that ends the run ([`report()`]).
 //! * `/dev/tty` has questions ([`Terminal`]). While one is open the two streams wait.
 //! * A program that talks with the user itself gets all of it for as long as it runs ([`Console`]).
-//! * The log file has everything, byte for byte; on the screen what servers write can't do anything to the terminal.
+//! * The log file has everything, byte for byte, but for the middle of very long output; on the screen what servers
+//!   write can't do anything to the terminal, nor to a CI service (`outlet`).
+//! * No secret that is known or looks like one is shown or logged.
 //!
 //! A stream that is closed early (`| head`) ends neither the run nor the log.
 
 mod console;
 mod current;
+mod ends;
 mod json;
 mod keyboard;
 mod log;
+mod masked;
+mod outlet;
 mod plain;
 mod progress;
 mod report;
@@ -28,7 +33,7 @@ mod terminal;
 mod text;
 mod tty;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
@@ -38,14 +43,15 @@ use std::time::{Duration, Instant};
 pub use self::console::Console;
 pub(crate) use self::keyboard::{Keyboard, Typed};
 pub use self::log::LogFile;
-pub(crate) use self::report::print_page;
 pub use self::report::{print_data, report};
+pub(crate) use self::report::{print_json, print_page, print_usage};
 pub use self::settings::{Format, Settings, ShownOn, Surroundings, Verbosity};
 pub use self::terminal::Terminal;
 pub(crate) use self::text::{Line, Style, harmless_lines, several, size};
 pub use self::tty::{Size, Window};
 pub(crate) use self::tty::{is_lent, take_back};
 
+use self::masked::masked;
 use self::screen::Screen;
 use crate::event::{Event, Events};
 
@@ -56,8 +62,8 @@ const TICK: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How many events wait for the renderers at most. While a question is open they are shown all the same, out of sight:
-/// that the user is slow to answer keeps nobody waiting.
-const WAITING: usize = 4096;
+/// that the user is slow to answer keeps nobody waiting. A line of output has up to 64 KiB.
+const WAITING: usize = 512;
 
 /// Turns events into output.
 pub trait Renderer: Send {
@@ -124,7 +130,8 @@ impl Shown {
 impl Ui {
     /// Starts to show a run on standard output and standard error, and in `log`.
     pub fn start(settings: Settings, log: Option<LogFile>) -> Ui {
-        Ui::start_on(settings, log, Box::new(io::stdout()), Box::new(io::stderr()))
+        let [out, err] = outlet::streams();
+        Ui::start_on(settings, log, out, err)
     }
 
     /// Starts to show a run on `out` and `err`, and in `log`.
@@ -134,7 +141,7 @@ impl Ui {
         out: Box<dyn Write + Send>,
         err: Box<dyn Write + Send>,
     ) -> Ui {
-        let screen = Screen::new(out, err);
+        let screen = Screen::new(out, err, settings.surroundings);
         let mut renderers: Vec<Box<dyn Renderer>> = vec![match settings.format {
             Format::Json => Box::new(json::Json::new(Arc::clone(&screen), settings.verbosity)),
             Format::Pretty | Format::Plain => Box::new(plain::Plain::new(Arc::clone(&screen), settings.look())),
@@ -204,7 +211,7 @@ impl Show {
     fn run(mut self) {
         loop {
             match self.next() {
-                Ok((at, event)) => self.event(at.saturating_duration_since(self.start), &event),
+                Ok((at, event)) => self.event(at.saturating_duration_since(self.start), masked(event)),
                 Err(RecvTimeoutError::Timeout) if self.over.load(Relaxed) => break,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -226,8 +233,8 @@ impl Show {
         }
     }
 
-    fn event(&mut self, at: Duration, event: &Event) {
-        self.renderers.iter_mut().for_each(|renderer| renderer.event(at, event));
+    fn event(&mut self, at: Duration, event: Event) {
+        self.renderers.iter_mut().for_each(|renderer| renderer.event(at, &event));
         self.rendered += 1;
         if matches!(event, Event::Finished { .. }) {
             self.over.store(true, Relaxed);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::Renderer;
 use super::current::CurrentTask;
+use super::outlet::Target;
 use super::progress::Transfers;
-use super::screen::{Screen, Target};
+use super::screen::Screen;
 use super::settings::{Look, Verbosity};
 use super::summary;
 use super::text::{Line, Style, clock, harmless, harmless_lines, took};
@@ -24,6 +25,8 @@ const OPEN_LINE: Duration = Duration::from_secs(5);
 const WIDEST_ID: usize = 36;
 /// How many parts of a task's block are kept until its turn comes. Lines beyond that are only in the log file.
 const MOST_WAITING: usize = 10_000;
+/// How many bytes these have at most.
+const MOST_BYTES: usize = 2 * 1024 * 1024;
 
 /// Shows a run as text, for people: in colours and with signs on a terminal, else plainly.
 ///
@@ -53,6 +56,8 @@ pub(super) struct Plain {
 #[derive(Default)]
 struct Waiting {
     items: Vec<(Duration, Item)>,
+    /// How many bytes the lines have.
+    bytes: usize,
     /// How many lines were too many to keep.
     left_out: usize,
 }
@@ -240,11 +245,14 @@ impl Plain {
 impl Plain {
     fn put(&mut self, at: Duration, step: StepNo, item: Item) {
         let waiting = self.waiting.entry(step).or_default();
-        if waiting.items.len() >= MOST_WAITING && matches!(item, Item::Text(_)) {
-            waiting.left_out += 1;
-        } else {
-            waiting.items.push((at, item));
+        if let Item::Text(line) = &item {
+            if waiting.items.len() >= MOST_WAITING || waiting.bytes >= MOST_BYTES {
+                waiting.left_out += 1;
+                return;
+            }
+            waiting.bytes += line.bytes();
         }
+        waiting.items.push((at, item));
     }
 
     /// Shows what tasks have to say whose turn it is or was.

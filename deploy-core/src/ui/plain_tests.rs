@@ -34,7 +34,7 @@ impl Run {
     fn new(look: Look, servers: &[&str], steps: &[(&str, &[ServerNo])]) -> Run {
         let (shown, out, err) = <(Captured, Captured, Captured)>::default();
         let tee = |stream: &Captured| Box::new(Tee(shown.writer(), stream.writer()));
-        let screen = Screen::new(tee(&out), tee(&err));
+        let screen = Screen::of_terminals(tee(&out), tee(&err));
         let steps = steps.iter().map(|(id, servers)| StepOutline {
             id: (*id).to_owned(),
             about: String::new(),

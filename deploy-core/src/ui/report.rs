@@ -1,7 +1,6 @@
 //! What is printed outside of a run's progress: the error that ends it, and data that was asked for.
 
-use std::io::{self, ErrorKind, Write};
-
+use super::outlet::{self, Goes};
 use super::settings::Surroundings;
 use super::text::{Line, Style, printable};
 use crate::error::{Error, Result};
@@ -9,9 +8,8 @@ use crate::error::{Error, Result};
 /// Prints `error` to standard error, as cargo would: `error: ` and the message, what stands below it, the causes, and
 /// what to do.
 pub fn report(error: &Error, surroundings: Surroundings) {
-    let colour = surroundings.colour && surroundings.stderr_is_terminal;
-    // When even standard error is closed, the exit code is all that is left to say.
-    let _ = io::stderr().write_all(describe(error, colour).as_bytes());
+    let goes = surroundings.stderr_goes();
+    outlet::complain(&describe(error, goes == Goes::ToColours), goes);
 }
 
 /// Prints `text`, which a command was asked for, to standard output. Whoever reads it may stop early.
@@ -19,14 +17,17 @@ pub fn report(error: &Error, surroundings: Surroundings) {
 /// # Errors
 ///
 /// When it can't be written, for example because the disk is full.
-pub fn print_data(text: &str) -> Result<()> {
-    let mut stdout = io::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::task("failed to write to the standard output").because(error))
-        }
-        _ => Ok(()),
-    }
+pub fn print_data(text: &str, surroundings: Surroundings) -> Result<()> {
+    outlet::print(text, surroundings.stdout_goes())
+}
+
+/// Prints `json`, which a command was asked for, to standard output.
+///
+/// # Errors
+///
+/// As [`print_data`].
+pub(crate) fn print_json(json: &str) -> Result<()> {
+    outlet::print(json, Goes::AsJson)
 }
 
 /// Prints `lines`, which a command was asked for, to standard output, in colours where they are wanted.
@@ -35,8 +36,20 @@ pub fn print_data(text: &str) -> Result<()> {
 ///
 /// As [`print_data`].
 pub(crate) fn print_page(lines: &[Line], surroundings: Surroundings) -> Result<()> {
-    let colour = surroundings.colour && surroundings.stdout_is_terminal;
-    print_data(&lines.iter().map(|line| line.render(colour) + "\n").collect::<String>())
+    let goes = surroundings.stdout_goes();
+    let text = lines.iter().map(|line| line.render(goes == Goes::ToColours) + "\n").collect::<String>();
+    outlet::print(&text, goes)
+}
+
+/// Prints what clap has to say of the command line: help to standard output, errors to standard error.
+pub(crate) fn print_usage(error: &clap::Error, surroundings: Surroundings) -> Result<()> {
+    let goes = if error.use_stderr() { surroundings.stderr_goes() } else { surroundings.stdout_goes() };
+    let text = if goes == Goes::ToColours { error.render().ansi().to_string() } else { error.render().to_string() };
+    if error.use_stderr() {
+        outlet::complain(&text, goes);
+        return Ok(());
+    }
+    outlet::print(&text, goes)
 }
 
 fn describe(error: &Error, colour: bool) -> String {

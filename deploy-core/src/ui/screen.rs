@@ -5,12 +5,11 @@ use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One of the two streams that can be written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    Out,
-    Err,
-}
+use super::outlet::{self, Goes, Target, pass};
+use super::settings::Surroundings;
+
+/// How many bytes wait at most while a question is open. What is beyond that is only in the log file.
+const MOST_HELD: usize = 4 * 1024 * 1024;
 
 /// The two streams. While a question is open, what is written waits, so that it does not tear the question. Below what is
 /// written there may be one line that is redrawn.
@@ -23,10 +22,14 @@ pub(super) struct Screen {
 struct State {
     out: Option<Box<dyn Write + Send>>,
     err: Option<Box<dyn Write + Send>>,
+    /// What reads standard output.
+    out_goes: Goes,
+    /// What reads standard error.
+    err_goes: Goes,
     /// Whether what was written last did not end its line.
     unended: bool,
     /// What waits while a question is open.
-    held: Option<Vec<(Target, String)>>,
+    held: Option<Waiting>,
     /// The line at the bottom.
     live: Option<(Target, String)>,
     /// Whether it stands there. It doesn't while a question is open, or a line has not ended.
@@ -34,27 +37,68 @@ struct State {
 }
 
 impl Screen {
-    pub(super) fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Arc<Screen> {
-        let state = State { out: Some(out), err: Some(err), unended: false, held: None, live: None, drawn: false };
+    /// A screen of two streams, which are what `surroundings` say.
+    pub(super) fn new(
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        surroundings: Surroundings,
+    ) -> Arc<Screen> {
+        let state = State {
+            out: Some(out),
+            err: Some(err),
+            out_goes: surroundings.stdout_goes(),
+            err_goes: surroundings.stderr_goes(),
+            unended: false,
+            held: None,
+            live: None,
+            drawn: false,
+        };
         Arc::new(Screen { state: Mutex::new(state), turn: Mutex::new(()) })
+    }
+
+    /// This process's own streams.
+    pub(super) fn own(surroundings: Surroundings) -> Arc<Screen> {
+        let [out, err] = outlet::streams();
+        Screen::new(out, err, surroundings)
+    }
+
+    /// A screen of two terminals.
+    #[cfg(test)]
+    pub(super) fn of_terminals(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Arc<Screen> {
+        let surroundings = Surroundings {
+            stdout_is_terminal: true,
+            stderr_is_terminal: true,
+            colour: true,
+            ..Surroundings::default()
+        };
+        Screen::new(out, err, surroundings)
     }
 
     /// Writes `text` at once and whole.
     ///
     /// A stream that can't be written to (`| head` closes its pipe) is given up quietly: the run goes on.
     pub(super) fn write(&self, target: Target, text: &str) {
-        self.state().write(target, text);
+        let mut state = self.state();
+        let passed = pass(text, state.goes(target));
+        state.write(target, &passed);
+    }
+
+    /// Writes a line of JSON to standard output.
+    pub(super) fn write_json(&self, line: &str) {
+        self.state().write(Target::Out, &pass(line, Goes::AsJson));
     }
 
     /// Shows `text` as the line at the bottom of `target`, which has to be a terminal, until another one or none is shown.
     pub(super) fn show_live(&self, target: Target, text: Option<String>) {
-        self.state().show_live(text.map(|text| (target, text)));
+        let mut state = self.state();
+        let goes = state.goes(target);
+        state.show_live(text.map(|text| (target, pass(&text, goes))));
     }
 
     /// Whether what was written last did not end its line, and still stands at the end of it.
     pub(super) fn is_in_line(&self) -> bool {
         let state = self.state();
-        let held = state.held.as_ref().and_then(|held| held.last());
+        let held = state.held.as_ref().and_then(|held| held.texts.last());
         held.map_or(state.unended, |(_, text)| !text.ends_with('\n'))
     }
 
@@ -67,7 +111,7 @@ impl Screen {
             state.write(Target::Out, "\n");
         }
         state.erase_live();
-        state.held = Some(Vec::new());
+        state.held = Some(Waiting::default());
         Held { screen: self, _turn: turn }
     }
 
@@ -76,13 +120,39 @@ impl Screen {
     }
 }
 
+/// What waits while a question is open.
+#[derive(Default)]
+struct Waiting {
+    texts: Vec<(Target, String)>,
+    bytes: usize,
+    left_out: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, target: Target, text: &str) {
+        if self.bytes + text.len() > MOST_HELD {
+            self.left_out += text.lines().count();
+            return;
+        }
+        self.bytes += text.len();
+        self.texts.push((target, text.to_owned()));
+    }
+}
+
 impl State {
+    fn goes(&self, target: Target) -> Goes {
+        match target {
+            Target::Out => self.out_goes,
+            Target::Err => self.err_goes,
+        }
+    }
+
     fn write(&mut self, target: Target, text: &str) {
         if text.is_empty() {
             return;
         }
         if let Some(held) = &mut self.held {
-            held.push((target, text.to_owned()));
+            held.push(target, text);
             return;
         }
         self.erase_live();
@@ -155,8 +225,13 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         let mut state = self.screen.state();
-        for (target, text) in state.held.take().unwrap_or_default() {
+        let held = state.held.take().unwrap_or_default();
+        for (target, text) in held.texts {
             state.write(target, &text);
+        }
+        if held.left_out > 0 {
+            let text = format!("({} lines are left out here: a question was open)\n", held.left_out);
+            state.write(Target::Err, &text);
         }
         if !state.drawn {
             state.draw_live();
@@ -203,7 +278,7 @@ mod tests {
     #[test]
     fn a_question_starts_on_a_line_of_its_own_and_is_not_torn() {
         let out = Captured::default();
-        let screen = Screen::new(out.writer(), Box::new(io::sink()));
+        let screen = Screen::of_terminals(out.writer(), Box::new(io::sink()));
         screen.write(Target::Out, "00:01 deploy:updating");
         {
             let _held = screen.hold();
@@ -220,7 +295,7 @@ mod tests {
     #[test]
     fn the_line_at_the_bottom_makes_room_for_what_is_written() {
         let out = Captured::default();
-        let screen = Screen::new(out.writer(), out.writer());
+        let screen = Screen::of_terminals(out.writer(), out.writer());
         let drawn = |text: &str| format!("\r\x1b[?7l{text}\x1b[K\x1b[?7h");
         let mut expected = String::new();
         let mut now = |more: &[&str]| {
@@ -249,6 +324,32 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_an_answer_is_bounded() {
+        let out = Captured::default();
+        let screen = Screen::of_terminals(out.writer(), out.writer());
+        let held = screen.hold();
+        let line = format!("{}\n", "x".repeat(1023));
+        for _ in 0..6 * 1024 {
+            screen.write(Target::Out, &line);
+        }
+        drop(held);
+        let text = out.text();
+        assert!(text.len() < MOST_HELD + 100, "{} bytes", text.len());
+        assert!(text.ends_with("x\n(2048 lines are left out here: a question was open)\n"));
+    }
+
+    #[test]
+    fn what_is_written_acts_on_nothing() {
+        let (out, err) = (Captured::default(), Captured::default());
+        let screen = Screen::new(out.writer(), err.writer(), Surroundings::default());
+        screen.write(Target::Out, "::error::\x1b[2J\n");
+        screen.write(Target::Err, "ssh://a:b@c \x1b[1m\n");
+        screen.write_json("\"\u{9b} ##[x]\"\n");
+        assert_eq!(out.text(), "\\x3a:error::\\x1b[2J\n\"\\u009b #\\u0023[x]\"\n");
+        assert_eq!(err.text(), "ssh://*****@c \n");
+    }
+
+    #[test]
     fn a_closed_pipe_ends_that_stream_alone() {
         struct Closed;
         impl Write for Closed {
@@ -260,7 +361,7 @@ mod tests {
             }
         }
         let err = Captured::default();
-        let screen = Screen::new(Box::new(Closed), err.writer());
+        let screen = Screen::of_terminals(Box::new(Closed), err.writer());
         screen.write(Target::Out, "progress\n");
         screen.write(Target::Err, "error\n");
         assert_eq!(err.text(), "error\n");

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::str::FromStr;
 
-use super::screen::Target;
+use super::outlet::{Goes, Target};
 use crate::error::{Error, nearest};
 
 /// How a run is shown, as `--format` names it.
@@ -108,6 +108,16 @@ impl Surroundings {
             width: columns(io::stdout()),
             stderr_width: columns(io::stderr()),
         }
+    }
+
+    /// What reads standard output.
+    pub(super) fn stdout_goes(&self) -> Goes {
+        Goes::to(self.stdout_is_terminal, self.colour)
+    }
+
+    /// What reads standard error.
+    pub(super) fn stderr_goes(&self) -> Goes {
+        Goes::to(self.stderr_is_terminal, self.colour)
     }
 }
 

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use rpassword::ConfigBuilder;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::outlet::{Goes, pass};
 use super::screen::Screen;
 use super::settings::Surroundings;
 use super::text::harmless_lines;
 use super::{Ask, Console, Shown};
+use crate::secret;
 
 /// How often an open question looks whether it is still wanted.
 const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -42,7 +44,7 @@ impl Terminal {
 
     /// A terminal for questions outside of a run, where nothing else is written meanwhile.
     pub fn alone(surroundings: Surroundings, interrupted: Arc<AtomicBool>) -> Terminal {
-        Terminal::new(Screen::new(Box::new(io::stdout()), Box::new(io::stderr())), surroundings, interrupted)
+        Terminal::new(Screen::own(surroundings), surroundings, interrupted)
     }
 
     /// Puts `question` and lets `read` have the answer from the device. `None` if nobody answers.
@@ -56,7 +58,7 @@ impl Terminal {
         let mut output = OpenOptions::new().append(true).open(device).ok()?;
         // Servers word some questions: they get no say over the terminal.
         let question = harmless_lines(question).collect::<Vec<_>>().join("\n");
-        write!(output, "{} ", question.trim_end()).ok()?;
+        write!(output, "{} ", pass(question.trim_end(), Goes::ToTerminal)).ok()?;
         let answer = read(device);
         if answer.is_none() {
             let _ = writeln!(output);
@@ -102,10 +104,11 @@ impl Ask for Terminal {
     }
 
     fn secret(&self, question: &str) -> Option<String> {
-        self.ask(question, |device| {
+        let answer = self.ask(question, |device| {
             let config = ConfigBuilder::new().input_file_path(device).output_file_path(device).build();
             rpassword::read_password_with_config(config).ok()
-        })
+        });
+        answer.inspect(|answer| secret::keep(answer))
     }
 
     fn confirm(&self, question: &str) -> Option<bool> {
@@ -128,7 +131,7 @@ mod tests {
     fn typed(typed: &str) -> (tempfile::NamedTempFile, Terminal) {
         let device = tempfile::NamedTempFile::new().unwrap();
         fs::write(device.path(), typed).unwrap();
-        let screen = Screen::new(Box::new(io::sink()), Box::new(io::sink()));
+        let screen = Screen::of_terminals(Box::new(io::sink()), Box::new(io::sink()));
         let mut terminal = Terminal::new(screen, Surroundings::default(), Arc::default());
         terminal.device = device.path().to_str().map(str::to_owned);
         (device, terminal)

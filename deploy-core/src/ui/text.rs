@@ -44,7 +44,8 @@ fn last_state(bytes: &[u8]) -> &[u8] {
     states.rev().find(|state| !state.is_empty()).unwrap_or_default()
 }
 
-fn push_visible(text: &mut String, valid: &str, colour: bool) {
+/// Adds `valid` to `text` without anything that acts on a terminal; `colour` may stay.
+pub(super) fn push_visible(text: &mut String, valid: &str, colour: bool) {
     let mut rest = valid;
     while let Some(next) = rest.chars().next() {
         if let Some(length) = colour_length(rest) {
@@ -72,7 +73,7 @@ fn colour_length(text: &str) -> Option<usize> {
 }
 
 /// Whether it makes text read otherwise than it is stored.
-fn turns_direction(c: char) -> bool {
+pub(super) fn turns_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -183,6 +184,11 @@ impl Line {
         self.0.iter().flat_map(|(_, text)| text.chars()).map(columns).sum()
     }
 
+    /// How many bytes its text has.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(|(_, text)| text.len()).sum()
+    }
+
     /// Shortened to `width` columns, the last of which then says so.
     pub(super) fn cut(mut self, width: usize) -> Line {
         if self.width() <= width {
@@ -206,9 +212,9 @@ impl Line {
         self.with(Style::Normal, "…")
     }
 
-    /// The text, with or without colours.
+    /// The text, with or without colours. Its own are the only ones, whoever wrote the text.
     pub(crate) fn render(&self, colour: bool) -> String {
-        self.0.iter().map(|(style, text)| style.paint(text, colour)).collect()
+        self.0.iter().map(|(style, text)| style.paint(&printable(text, false), colour)).collect()
     }
 }
 
