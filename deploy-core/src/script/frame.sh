@@ -333,11 +333,14 @@ deploy_members() {
   done
   [ -n "$deploy_pids" ]
 }
-# deploy_await_group GROUP TENTHS SPARED: gives a process group up to so many tenths of a second to end.
+# deploy_await_group GROUP TENTHS SPARED: gives a process group up to so many tenths of a second to end. It looks often at
+# first, and then less: to look takes time too.
 deploy_await_group() {
-  deploy_tenths=$2
+  deploy_tenths=$2 deploy_nap=1
   while deploy_members "$1" "${3-}" && [ "$deploy_tenths" -gt 0 ]; do
-    sleep 0.1 2>/dev/null || sleep 1
-    deploy_tenths=$((deploy_tenths - 1))
+    [ "$deploy_nap" -le "$deploy_tenths" ] || deploy_nap=$deploy_tenths
+    sleep "0.$deploy_nap" 2>/dev/null || sleep 1
+    deploy_tenths=$((deploy_tenths - deploy_nap))
+    [ "$deploy_nap" -ge 8 ] || deploy_nap=$((deploy_nap * 2))
   done
 }
