@@ -214,7 +214,7 @@ fn begin_switch(cx: &ServerCx<'_>) -> Script {
     match (cx.known("new_release"), left_release(cx)) {
         (Some(new), _) => sh!("record {} publishing", new),
         (None, Some(left)) => sh!("record {} leaving", left),
-        (None, None) => sh!("record"),
+        (None, None) => sh!("record ''"),
     }
 }
 
