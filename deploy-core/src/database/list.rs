@@ -106,6 +106,24 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_that_is_no_commit_is_shown_up_to_a_character() {
+        let manifest = serde_json::from_value(json!({
+            "stage": "staging", "database": "shop", "purpose": "backup", "created": "2026-11-22T10:15:00Z", "by": "ada",
+            "bytes": 1, "sha256": "", "seconds": 1.0, "server_version": "17", "database_bytes": 1, "tables": 1,
+            "revision": "revisión-ñ-de-otro", "schema": null,
+        }));
+        let backup = Backup {
+            path: PathBuf::from("x"),
+            name: "x".into(),
+            stage: "staging".into(),
+            time: Timestamp::UNIX_EPOCH,
+            bytes: 1,
+            manifest: Some(manifest.unwrap()),
+        };
+        assert!(as_text(&[backup], Timestamp::UNIX_EPOCH).contains(" revisión-ñ  "));
+    }
+
+    #[test]
     fn where_nothing_is_kept_it_says_how_to_make_a_backup() {
         assert!(as_text(&[], Timestamp::UNIX_EPOCH).contains("cargo xtask db backup create"));
     }

@@ -24,7 +24,8 @@ fn a_server_that_is_down_reads_like_this() {
     assert_snapshot!(project.xtask("deploy staging").fails().errors(), @r"
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 2 servers
-      deploy@app2: failed to connect to `127.0.0.1` port PORT (server `deploy@app2`): Connection refused (os error 111)
+      deploy@app2: failed to connect to `127.0.0.1` port PORT (server `deploy@app2`)
+          cause: Connection refused (os error 111)
       nothing is live on deploy@app1
       hint: does sshd listen on port PORT there?
     [exit status: 4]
@@ -91,6 +92,8 @@ fn a_key_that_is_not_accepted_is_named() {
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 1 servers
       deploy@app1: `deploy@app1` does not let `deploy` in
+          key file `$SANDBOX/home/.ssh/id_ed25519`: refused
+          the server offers: publickey
       hint: compare with what `ssh -v -p PORT deploy@127.0.0.1` does
     [exit status: 4]
     ");
