@@ -54,7 +54,7 @@ impl RecipeTable {
     ///
     /// What doesn't fit is shown with its place in `deploy.toml`.
     pub fn read<R: DeserializeOwned>(&self) -> Result<R> {
-        R::deserialize(value_de::Deserializer(&self.node)).map_err(|error| self.explain(error))
+        R::deserialize(value_de::Deserializer::new(&self.node)).map_err(|error| self.explain(error))
     }
 
     fn explain(&self, error: value_de::Error) -> Error {
