@@ -159,6 +159,15 @@ impl<'a> Written<'a> {
     }
 }
 
+/// Reads a number of things of which there must be at least one, for `#[serde(deserialize_with = "…")]`.
+///
+/// # Errors
+///
+/// When it is zero, or no number.
+pub fn at_least_one<'de, D: de::Deserializer<'de>>(deserializer: D) -> std::result::Result<usize, D::Error> {
+    std::num::NonZeroUsize::deserialize(deserializer).map(std::num::NonZeroUsize::get)
+}
+
 /// A time in the table of a recipe: a number of seconds, or a text such as `"10s"`, `"5m"` or `"500ms"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
