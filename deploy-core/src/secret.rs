@@ -27,6 +27,14 @@ pub(crate) fn keep(value: &str) {
     }
 }
 
+/// From now on the passwords and tokens that stand in the address `url` are shown nowhere.
+pub(crate) fn keep_those_of(url: &str) {
+    for range in find(url.as_bytes()) {
+        let login = &url[range];
+        keep(login.split_once(':').map_or(login, |(_, password)| password));
+    }
+}
+
 /// `text` with stars for its secrets.
 pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     let found = find(text.as_bytes());

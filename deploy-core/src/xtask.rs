@@ -148,7 +148,7 @@ impl Xtask {
         load.file = cli::config_file(args);
         // Tasks of deploy.toml have a place in the command line, but a broken file must not keep anybody from reading help.
         let config = Config::load(&load);
-        let known = config.as_ref().ok();
+        let known = config.as_ref().ok().inspect(|config| config.keep_secrets());
         let tasks = with_text_tasks(tasks, known)?;
         let commands = known.map_or(&[][..], |config| &config.commands);
         match cli::parse(args, &tasks, commands)? {
@@ -276,7 +276,7 @@ fn with_text_tasks(mut tasks: Tasks, config: Option<&Config>) -> Result<Tasks> {
 fn overridden(config: Result<Config>, load: LoadRequest, set: &[String]) -> Result<Config> {
     match set {
         [] => config,
-        set => Config::load(&LoadRequest { set: set.to_vec(), ..load }),
+        set => Config::load(&LoadRequest { set: set.to_vec(), ..load }).inspect(Config::keep_secrets),
     }
 }
 

@@ -8,6 +8,7 @@ use super::reader::{Reader, Text};
 use super::settings_reader::SettingsReader;
 use super::value::{Table, Value};
 use super::{keys, names, paths};
+use crate::secret;
 
 /// The database of a stage.
 #[derive(Clone, Debug)]
@@ -48,6 +49,18 @@ impl Database {
     /// Whether anything says which database it is.
     pub fn is_configured(&self) -> bool {
         self.connection.is_some() || self.parts.name.is_some()
+    }
+}
+
+impl Database {
+    /// Has what is secret in it shown nowhere.
+    pub(super) fn keep_secrets(&self) {
+        if let Some(ConnectionSource::Url(url)) = &self.connection {
+            secret::keep_those_of(url.reveal());
+        }
+        if let Some(password) = &self.parts.password {
+            secret::keep(password.reveal());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
-use super::mask::{mask, mask_addresses};
+use super::mask::Masked;
 use super::source::{Sources, Span};
 use crate::error::{Error, nearest};
 
@@ -66,8 +66,19 @@ impl Problem {
         }
     }
 
+    /// The same without secrets, for texts that are masked.
+    fn masked(&self, masked: &Masked) -> Problem {
+        let label = |(span, text): &(Span, String)| (masked.span(*span), masked.say(text));
+        Problem {
+            title: masked.say(&self.title),
+            label: self.label.as_ref().map(label),
+            related: self.related.as_ref().map(label),
+            help: self.help.as_deref().map(|help| masked.say(help)),
+        }
+    }
+
     fn render(&self, sources: &Sources, renderer: &Renderer) -> String {
-        let mut group = Level::ERROR.primary_title(mask_addresses(&self.title)).elements(self.snippets(sources));
+        let mut group = Level::ERROR.primary_title(self.title.as_str()).elements(self.snippets(sources));
         if self.label.is_none() {
             group = group.element(Origin::path(sources.file_name()));
         }
@@ -123,8 +134,9 @@ impl Problems {
         let mut found = self.found.into_inner();
         found.sort_by_key(Problem::place);
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let sources = self.sources.map(mask);
-        let shown: Vec<String> = found.iter().map(|problem| problem.render(&sources, &renderer)).collect();
+        let masked = Masked::new(&self.sources);
+        let render = |problem: &Problem| problem.masked(&masked).render(masked.sources(), &renderer);
+        let shown: Vec<String> = found.iter().map(render).collect();
         Error::config(count(&found, &self.sources)).detail(shown.join("\n\n"))
     }
 }

@@ -15,6 +15,7 @@ use super::stage::Stages;
 use super::task;
 use super::value::{Convert, Table};
 use crate::error::{Error, Result};
+use crate::secret;
 
 impl Config {
     /// Finds the configuration file and the folders that belong to it; `None` when there is no such file.
@@ -34,6 +35,14 @@ impl Config {
         let text = std::fs::read_to_string(&project.file)
             .map_err(|error| Error::config(format!("failed to read `{}`", project.file.display())).because(error))?;
         Config::parse(request, project, text)
+    }
+
+    /// Has what is secret in it shown nowhere from now on.
+    pub(crate) fn keep_secrets(&self) {
+        for settings in self.stages.iter().map(|stage| &stage.settings) {
+            secret::keep_those_of(&settings.repo_url);
+            settings.database.keep_secrets();
+        }
     }
 
     pub(super) fn parse(request: &LoadRequest, project: Project, text: String) -> Result<Config> {

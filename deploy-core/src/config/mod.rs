@@ -37,7 +37,7 @@ pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Ret
 pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
 pub use reader::parse_duration;
-pub use recipe::{RecipeTable, Time};
+pub use recipe::{RecipeTable, Time, at_least_one};
 pub use request::LoadRequest;
 
 /// Everything that `deploy.toml` says, resolved.

@@ -127,6 +127,18 @@ impl<'a> Reader<'a> {
         duration
     }
 
+    /// A time that is not zero.
+    pub(super) fn some_time(&self, key: &str) -> Option<Duration> {
+        let duration = self.duration(key)?;
+        if duration.is_zero() {
+            let span = self.node(key)?.span;
+            self.problems
+                .add(Problem::new(format!("`{key}` is zero")).at(span, "expected a time that something takes"));
+            return None;
+        }
+        Some(duration)
+    }
+
     /// An array of strings that are not empty and have no control characters.
     pub(super) fn lines(&self, key: &str) -> Option<Vec<Text>> {
         let node = self.node(key)?;

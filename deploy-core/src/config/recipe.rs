@@ -54,7 +54,7 @@ impl RecipeTable {
     ///
     /// What doesn't fit is shown with its place in `deploy.toml`.
     pub fn read<R: DeserializeOwned>(&self) -> Result<R> {
-        R::deserialize(value_de::Deserializer(&self.node)).map_err(|error| self.explain(error))
+        R::deserialize(value_de::Deserializer::new(&self.node)).map_err(|error| self.explain(error))
     }
 
     fn explain(&self, error: value_de::Error) -> Error {
@@ -157,6 +157,15 @@ impl<'a> Written<'a> {
         }
         self.bundle_of(name).map(|(entry, _)| (entry.node.span, Table::default()))
     }
+}
+
+/// Reads a number of things of which there must be at least one, for `#[serde(deserialize_with = "…")]`.
+///
+/// # Errors
+///
+/// When it is zero, or no number.
+pub fn at_least_one<'de, D: de::Deserializer<'de>>(deserializer: D) -> std::result::Result<usize, D::Error> {
+    std::num::NonZeroUsize::deserialize(deserializer).map(std::num::NonZeroUsize::get)
 }
 
 /// A time in the table of a recipe: a number of seconds, or a text such as `"10s"`, `"5m"` or `"500ms"`.

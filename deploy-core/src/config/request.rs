@@ -30,6 +30,13 @@ pub struct LoadRequest {
 }
 
 impl LoadRequest {
+    /// The local user's name on one line, whatever the environment says: it stands in logs and locks of servers.
+    pub(super) fn one_line_user(&self) -> String {
+        let plain = self.user.replace(char::is_control, " ");
+        let user = plain.trim();
+        if user.is_empty() { "unknown".to_owned() } else { user.to_owned() }
+    }
+
     /// The value of an environment variable.
     pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())

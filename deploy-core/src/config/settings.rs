@@ -9,6 +9,7 @@ use super::reader::{Reader, Text};
 use super::settings_reader::{SettingsReader, read_env};
 use super::value::{Table, Value};
 use super::{Fate, Git, GitStrategy, HostKeyPolicy, Settings, Ssh, SshConfigFile, keys, names, paths};
+use crate::secret;
 
 /// What becomes of a release, in words.
 const FATES: &[(&str, Fate)] = &[("keep", Fate::Keep), ("archive", Fate::Archive), ("remove", Fate::Remove)];
@@ -27,7 +28,7 @@ impl<'a> SettingsReader<'a> {
         let default_env = read_env(reader, "default_env");
         Settings {
             application: self.application().unwrap_or_default(),
-            repo_url: self.argument("repo_url").and_then(|url| self.expand(&url)).unwrap_or_default(),
+            repo_url: self.repo_url().unwrap_or_default(),
             repo_tree: self.path("repo_tree").and_then(|path| self.relative("repo_tree", &path)),
             branch: self.argument("branch").map_or_else(|| "HEAD".to_owned(), |branch| branch.text),
             keep_releases: reader.count("keep_releases").unwrap_or(5),
@@ -37,7 +38,7 @@ impl<'a> SettingsReader<'a> {
             command_prefix: self.command_prefix(),
             tmp_dir: self.tmp_dir().unwrap_or_else(|| "/tmp".to_owned()),
             umask: self.umask(),
-            local_user: reader.line("local_user").map_or_else(|| self.request.user.clone(), |user| user.text),
+            local_user: reader.line("local_user").map_or_else(|| self.request.one_line_user(), |user| user.text),
             failed_releases: reader.choice("failed_releases", FATES).unwrap_or(Fate::Remove),
             rolled_back_releases: reader.choice("rolled_back_releases", FATES).unwrap_or(Fate::Keep),
             git: self.git(),
@@ -68,6 +69,23 @@ impl<'a> SettingsReader<'a> {
             return None;
         }
         Some(text)
+    }
+
+    /// Where the repository is. What it says about logging in has to be such that git needs no secret in its arguments.
+    fn repo_url(&self) -> Option<String> {
+        let text = self.argument("repo_url")?;
+        let url = self.expand(&text)?;
+        let is_web = ["http://", "https://"].iter().any(|web| starts_with(&url, web));
+        let rest = if is_web { url.split_once('@').map_or(url.as_str(), |(_, rest)| rest) } else { url.as_str() };
+        if secret::find(rest.as_bytes()).is_empty() || is_web && !rest.contains('?') {
+            return Some(url);
+        }
+        self.problems().add(
+            Problem::new("`repo_url` has a secret that git would show in its arguments")
+                .at(text.span, "any user of this machine could read it there")
+                .help("for the web write `https://user:password@host/…`; for SSH put a key into the agent"),
+        );
+        None
     }
 
     fn linked(&self, key: &str) -> Vec<Text> {
@@ -134,7 +152,7 @@ impl<'a> SettingsReader<'a> {
             host_key_policy: reader.choice("host_key_policy", &policies).unwrap_or_default(),
             proxy_jump: proxy_jump(&reader),
             forward_agent: reader.boolean("forward_agent"),
-            connect_timeout: reader.duration("connect_timeout"),
+            connect_timeout: reader.some_time("connect_timeout"),
             keepalive_interval: reader.duration("keepalive_interval"),
             max_connections: reader.count("max_connections"),
         }
@@ -151,6 +169,11 @@ impl<'a> SettingsReader<'a> {
     fn local_files(&self, reader: &Reader<'_>, key: &str) -> Vec<PathBuf> {
         reader.one_or_more(key).unwrap_or_default().iter().filter_map(|text| self.local_file(text)).collect()
     }
+}
+
+/// Whether `text` starts with `start`, in letters of any case.
+fn starts_with(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
 }
 
 /// Hosts with commas between them, or "none".

@@ -48,10 +48,9 @@ impl Sources {
         &self.0[Sources::FILE].text
     }
 
-    /// The same with each text as `change` makes it, which keeps its length.
-    pub(super) fn map(&self, change: impl Fn(&str) -> String) -> Sources {
-        let changed = |source: &Source| Source { file: source.file.clone(), text: change(&source.text) };
-        Sources::new(self.0.iter().map(changed).collect())
+    /// All of them, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter()
     }
 
     /// What is written at `span`.

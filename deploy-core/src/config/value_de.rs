@@ -12,7 +12,19 @@ use super::value::{Entry, Node, Value};
 
 /// Reads a node into any type that can be deserialized.
 #[derive(Clone, Copy)]
-pub(super) struct Deserializer<'de>(pub(super) &'de Node);
+pub(super) struct Deserializer<'de> {
+    node: &'de Node,
+    texts: Texts,
+}
+
+/// What the texts below a node are.
+#[derive(Clone, Copy)]
+enum Texts {
+    /// As everywhere in the configuration: not empty, and one line.
+    Lines,
+    /// Values of environment variables: anything but NUL.
+    Variables,
+}
 
 /// Reads the key of an entry.
 #[derive(Clone, Copy)]
@@ -106,6 +118,7 @@ fn mismatch(found: Unexpected<'_>, expected: &dyn Expected) -> String {
         "f32" | "f64" => "a number",
         "a sequence" => "an array",
         "a map" => "a table",
+        name if name.starts_with("a nonzero ") => "a number, 1 or more",
         name if name.starts_with("struct ") => "a table",
         other => other,
     };
@@ -117,22 +130,48 @@ fn mismatch(found: Unexpected<'_>, expected: &dyn Expected) -> String {
 }
 
 impl<'de> Deserializer<'de> {
+    /// Reads what stands at `node`.
+    pub(super) fn new(node: &'de Node) -> Deserializer<'de> {
+        Deserializer { node, texts: Texts::Lines }
+    }
+
     fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.0.value {
-            Value::String(text) => visitor.visit_borrowed_str(text),
+        match &self.node.value {
+            Value::String(text) => {
+                self.texts.check(text)?;
+                visitor.visit_borrowed_str(text)
+            }
             Value::Integer(Some(number)) => visitor.visit_i64(*number),
             Value::Integer(None) => Err(de::Error::custom("the number is too large")),
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Boolean(yes) => visitor.visit_bool(*yes),
-            Value::Datetime(datetime) => visitor.visit_string(datetime.to_string()),
-            Value::Array(items) => visit_array(items, visitor),
-            Value::Table(table) => visitor.visit_map(entries(&table.0)),
+            Value::Datetime(_) => Err(de::Error::invalid_type(Unexpected::Other(self.node.type_name()), &visitor)),
+            Value::Array(items) => visit_array(items, self.texts, visitor),
+            Value::Table(table) => visitor.visit_map(entries(&table.0, self.texts)),
         }
     }
 }
 
-fn visit_array<'de, V: Visitor<'de>>(items: &'de [Node], visitor: V) -> Result<V::Value, Error> {
-    let mut items = SeqDeserializer::new(items.iter().map(Deserializer));
+impl Texts {
+    /// What the texts of an entry called `key` are: those of a table `env` are variables.
+    fn below(self, key: &str) -> Texts {
+        if key == "env" { Texts::Variables } else { self }
+    }
+
+    /// Refuses what the core's own settings refuse too.
+    fn check(self, text: &str) -> Result<(), Error> {
+        let label = match self {
+            _ if text.contains('\0') => "no program can be given a NUL character",
+            Texts::Lines if text.trim().is_empty() => "expected a text that is not empty",
+            Texts::Lines if text.contains(char::is_control) => "expected one line of plain text",
+            _ => return Ok(()),
+        };
+        Err(de::Error::custom(label))
+    }
+}
+
+fn visit_array<'de, V: Visitor<'de>>(items: &'de [Node], texts: Texts, visitor: V) -> Result<V::Value, Error> {
+    let mut items = SeqDeserializer::new(items.iter().map(|node| Deserializer { node, texts }));
     let value = visitor.visit_seq(&mut items)?;
     items.end()?;
     Ok(value)
@@ -140,23 +179,25 @@ fn visit_array<'de, V: Visitor<'de>>(items: &'de [Node], visitor: V) -> Result<V
 
 fn entries<'de>(
     entries: &'de [Entry],
+    texts: Texts,
 ) -> MapDeserializer<'de, impl Iterator<Item = (KeyDeserializer<'de>, Deserializer<'de>)>, Error> {
-    MapDeserializer::new(entries.iter().map(|entry| (KeyDeserializer(entry), Deserializer(&entry.node))))
+    let value = move |entry: &'de Entry| Deserializer { node: &entry.node, texts: texts.below(&entry.key) };
+    MapDeserializer::new(entries.iter().map(move |entry| (KeyDeserializer(entry), value(entry))))
 }
 
 impl<'de> de::Deserializer<'de> for Deserializer<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.visit(visitor).map_err(|error| error.at(self.0.span))
+        self.visit(visitor).map_err(|error| error.at(self.node.span))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_some(self).map_err(|error: Error| error.at(self.0.span))
+        visitor.visit_some(self).map_err(|error: Error| error.at(self.node.span))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self).map_err(|error: Error| error.at(self.0.span))
+        visitor.visit_newtype_struct(self).map_err(|error: Error| error.at(self.node.span))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -165,12 +206,12 @@ impl<'de> de::Deserializer<'de> for Deserializer<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let value = match &self.0.value {
+        let value = match &self.node.value {
             Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            Value::Table(table) => visitor.visit_enum(MapAccessDeserializer::new(entries(&table.0))),
+            Value::Table(table) => visitor.visit_enum(MapAccessDeserializer::new(entries(&table.0, self.texts))),
             _ => self.visit(visitor),
         };
-        value.map_err(|error: Error| error.at(self.0.span))
+        value.map_err(|error: Error| error.at(self.node.span))
     }
 
     forward_to_deserialize_any! {

@@ -48,7 +48,7 @@ impl Url {
     /// Whether git reaches it through `ssh`.
     pub(super) fn is_ssh(&self) -> bool {
         match self.address.split_once("://") {
-            Some((scheme, _)) => scheme.contains("ssh"),
+            Some((scheme, _)) => scheme.to_lowercase().contains("ssh"),
             None => !self.is_path(),
         }
     }
@@ -67,7 +67,8 @@ fn is_relative_path(url: &str) -> bool {
 
 /// Takes `user:password@`, or `token@`, out of a URL for HTTP. For SSH a user is no secret.
 fn split_login(url: &str) -> Option<Url> {
-    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let is_web = |scheme: &str| ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| is_web(scheme))?;
     let host_ends = rest.find('/').unwrap_or(rest.len());
     let (login, host) = rest[..host_ends].rsplit_once('@')?;
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
@@ -114,6 +115,7 @@ mod tests {
         let login = parsed.login().unwrap();
         assert_eq!((login.user.as_str(), login.password.as_str()), ("ann", "p@ss:word"));
         assert_eq!(url("https://ghp_token@github.com/a/b").to_string(), "https://github.com/a/b");
+        assert_eq!(url("HTTPS://ann:pw@git/shop").to_string(), "HTTPS://git/shop");
         assert!(!url("https://github.com/a@b").has_login());
     }
 

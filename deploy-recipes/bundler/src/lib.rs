@@ -56,6 +56,7 @@ pub struct Bundler {
     pub without: Vec<String>,
     pub deployment: bool,
     pub gemfile: Option<String>,
+    #[serde(deserialize_with = "deploy_core::config::at_least_one")]
     pub jobs: usize,
     pub flags: Vec<String>,
     pub check_before_install: bool,

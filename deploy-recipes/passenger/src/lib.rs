@@ -72,6 +72,7 @@ pub struct Passenger {
     pub instances: Vec<String>,
     pub env: BTreeMap<String, String>,
     pub rolling: bool,
+    #[serde(deserialize_with = "deploy_core::config::at_least_one")]
     pub group: usize,
     pub wait: Time,
     pub health_url: Option<HealthUrl>,

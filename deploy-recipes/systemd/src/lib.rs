@@ -56,6 +56,7 @@ pub struct Systemd {
     pub user: bool,
     pub sudo: bool,
     pub rolling: bool,
+    #[serde(deserialize_with = "deploy_core::config::at_least_one")]
     pub group: usize,
     pub wait: Time,
     pub settle: Time,

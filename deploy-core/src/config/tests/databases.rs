@@ -86,7 +86,7 @@ fn wrong_values_are_shown_where_they_stand() {
     ));
     for problem in [
         "`adapter` can't be `oracle`",
-        "`a b` can't be the name of an environment variable",
+        "`*****` can't be the name of an environment variable",
         "`compress` is out of range",
         "`bin_dir` is relative",
         "unknown key `keep_dayly`",

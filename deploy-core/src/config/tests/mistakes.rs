@@ -467,3 +467,25 @@ fn a_table_that_should_hold_tables_is_checked() {
       |                  ^ expected a table, found an integer
     ");
 }
+
+#[test]
+fn a_repository_whose_secret_git_would_show_is_refused() {
+    for url in ["https://git/x?token=hunter2", "HTTPS://a:b@git/x?access_token=hunter2", "ssh://ann:hunter2@git/x"] {
+        let error = errors(&with("").replace("git@example.com:shop.git", url));
+        assert!(error.contains("`repo_url` has a secret") && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_time_to_connect_is_not_zero() {
+    let error = errors(&with("[ssh]\nconnect_timeout = 0\n"));
+    assert!(error.contains("`connect_timeout` is zero"), "{error}");
+}
+
+#[test]
+fn a_local_user_is_one_line_whatever_the_environment_says() {
+    let user = |user: &str| {
+        load_with(&with(""), |request| request.user = user.to_owned()).stages[0].settings.local_user.clone()
+    };
+    assert_eq!([user("ann\nroot\x1b"), user("\n")], ["ann root", "unknown"]);
+}

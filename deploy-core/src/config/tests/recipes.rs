@@ -337,3 +337,31 @@ fn a_flag_turns_a_recipe_on_and_off_but_never_by_the_way() {
     assert!(!on("[recipes.migrations]", "recipes.migrations.enabled=false"));
     assert!(on("[recipes.migrations]\nenabled = false", "stages.production.recipes.migrations.enabled=true"));
 }
+
+#[test]
+fn a_recipe_refuses_the_texts_that_the_core_refuses() {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    #[derive(Default)]
+    struct Settings {
+        command: String,
+        flags: Vec<String>,
+        env: std::collections::BTreeMap<String, String>,
+        group: Option<std::num::NonZeroUsize>,
+    }
+    let read = |text: &str| crate::config::RecipeTable::from_toml("own", text).unwrap().read::<Settings>();
+    for (text, label) in [
+        ("command = \" \"", "expected a text that is not empty"),
+        ("command = \"a\\nb\"", "expected one line of plain text"),
+        ("flags = [\"a\", \"\\u0000\"]", "no program can be given a NUL character"),
+        ("env = { A = \"\\u0000\" }", "no program can be given a NUL character"),
+        ("command = 2026-11-28", "found a date or time"),
+        ("group = 0", "expected a number, 1 or more"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("deploy.toml:1:") && error.contains(label), "{error}");
+    }
+    let good = read("command = \"rake\"\nflags = [\"-q\"]\nenv = { A = \"\", B = \"a\\nb\" }\ngroup = 1\n").unwrap();
+    assert_eq!((good.command.as_str(), good.flags.len(), good.env["B"].as_str()), ("rake", 1, "a\nb"));
+    assert_eq!((good.env["A"].as_str(), good.group.map(|group| group.get())), ("", Some(1)));
+}
