@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 impl Repository {
     /// Makes `folder` hold the files of the commit `sha`, or of its folder `tree`, by `git archive`, as on servers.
     pub(crate) fn export(&self, sha: &str, tree: Option<&str>, folder: &Path) -> Result<()> {
+        super::must_be_id(sha)?;
         if !self.mirror()?.has_whole(sha)? {
             let resolved = self.resolve(sha)?;
             self.bring(&resolved, true)?;

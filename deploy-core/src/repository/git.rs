@@ -35,9 +35,12 @@ pub(super) fn shell(root: &Path) -> Result<Shell> {
     Ok(shell)
 }
 
+/// What holds for each command: no repository's hooks are run, nor a program that would watch its files.
+const ALWAYS: [&str; 5] = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "--literal-pathspecs"];
+
 /// `git`, for commands that need no network.
 pub(super) fn plain<'s>(shell: &'s Shell, args: &[&str]) -> Cmd<'s> {
-    let git = cmd!(shell, "git --literal-pathspecs").args(args).quiet();
+    let git = cmd!(shell, "git").args(ALWAYS).args(args).quiet();
     OF_A_REPOSITORY.iter().fold(git, |git, name| git.env_remove(name))
 }
 

@@ -1,6 +1,8 @@
 //! The controller's own mirror of a repository: a cache, which may be removed at any time.
 
 use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use xshell::Shell;
@@ -24,10 +26,29 @@ impl Mirror {
             Error::task(format!("can't use the cache `{}`", cache.display())).because(anyhow::Error::from(error))
         };
         fs::create_dir_all(cache).map_err(failed)?;
+        if !is_ours(cache).map_err(failed)? {
+            return Err(Error::task(format!("the cache `{}` belongs to somebody else", cache.display()))
+                .hint("what stands there can't be trusted: remove it, or deploy as the user who made it"));
+        }
         let lock = File::create(cache.join("lock")).map_err(failed)?;
         // Where a file system has no locks, two runs at once are the user's to avoid.
         let _ = lock.lock();
-        Ok(Mirror { shell: git::shell(root)?, dir: cache.join("mirror.git"), _lock: lock })
+        let mirror = Mirror { shell: git::shell(root)?, dir: cache.join("mirror.git"), _lock: lock };
+        if !mirror.is_as_made() {
+            mirror.remove()?;
+        }
+        Ok(mirror)
+    }
+
+    /// Whether the mirror's settings are those that `git init` writes. Others might name programs.
+    fn is_as_made(&self) -> bool {
+        let has_more = ["config.worktree", "commondir", "objects/info/alternates"]
+            .iter()
+            .any(|name| fs::symlink_metadata(self.dir.join(name)).is_ok());
+        match fs::read_to_string(self.dir.join("config")) {
+            Ok(config) => !has_more && is_plain(&config),
+            Err(_) => !self.dir.exists(),
+        }
     }
 
     /// A git command on the mirror.
@@ -94,8 +115,9 @@ impl Mirror {
         let failed = |output| Error::task(format!("can't fetch from `{url}`")).because(git::said(&output));
         if !dir.join("HEAD").exists() {
             let text = dir.display().to_string();
-            let made =
-                git::output(&git::plain(&self.shell, &["init", "--quiet", "--bare", "--", &text]).ignore_status())?;
+            let made = git::output(
+                &git::plain(&self.shell, &["init", "--quiet", "--bare", "--template=", "--", &text]).ignore_status(),
+            )?;
             made.status.success().then_some(()).ok_or_else(|| failed(made))?;
         }
         let git_dir = format!("--git-dir={}", dir.display());
@@ -103,4 +125,32 @@ impl Mirror {
         let fetched = git::output(&git::remote(&self.shell, url, &[&fetch, refspecs].concat()).ignore_status())?;
         fetched.status.success().then_some(()).ok_or_else(|| failed(fetched))
     }
+}
+
+/// Whether the folder is the user's own, and no symlink.
+fn is_ours(folder: &Path) -> io::Result<bool> {
+    let about = fs::symlink_metadata(folder)?;
+    Ok(about.is_dir() && about.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Whether a repository's `config` has only what `git init --bare` writes, none of which names a program or a file.
+fn is_plain(config: &str) -> bool {
+    const PLAIN: [&str; 11] = [
+        "bare",
+        "denynonfastforwards",
+        "filemode",
+        "ignorecase",
+        "logallrefupdates",
+        "objectformat",
+        "precomposeunicode",
+        "refstorage",
+        "repositoryformatversion",
+        "sharedrepository",
+        "symlinks",
+    ];
+    let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+    config.lines().map(str::trim).filter(|line| !line.is_empty()).all(|line| match line {
+        "[core]" | "[extensions]" | "[receive]" => true,
+        line => !line.ends_with('\\') && PLAIN.contains(&key(line).as_str()),
+    })
 }

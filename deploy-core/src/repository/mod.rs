@@ -20,6 +20,10 @@ pub(crate) use self::url::Url;
 use crate::error::{Error, Result};
 use crate::task::Payload;
 
+/// The folder for what git keeps on the controller. Git checks out no file below a folder of this name, so what stands there
+/// was made here, and didn't come with a repository.
+const OURS: &str = ".git";
+
 /// A repository and the mirror that the controller keeps of it.
 pub(crate) struct Repository {
     url: Url,
@@ -42,7 +46,7 @@ impl Repository {
     /// The repository at `url`; a relative path starts at `root`. Its mirror is kept below `work_dir`.
     pub(crate) fn new(url: &str, root: &Path, work_dir: &Path) -> Repository {
         let url = Url::new(url, root);
-        let cache = work_dir.join("git").join(format!("{:016x}", hash(url.address())));
+        let cache = work_dir.join(OURS).join(format!("{:016x}", hash(url.address())));
         Repository { url, root: root.to_owned(), cache }
     }
 
@@ -135,7 +139,9 @@ impl Repository {
 
     /// Makes the controller's mirror have the commit, with all of its files, and with its history unless `shallow`.
     pub(crate) fn bring(&self, resolved: &Resolved, shallow: bool) -> Result<()> {
-        let (mirror, sha) = (self.mirror()?, resolved.sha.as_str());
+        let sha = resolved.sha.as_str();
+        must_be_id(sha)?;
+        let mirror = self.mirror()?;
         let reference = kept(sha);
         let has = |with_history: bool| -> Result<bool> {
             Ok(mirror.has_whole(sha)? && (!with_history || mirror.commit(&reference)?.is_some()))
@@ -161,6 +167,7 @@ impl Repository {
     /// Verifies the commit's signature.
     pub(crate) fn verify(&self, sha: &str) -> Result<()> {
         let mirror = self.mirror()?;
+        must_be_id(sha)?;
         let output = git::output(&mirror.git(&["verify-commit", sha]).ignore_status())?;
         match output.status.success() {
             true => Ok(()),
@@ -172,9 +179,14 @@ impl Repository {
 
     /// The pack of the objects that a mirror with the commits `has` lacks for `sha`; nothing if it lacks none.
     ///
-    /// Only commits that the controller knows count as common. With `shallow`, history counts on neither side.
+    /// Only commits that the controller knows count as common. With `shallow`, history counts on neither side. For a mirror
+    /// that has none, it is an archive of the pack and its index.
     pub(crate) fn pack(&self, sha: &str, has: &[&str], shallow: bool) -> Result<Option<Payload>> {
+        must_be_id(sha)?;
         let mirror = self.mirror()?;
+        if has.is_empty() {
+            return pack::indexed(&mirror, &self.cache.join("packs"), sha, shallow).map(Some);
+        }
         if has.contains(&sha) {
             return Ok(None);
         }
@@ -212,6 +224,15 @@ fn known(mirror: &Mirror, commits: &[&str]) -> Result<Vec<String>> {
 fn is_included(mirror: &Mirror, sha: &str, known: &[String]) -> Result<bool> {
     let args = ["rev-list", "--max-count=1", sha, "--not"].into_iter().chain(known.iter().map(String::as_str));
     Ok(mirror.read(&args.collect::<Vec<_>>())?.is_some_and(|commits| commits.is_empty()))
+}
+
+/// Fails for what isn't a commit's id in full: git would take a dash for an option.
+fn must_be_id(sha: &str) -> Result<()> {
+    if matches!(sha.len(), 40 | 64) && is_commit_name(sha) {
+        Ok(())
+    } else {
+        Err(Error::task(format!("`{sha}` is no commit's id")))
+    }
 }
 
 fn is_commit_name(name: &str) -> bool {

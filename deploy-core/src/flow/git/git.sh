@@ -47,6 +47,17 @@ keep_mirror() {
   mirror config remote.origin.fetch '+refs/*:refs/*'
   mirror config remote.origin.mirror true
 }
+# begin_pack, unpack_pack, end_pack: take a pack and its index. The index comes last, since only with it is the pack in use.
+begin_pack() {
+  rm -rf -- "$repo/incoming"
+  mkdir -p -- "$repo/incoming" "$repo/objects/pack"
+}
+unpack_pack() { tar -x -o -f - -C "$repo/incoming"; }
+end_pack() {
+  mv -f -- "$repo"/incoming/pack-*.pack "$repo/objects/pack/"
+  mv -f -- "$repo"/incoming/pack-*.idx "$repo/objects/pack/"
+  rm -rf -- "$repo/incoming"
+}
 # has_origin URL: whether the remote is as make_mirror makes it. A URL that git writes otherwise is set again.
 has_origin() {
   found=''

@@ -226,7 +226,7 @@ fn after_a_forced_push_commits_before_it_still_count() {
     site.commit("index.html", "other\n");
     site.deploys();
     let packs =
-        fs::read_dir(site.folder.path().join("work/git")).unwrap().flatten().next().unwrap().path().join("packs");
+        fs::read_dir(site.folder.path().join("work/.git")).unwrap().flatten().next().unwrap().path().join("packs");
     let sizes: Vec<_> = fs::read_dir(packs).unwrap().flatten().map(|pack| pack.metadata().unwrap().len()).collect();
     assert!(sizes.iter().all(|size| *size < 2000), "{sizes:?}");
 }

@@ -46,10 +46,13 @@ fn check_access(cx: &ServerCx<'_>) -> Script {
 pub(super) fn feed(cx: &ServerCx<'_>) -> anyhow::Result<Option<Payload>> {
     let settings = &cx.stage.settings;
     let Some(revision) = cx.known("revision") else { return Ok(None) };
-    let tips: Vec<_> =
-        cx.known("git_tips").unwrap_or_default().lines().filter(|tip| ObjectId::parse(tip).is_ok()).collect();
     let repository = Repository::new(&settings.repo_url, cx.root, cx.work_dir);
-    Ok(repository.pack(revision, &tips, settings.git.shallow)?)
+    Ok(repository.pack(revision, &tips(cx), settings.git.shallow)?)
+}
+
+/// The commits that the server's mirror has, so far as it reported any.
+fn tips<'c>(cx: &'c ServerCx<'_>) -> Vec<&'c str> {
+    cx.known("git_tips").unwrap_or_default().lines().filter(|tip| ObjectId::parse(tip).is_ok()).collect()
 }
 
 /// Makes the mirror have the commit.
@@ -76,6 +79,9 @@ fn receive(cx: &ServerCx<'_>) -> Script {
     };
     let take = match cx.payload {
         None => Script::new(),
+        Some(_) if tips(cx).is_empty() => {
+            sh!("begin_pack").pipe([Cmd::new("deploy_payload"), Cmd::new("unpack_pack")]).then(sh!("end_pack"))
+        }
         Some(_) => {
             let git_dir = format!("--git-dir={}", cx.layout().repo());
             let index = Cmd::new("git").arg(git_dir).args(["index-pack", "--stdin", "--fix-thin"]);

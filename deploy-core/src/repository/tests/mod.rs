@@ -3,6 +3,7 @@
 mod addresses;
 mod damage;
 mod exports;
+mod hostile;
 mod names;
 mod packs;
 
@@ -56,7 +57,7 @@ impl Project {
     }
 
     fn cache(&self) -> PathBuf {
-        let caches = fs::read_dir(self.folder.path().join("target/deploy/git")).unwrap();
+        let caches = fs::read_dir(self.folder.path().join("target/deploy/.git")).unwrap();
         caches.flatten().next().unwrap().path()
     }
 
@@ -97,6 +98,22 @@ impl Server {
     }
 
     fn take(&self, payload: &Payload, sha: &str, shallow: bool) {
+        if payload.file.extension().is_some_and(|end| end == "tar") {
+            let packs = self.folder.path().join("objects/pack");
+            let tar = Command::new("tar").arg("-xf").arg(&payload.file).arg("-C").arg(packs).status().unwrap();
+            assert!(tar.success());
+        } else {
+            self.index(payload);
+        }
+        if shallow {
+            fs::write(self.folder.path().join("shallow"), format!("{sha}\n")).unwrap();
+        }
+        self.git(&["update-ref", &format!("refs/deploy/{sha}"), sha]);
+        self.git(&["rev-list", "--objects", "--quiet", sha]);
+    }
+
+    /// Takes a pack that may be thin.
+    fn index(&self, payload: &Payload) {
         let index = Command::new("git")
             .args(["index-pack", "--stdin", "--fix-thin"])
             .current_dir(self.folder.path())
@@ -104,11 +121,6 @@ impl Server {
             .output()
             .unwrap();
         assert!(index.status.success(), "{}", String::from_utf8_lossy(&index.stderr));
-        if shallow {
-            fs::write(self.folder.path().join("shallow"), format!("{sha}\n")).unwrap();
-        }
-        self.git(&["update-ref", &format!("refs/deploy/{sha}"), sha]);
-        self.git(&["rev-list", "--objects", "--quiet", sha]);
     }
 
     fn git(&self, args: &[&str]) -> String {
