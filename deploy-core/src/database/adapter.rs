@@ -206,6 +206,16 @@ pub(super) struct Inventory {
     pub(super) compressed: bool,
     /// Everything that is in it.
     pub(super) parts: Vec<Part>,
+    /// What is written into the file so that it loads faster, once all of it has been read.
+    pub(super) marks: Vec<Mark>,
+}
+
+/// Bytes that stand in a file as a blank, and what they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Their position in the file.
+    pub(super) at: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Something in a dump that can be loaded, or left out.

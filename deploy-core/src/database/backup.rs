@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::adapter::{Form, Schema};
+use super::adapter::{Form, Inventory, Schema};
 use super::manifest::{Manifest, Purpose};
 use super::site::{Site, io_failed};
 use super::store::Store;
@@ -13,12 +13,12 @@ use crate::script::Script;
 use crate::task::{Found, Local};
 use crate::ui::{several, size};
 
-/// Makes a backup of the database of `site`.
+/// Makes a backup of the database of `site`. Returns its path and what is in it.
 ///
 /// # Errors
 ///
 /// When the dump fails, arrives changed, or can't be written. Nothing is left behind then.
-pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Result<(PathBuf, Manifest)> {
+pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Result<(PathBuf, Inventory)> {
     must_be_possible(site)?;
     let start = Instant::now();
     let draft = Store::new(&site.config.backup_dir).begin(&site.stage.name, site.adapter.extension())?;
@@ -40,12 +40,12 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         Ok(())
     });
     let found = found.map_err(|error| if failed_here { error } else { site.explain(error) })?;
-    let (draft, sent) = receiver.finish((!site.is_local()).then_some(&found))?;
+    let (mut draft, sent) = receiver.finish((!site.is_local()).then_some(&found))?;
     local.progress(&about, draft.bytes(), Some(draft.bytes()));
-    let mut file = draft.open().map_err(|error| draft.failed(error))?;
-    let inventory = site.adapter.inspect(Form::Archive, &mut file, true).map_err(|error| {
+    let inventory = draft.read_back(|file| site.adapter.inspect(Form::Archive, file, true)).map_err(|error| {
         site.explain(io_failed("what pg_dump wrote is not whole, though it reported no failure", error))
     })?;
+    draft.mark(&inventory.marks).map_err(|error| draft.failed(error))?;
     let manifest = Manifest {
         stage: site.stage.name.clone(),
         database: site.adapter.database().to_owned(),
@@ -53,7 +53,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         created: draft.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         by: site.stage.settings.local_user.clone(),
         bytes: draft.bytes(),
-        sha256: draft.sha256(),
+        sha256: draft.sha256(&mut |_| (local.stop)().map_or(Ok(()), Err))?,
         seconds: (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         server_version: site.survey.version.clone(),
         database_bytes: site.survey.size.unwrap_or_default(),
@@ -70,7 +70,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         size(sent),
         start.elapsed().as_secs_f64()
     ));
-    Ok((path, manifest))
+    Ok((path, inventory))
 }
 
 /// Up to where the database was migrated, if that didn't change while it was dumped.

@@ -46,10 +46,10 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
     let text = format!("stage `{name}`, {about} in {}\n{}", several(source.survey.tables, "table"), source.describe());
     consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
-    let (path, _) = backup::create(local, &source, Purpose::Copy)?;
+    let (path, inventory) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
     let dump = Dump::open(&path, &*target.adapter)?;
-    Restore::prepare(local, &target, &dump)?.run()?;
+    Restore::of_whole(local, &target, &dump, inventory)?.run()?;
     drop(kept);
     Ok(())
 }

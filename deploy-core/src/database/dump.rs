@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::adapter::{Adapter, Form, Inventory};
 use super::manifest::Manifest;
-use super::store::hex;
+use super::store::sha256;
 use crate::error::{Error, Result};
 
 /// How much of a file shows what it is, in bytes.
@@ -138,20 +136,7 @@ impl Dump {
             ))
             .hint("take another one: cargo xtask db backup list"));
         }
-        let mut hash = Sha256::new();
-        let mut file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
-        let mut buffer = vec![0; 1 << 20];
-        let mut count = 0;
-        loop {
-            let read = file.read(&mut buffer).map_err(|error| unreadable(&self.path, error))?;
-            if read == 0 {
-                break;
-            }
-            hash.update(&buffer[..read]);
-            count += read as u64;
-            seen(count)?;
-        }
-        match hex(&hash.finalize()) == manifest.sha256 {
+        match sha256(&self.path, &|error| unreadable(&self.path, error), seen)? == manifest.sha256 {
             true => Ok(()),
             false => Err(Error::task(format!(
                 "`{}` is damaged: its SHA-256 is not the one that it had when it was made",

@@ -48,14 +48,33 @@ impl<'r, 'l> Restore<'r, 'l> {
     ///
     /// When the dump is damaged or doesn't fit, or the stage asks for what isn't there.
     pub(super) fn prepare(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump) -> Result<Restore<'r, 'l>> {
-        let after = after_restore(site)?;
-        must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
+        let after = wanted(site, dump)?;
         let about = format!("check of {}", dump.name());
         let inventory = dump.check(&*site.adapter, &mut |seen| {
             local.progress(&about, seen, Some(dump.bytes));
             (local.stop)().map_or(Ok(()), Err)
         })?;
-        if let Some(error) = site.adapter.misfit(&site.survey, &inventory) {
+        Restore { local, site, dump, inventory, after }.fitting()
+    }
+
+    /// The same for a dump that is known to be whole, and to hold `inventory`.
+    ///
+    /// # Errors
+    ///
+    /// When it doesn't fit, or the stage asks for what isn't there.
+    pub(super) fn of_whole(
+        local: &'r Local<'l>,
+        site: &'r Site<'l>,
+        dump: &'r Dump,
+        inventory: Inventory,
+    ) -> Result<Restore<'r, 'l>> {
+        let after = wanted(site, dump)?;
+        Restore { local, site, dump, inventory, after }.fitting()
+    }
+
+    fn fitting(self) -> Result<Restore<'r, 'l>> {
+        let Restore { site, inventory, .. } = &self;
+        if let Some(error) = site.adapter.misfit(&site.survey, inventory) {
             return Err(site.explain(error));
         }
         if !site.survey.may_own {
@@ -65,7 +84,7 @@ impl<'r, 'l> Restore<'r, 'l> {
                     .hint(format!("GRANT {owner} TO {}, or name another owner: database.owner", site.survey.user)),
             ));
         }
-        Ok(Restore { local, site, dump, inventory, after })
+        Ok(self)
     }
 
     /// The same, but the data stays as it is in the dump.
@@ -294,6 +313,12 @@ pub(super) fn describe(dump: &Dump) -> String {
         Some(manifest) => format!("{}, of stage {}, made {}", size(dump.bytes), manifest.stage, manifest.created),
         None => format!("{}, without a manifest", size(dump.bytes)),
     }
+}
+
+/// What has to run in the data of `dump`, which the stage may ask for.
+fn wanted(site: &Site<'_>, dump: &Dump) -> Result<Vec<(String, String)>> {
+    must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
+    after_restore(site)
 }
 
 /// The texts of the files of `after_restore`.

@@ -1,13 +1,15 @@
 //! The folder of backups on this machine.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use flate2::Crc;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::adapter::Mark;
 use super::manifest::Manifest;
 use crate::error::{Error, Result};
 
@@ -90,8 +92,8 @@ impl Store {
             stage: stage.to_owned(),
             extension: extension.to_owned(),
             file: Some(file),
-            hash: Sha256::new(),
             bytes: 0,
+            sum: Crc::new(),
             time,
         })
     }
@@ -160,8 +162,9 @@ pub(super) struct Draft {
     stage: String,
     extension: String,
     file: Option<File>,
-    hash: Sha256,
     bytes: u64,
+    /// A quick checksum of what was written.
+    sum: Crc,
     /// When it was begun.
     pub(super) time: Timestamp,
 }
@@ -172,18 +175,37 @@ impl Draft {
         self.bytes
     }
 
-    /// The file, to be read.
+    /// Hands what is in the file to `read`, which reads all of it.
     ///
     /// # Errors
     ///
-    /// When it can't be opened.
-    pub(super) fn open(&self) -> io::Result<File> {
-        File::open(&self.part)
+    /// When that fails, or what the disk gives back is not what was written.
+    pub(super) fn read_back<T>(&self, read: impl FnOnce(&mut dyn Read) -> io::Result<T>) -> io::Result<T> {
+        let mut source = Summed { source: File::open(&self.part)?, sum: Crc::new() };
+        let answer = read(&mut source)?;
+        match (source.sum.amount(), source.sum.sum()) == (self.sum.amount(), self.sum.sum()) {
+            true => Ok(answer),
+            false => Err(io::Error::other("the disk gives back something else than what was written")),
+        }
     }
 
-    /// The SHA-256 of what was written.
-    pub(super) fn sha256(&self) -> String {
-        hex(&self.hash.clone().finalize())
+    /// Writes `marks` over what was written before.
+    ///
+    /// # Errors
+    ///
+    /// When they can't be written.
+    pub(super) fn mark(&mut self, marks: &[Mark]) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        marks.iter().try_for_each(|mark| file.write_all_at(&mark.bytes, mark.at))
+    }
+
+    /// The SHA-256 of the file. `seen` is told how much has been read.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read, or `seen` says so.
+    pub(super) fn sha256(&self, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<String> {
+        sha256(&self.part, &|error| self.failed(error), seen)
     }
 
     /// Gives the backup its name, once its manifest stands beside it and both are on the disk.
@@ -240,7 +262,7 @@ impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(file) = &mut self.file else { return Ok(0) };
         file.write_all(bytes)?;
-        self.hash.update(bytes);
+        self.sum.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(bytes.len())
     }
@@ -253,6 +275,43 @@ impl Write for Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// Sums up what is read from it.
+struct Summed<R> {
+    source: R,
+    sum: Crc,
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.sum.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// The SHA-256 of the file at `path`. `seen` is told how much has been read, `failed` why it can't be.
+///
+/// # Errors
+///
+/// When it can't be read, or `seen` says so.
+pub(super) fn sha256(
+    path: &Path,
+    failed: &dyn Fn(io::Error) -> Error,
+    seen: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<String> {
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut hash, mut buffer, mut count) = (Sha256::new(), vec![0; 1 << 20], 0);
+    loop {
+        let read = file.read(&mut buffer).map_err(failed)?;
+        if read == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&buffer[..read]);
+        count += read as u64;
+        seen(count)?;
     }
 }
 

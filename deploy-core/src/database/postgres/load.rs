@@ -40,6 +40,10 @@ impl Postgres {
             needed.to_string(),
             &self.bin_dir
         ));
+        let script = match loading.form {
+            Form::Tar => script.then(sh!("pg_side_by_side \"$archive\"")),
+            Form::Archive | Form::Text => script,
+        };
         passes(loading).into_iter().fold(script, |script, pass| {
             let script = match pass.list {
                 None => script.then(sh!("set --")),

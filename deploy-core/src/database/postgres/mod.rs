@@ -199,10 +199,8 @@ database_packers"#,
                 if contents.layout != Layout::Custom {
                     return Err(io::Error::other("it is the table of contents of a dump, without the data"));
                 }
-                if whole {
-                    archive.read_all(&contents)?;
-                }
-                Ok(contents.into_inventory())
+                let marks = if whole { archive.read_all(&contents)? } else { Vec::new() };
+                Ok(Inventory { marks, ..contents.into_inventory() })
             }
             Form::Text => {
                 if whole {
@@ -358,6 +356,7 @@ impl archive::Contents {
                 .into_iter()
                 .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name, needs: entry.needs })
                 .collect(),
+            marks: Vec::new(),
         }
     }
 }

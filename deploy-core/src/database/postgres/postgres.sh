@@ -169,6 +169,11 @@ pg_unpack() {
   [ -n "$archive" ] || deploy_fail 'the tar file has no toc.dat: it is no dump of PostgreSQL'
   archive=${archive%/toc.dat}
 }
+# What is in the archive $1, which came in a tar file, the controller doesn't know: where indexes of partitions are attached to
+# others, which must not happen side by side, one job does all. Sets $jobs.
+pg_side_by_side() {
+  if "$pg_restore" --list "$1" | grep -q ' INDEX ATTACH '; then jobs=1; fi
+}
 # Writes an archive as SQL, with options of pg_restore before its path.
 pg_as_sql() {
   "$pg_restore" --no-owner --no-privileges --no-tablespaces --no-subscriptions --no-publications --no-security-labels \
