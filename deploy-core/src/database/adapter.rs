@@ -33,7 +33,8 @@ pub(super) trait Adapter: Sync {
     /// What has to run before the command that writes a dump to its standard output, and the command.
     fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd);
 
-    /// Reports again, after the dump, what could have changed during it: the fact `schema`.
+    /// Reports again, after the dump, what could have changed during it: the fact `schema`; and what is not as it should be
+    /// in the database, and so won't be where it is restored: the fact `invalid`, a list of indexes.
     fn schema(&self) -> Script;
 
     /// What a file is that begins with `head`; `None` for what can't be restored.
@@ -254,4 +255,6 @@ pub(super) struct Loading<'l> {
     pub(super) superuser: bool,
     /// The extensions in the live database that belong to others.
     pub(super) others: &'l [String],
+    /// The indexes that were not valid in the dumped database; `None`: nobody says.
+    pub(super) invalid: Option<&'l [String]>,
 }

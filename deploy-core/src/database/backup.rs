@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::adapter::{Form, Inventory, Schema};
+use super::adapter::{Form, Inventory, Schema, read_fact};
 use super::manifest::{Manifest, Purpose};
 use super::site::{Site, io_failed};
 use super::store::Store;
@@ -46,6 +46,10 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         site.explain(io_failed("what pg_dump wrote is not whole, though it reported no failure", error))
     })?;
     draft.mark(&inventory.marks).map_err(|error| draft.failed(error))?;
+    let invalid: Vec<String> = read_fact(&found, "invalid")?.unwrap_or_default();
+    if !invalid.is_empty() {
+        local.note(format!("not valid in the database, and so neither where this is restored: {}", quoted(&invalid)));
+    }
     let manifest = Manifest {
         stage: site.stage.name.clone(),
         database: site.adapter.database().to_owned(),
@@ -60,6 +64,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         tables: inventory.tables.len() as u64,
         revision: site.revision.clone(),
         schema: steady(site.survey.schema.as_ref(), &found)?,
+        invalid_indexes: Some(invalid),
     };
     let path = draft.keep(&manifest)?;
     local.note(format!(
@@ -71,6 +76,10 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         start.elapsed().as_secs_f64()
     ));
     Ok((path, inventory))
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Up to where the database was migrated, if that didn't change while it was dumped.

@@ -36,6 +36,9 @@ pub(super) struct Manifest {
     pub(super) revision: Option<String>,
     /// Up to where the database was migrated, where the application notes that.
     pub(super) schema: Option<Schema>,
+    /// The indexes that were not valid; `None`: nobody looked.
+    #[serde(default)]
+    pub(super) invalid_indexes: Option<Vec<String>>,
 }
 
 /// Why a backup was made.

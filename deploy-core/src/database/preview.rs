@@ -146,6 +146,7 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         user: config.parts.user.as_deref().unwrap_or("<owner>"),
         superuser: false,
         others: &[],
+        invalid: None,
     };
     let after: Vec<_> = config.after_restore.iter().map(|file| file.display().to_string()).collect();
     let sanitise = after.iter().map(|label| adapter.sanitise(&names, &loading, label, ""));

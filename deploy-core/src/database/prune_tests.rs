@@ -20,6 +20,7 @@ fn backup(time: &str, verified: bool) -> Backup {
         tables: 1,
         revision: None,
         schema: None,
+        invalid_indexes: None,
     });
     Backup { path: PathBuf::new(), name: time.to_string(), stage: "qa".into(), time, bytes: 1, manifest }
 }

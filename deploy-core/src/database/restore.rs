@@ -218,6 +218,7 @@ impl<'r, 'l> Restore<'r, 'l> {
             user: &survey.user,
             superuser: survey.superuser,
             others: &survey.others,
+            invalid: self.dump.manifest.as_ref().and_then(|manifest| manifest.invalid_indexes.as_deref()),
         }
     }
 

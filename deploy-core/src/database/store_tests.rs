@@ -18,6 +18,7 @@ fn manifest(bytes: u64) -> Manifest {
         tables: 1,
         revision: None,
         schema: None,
+        invalid_indexes: None,
     }
 }
 

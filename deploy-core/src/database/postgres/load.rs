@@ -64,13 +64,20 @@ impl Postgres {
     pub(super) fn check_script(&self, names: &Names, loading: &Loading<'_>) -> Script {
         let expected =
             loading.inventory.tables.iter().map(|(schema, name)| format!("{}\t{}\n", copy(schema), copy(name)));
+        let invalid = loading.invalid.unwrap_or_default().iter().map(|name| format!("{}\n", copy(name)));
+        let known = if loading.invalid.is_some() { "known=yes" } else { "known=no" };
         let table = format!(
-            "CREATE TEMP TABLE deploy_expected (schema text, name text);\nCOPY deploy_expected FROM stdin;\n{}\\.\n{}",
+            "CREATE TEMP TABLE deploy_expected (schema text, name text);\nCOPY deploy_expected FROM stdin;\n{}\\.\n\
+             CREATE TEMP TABLE deploy_invalid (name text);\nCOPY deploy_invalid FROM stdin;\n{}\\.\n{}",
             expected.collect::<String>(),
+            invalid.collect::<String>(),
             include_str!("sql/check.sql")
         );
         self.session()
-            .then(Script::shell("wrong=$(pg_sql {} {})", &[Arg::from(&names.next), Arg::brief(table, "check.sql")]))
+            .then(Script::shell(
+                "wrong=$(pg_sql {} {} -v {})",
+                &[Arg::from(&names.next), Arg::brief(table, "check.sql"), Arg::from(known)],
+            ))
             .then(sh!(
                 "[ -z \"$wrong\" ] || deploy_fail \"the restored database is not whole: $(echo \"$wrong\" | head -n 5)\"\n\
                  schema=$(pg_sql {} {})\ndeploy_fact schema \"$schema\"",

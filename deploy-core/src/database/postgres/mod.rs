@@ -175,9 +175,12 @@ database_packers"#,
 
     fn schema(&self) -> Script {
         sh!(
-            "schema=$(pg_sql {} {}) || schema=''\ndeploy_fact schema \"$schema\"",
+            "schema=$(pg_sql {} {}) || schema=''\ndeploy_fact schema \"$schema\"\n\
+             invalid=$(pg_sql {} {})\ndeploy_fact invalid \"$invalid\"",
             &self.database,
-            sql_file!("schema.sql")
+            sql_file!("schema.sql"),
+            &self.database,
+            sql_file!("invalid.sql")
         )
     }
 

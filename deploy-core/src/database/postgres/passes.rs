@@ -121,6 +121,7 @@ mod tests {
             user: "shop",
             superuser: false,
             others: &[],
+            invalid: None,
         };
         let ids = |list: Option<String>| list.unwrap_or("all".into()).replace(";\n", " ").trim_end().to_owned();
         passes(&loading).into_iter().map(|pass| (ids(pass.list), pass.role.to_owned(), pass.jobs)).collect()

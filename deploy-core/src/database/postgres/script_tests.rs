@@ -80,7 +80,17 @@ fn every_script_passes_shellcheck() {
     for (form, owner) in [(Form::Archive, "o'wner"), (Form::Tar, "o'hara"), (Form::Text, "o'wner")] {
         let (file, folder, user) = ("/it's/dump", "/a b/it's", "o'hara");
         let superuser = form == Form::Tar;
-        let loading = Loading { file, form, folder, inventory: &inventory, owner, user, superuser, others: &others };
+        let loading = Loading {
+            file,
+            form,
+            folder,
+            inventory: &inventory,
+            owner,
+            user,
+            superuser,
+            others: &others,
+            invalid: None,
+        };
         shellcheck("make", postgres.make(&names, &loading), None);
         shellcheck("load", postgres.load(&names, &loading), None);
         shellcheck("check", postgres.check(&names, &loading), None);

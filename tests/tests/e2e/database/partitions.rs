@@ -6,7 +6,7 @@ use std::process::Command;
 
 use e2e::postgres::compare;
 
-use super::scene::{NONE, Shop, name};
+use super::scene::{NONE, Shop, name, printed_dump};
 
 /// How many restores run of a backup, and of a dump in a tar file.
 fn rounds() -> (usize, usize) {
@@ -83,4 +83,23 @@ fn partitions_of_partitions_are_restored_by_many_jobs() {
     restore_again_and_again(&shop, &dump, rounds().0, "restores of partitions of partitions");
     let tar = pack(&shop);
     restore_again_and_again(&shop, &tar, rounds().1, "restores of such a dump in a tar file");
+}
+
+#[test]
+fn an_index_that_lacks_parts_is_told_and_restored_as_it_was() {
+    let shop = shop();
+    shop.own("production", "create index unfinished on only events (payload)");
+    let output = shop.project.xtask("db backup create --stage production").success().says("`public.unfinished`");
+    let dump = printed_dump(&shop, &output);
+    let invalid = "select indexrelid::regclass from pg_index where not indisvalid";
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.psql("staging", invalid), "unfinished");
+    // What was valid there must be so here.
+    let beside = dump.with_extension("pgdump.json");
+    let manifest = std::fs::read_to_string(&beside).unwrap();
+    std::fs::write(&beside, manifest.replace("public.unfinished", "public.other")).unwrap();
+    shop.restore(&dump, "staging").fails_with(1).says("the index unfinished is not valid");
+    std::fs::remove_file(&beside).unwrap();
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.psql("staging", invalid), "unfinished");
 }
