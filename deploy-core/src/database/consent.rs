@@ -10,8 +10,8 @@ pub(super) struct Replacing<'r, 'l> {
     pub(super) site: &'r Site<'l>,
     /// Where the data comes from, in one line or two.
     pub(super) source: String,
-    /// How many files of SQL run in it.
-    pub(super) after: usize,
+    /// What is done to the data before it goes live, a line each.
+    pub(super) changes: Vec<String>,
 }
 
 /// Whether the command line says that a protected stage is meant. Asked before anything is contacted.
@@ -78,7 +78,7 @@ fn typed(local: &Local<'_>, stage: &str) -> Result<()> {
 
 impl Replacing<'_, '_> {
     fn lines(&self) -> Vec<String> {
-        let Replacing { site, source, after } = self;
+        let Replacing { site, source, changes } = self;
         let survey = &site.survey;
         let into = format!("stage `{}`\n{}", site.stage.name, site.describe());
         let mut lines: Vec<_> = [("from", source), ("into", &into)]
@@ -95,12 +95,7 @@ impl Replacing<'_, '_> {
                 format!("replaces {} in {tables}, used by {sessions}", size(bytes))
             }
         });
-        if *after > 0 {
-            lines.push(format!(
-                "runs     {} of SQL in it (`after_restore`) before it goes live",
-                several(*after as u64, "file")
-            ));
-        }
+        lines.extend(changes.iter().cloned());
         if survey.size.is_some() && survey.may_create {
             lines.push(match site.config.keep_replaced {
                 0 => "keeps    nothing of what is replaced".to_owned(),

@@ -6,7 +6,8 @@ use super::backup;
 use super::consent::{self, Replacing};
 use super::dump::Dump;
 use super::manifest::{Manifest, Purpose};
-use super::restore::{Restore, describe, must_be_sanitised};
+use super::restore::{self, Restore};
+use super::sanitise::{self, Origin};
 use super::site::{Site, database_of};
 use crate::error::{Error, Result};
 use crate::task::Local;
@@ -19,10 +20,7 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
     let Some(file) = local.option("file") else { return from_source(local, keep) };
     let target = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*target.adapter)?;
-    let restore = Restore::prepare(local, &target, &dump)?;
-    let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site: &target, source, after: target.config.after_restore.len() })?;
-    restore.run()
+    restore::replace(local, &target, &dump)
 }
 
 fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
@@ -41,15 +39,15 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     }
     let source = Site::open(local, stage)?;
     let target = Site::open(local, local.stage)?;
-    must_be_sanitised(&target, Some(name))?;
+    let sanitising = sanitise::decide(local, &target, &Origin::of(name, &target))?;
     must_differ(&source, &target)?;
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
     let text = format!("stage `{name}`, {about} in {}\n{}", several(source.survey.tables, "table"), source.describe());
-    consent::ask(local, &Replacing { site: &target, source: text, after: target.config.after_restore.len() })?;
+    consent::ask(local, &Replacing { site: &target, source: text, changes: sanitising.lines })?;
     let (path, inventory) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
     let dump = Dump::open(&path, &*target.adapter)?;
-    Restore::of_whole(local, &target, &dump, inventory)?.run()?;
+    Restore::of_whole(local, &target, &dump, inventory)?.and_run(sanitising.texts).run()?;
     drop(kept);
     Ok(())
 }

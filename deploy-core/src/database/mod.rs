@@ -16,6 +16,7 @@ mod postgres;
 mod preview;
 mod prune;
 mod restore;
+mod sanitise;
 mod site;
 mod store;
 mod undo;
@@ -68,6 +69,9 @@ pub(crate) fn register(tasks: &mut Tasks) {
         value: Some("STAGE"),
         about: "The protected stage's name once more, where no terminal is there to type it on",
     };
+    let about = "Whose data the backup has, where no manifest says so";
+    let data_of = Opt { name: "data-of", value: Some("STAGE"), about };
+    let sanitize = switch("sanitize", "Run `after_restore` though the data is the stage's own, or the stage protected");
     let replacing =
         |task: Task| task.stage_option(DEV).option(into_protected.clone()).option(confirm.clone()).unlocked();
     tasks.task(
@@ -82,7 +86,9 @@ pub(crate) fn register(tasks: &mut Tasks) {
     tasks.task(
         replacing(command(BACKUP_RESTORE, "Replace the stage's database with a backup", restore::restore))
             .explained(preview::restore)
-            .option(file("The backup: a path, or a name that `db backup list` shows")),
+            .option(file("The backup: a path, or a name that `db backup list` shows"))
+            .option(data_of.clone())
+            .option(sanitize.clone()),
     );
     tasks.task(replacing(command(BACKUP_UNDO, "Take the last restore back", undo::undo)).explained(preview::undo));
     tasks.task(
@@ -96,7 +102,10 @@ pub(crate) fn register(tasks: &mut Tasks) {
         command(BACKUP_VERIFY, "Verify backups on this machine", verify::verify)
             .stage_option(DEV)
             .option(file("Only this backup"))
-            .option(switch("deep", "Restore it beside the stage's database, count rows, and remove it again"))
+            .option(switch(
+                "deep",
+                "Restore it, as it is, beside the stage's database, count rows, and remove it again",
+            ))
             .prints_result()
             .unlocked(),
     );
@@ -117,6 +126,8 @@ pub(crate) fn register(tasks: &mut Tasks) {
         ))
         .explained(preview::copy)
         .option(file("Use this backup instead of making one"))
+        .option(data_of)
+        .option(sanitize)
         .option(switch("keep", "Keep the dump on this machine, though the stage has `require_sanitize`"))
         .option(switch("no-keep", "Remove the dump from this machine afterwards")),
     );

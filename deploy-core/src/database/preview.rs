@@ -168,7 +168,10 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         ),
     ];
     if !after.is_empty() {
-        parts.push(part(format!("run {} in it", after.join(", ")), sanitise.collect()));
+        parts.push(part(
+            format!("run {} in it, unless the data is the stage's own or the stage protected", after.join(", ")),
+            sanitise.collect(),
+        ));
     }
     parts.push(part(
         "refresh what depends on data, and gather statistics".to_owned(),

@@ -13,6 +13,7 @@ use super::backup;
 use super::consent::{self, Replacing};
 use super::dump::Dump;
 use super::manifest::Purpose;
+use super::sanitise::{self, Origin};
 use super::site::{Site, io_failed};
 use super::wire::{Packing, Sender};
 use crate::error::{Error, ErrorKind, Result};
@@ -48,13 +49,12 @@ impl<'r, 'l> Restore<'r, 'l> {
     ///
     /// When the dump is damaged or doesn't fit, or the stage asks for what isn't there.
     pub(super) fn prepare(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump) -> Result<Restore<'r, 'l>> {
-        let after = wanted(site, dump)?;
         let about = format!("check of {}", dump.name());
         let inventory = dump.check(&*site.adapter, &mut |seen| {
             local.progress(&about, seen, Some(dump.bytes));
             (local.stop)().map_or(Ok(()), Err)
         })?;
-        Restore { local, site, dump, inventory, after }.fitting()
+        Restore::of_whole(local, site, dump, inventory)
     }
 
     /// The same for a dump that is known to be whole, and to hold `inventory`.
@@ -68,8 +68,7 @@ impl<'r, 'l> Restore<'r, 'l> {
         dump: &'r Dump,
         inventory: Inventory,
     ) -> Result<Restore<'r, 'l>> {
-        let after = wanted(site, dump)?;
-        Restore { local, site, dump, inventory, after }.fitting()
+        Restore { local, site, dump, inventory, after: Vec::new() }.fitting()
     }
 
     fn fitting(self) -> Result<Restore<'r, 'l>> {
@@ -87,9 +86,9 @@ impl<'r, 'l> Restore<'r, 'l> {
         Ok(self)
     }
 
-    /// The same, but the data stays as it is in the dump.
-    pub(super) fn unchanged(self) -> Restore<'r, 'l> {
-        Restore { after: Vec::new(), ..self }
+    /// The same, with texts of SQL that run in the data before it goes live.
+    pub(super) fn and_run(self, texts: Vec<(String, String)>) -> Restore<'r, 'l> {
+        Restore { after: texts, ..self }
     }
 
     /// Restores beside the live database, and gives that up again. Returns a line for each table: its rows, and its name.
@@ -302,9 +301,19 @@ pub(super) fn restore(local: &Local<'_>) -> Result<()> {
     consent::must_be_meant(local)?;
     let site = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*site.adapter)?;
-    let restore = Restore::prepare(local, &site, &dump)?;
-    let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len() })?;
+    replace(local, &site, &dump)
+}
+
+/// Restores `dump` to `site`, once the user agreed.
+///
+/// # Errors
+///
+/// When it can't be restored, or the user doesn't agree.
+pub(super) fn replace(local: &Local<'_>, site: &Site<'_>, dump: &Dump) -> Result<()> {
+    let sanitising = sanitise::decide(local, site, &Origin::find(local, site, dump)?)?;
+    let restore = Restore::prepare(local, site, dump)?.and_run(sanitising.texts);
+    let source = format!("`{}`\n{}", dump.name(), describe(dump));
+    consent::ask(local, &Replacing { site, source, changes: sanitising.lines })?;
     restore.run()
 }
 
@@ -314,41 +323,6 @@ pub(super) fn describe(dump: &Dump) -> String {
         Some(manifest) => format!("{}, of stage {}, made {}", size(dump.bytes), manifest.stage, manifest.created),
         None => format!("{}, without a manifest", size(dump.bytes)),
     }
-}
-
-/// What has to run in the data of `dump`, which the stage may ask for.
-fn wanted(site: &Site<'_>, dump: &Dump) -> Result<Vec<(String, String)>> {
-    must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
-    after_restore(site)
-}
-
-/// The texts of the files of `after_restore`.
-fn after_restore(site: &Site<'_>) -> Result<Vec<(String, String)>> {
-    let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::task(format!("failed to read `{}`, which is to run after a restore", path.display()))
-                .because(error)
-                .hint(format!("it is named in `after_restore` of stage `{}`", site.stage.name))
-        })?;
-        if text.contains('\0') {
-            return Err(Error::task(format!("`{}`, which is to run after a restore, is no text", path.display()))
-                .hint("it has a NUL byte: save it as UTF-8"));
-        }
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok((name, text))
-    };
-    site.config.after_restore.iter().map(read).collect()
-}
-
-/// A stage that asks for it takes no data of another stage as it is.
-pub(super) fn must_be_sanitised(site: &Site<'_>, source: Option<&str>) -> Result<()> {
-    let (config, stage) = (site.config, &site.stage.name);
-    if !config.require_sanitize || !config.after_restore.is_empty() || source == Some(&**stage) {
-        return Ok(());
-    }
-    Err(Error::config(format!("stage `{stage}` takes no data of other stages as it is (`require_sanitize`)")).hint(
-        format!("name SQL that makes it harmless: [stages.{stage}.database] after_restore = [\"…/anonymise.sql\"]"),
-    ))
 }
 
 fn absolute(path: &Path) -> Result<String> {

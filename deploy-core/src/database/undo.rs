@@ -24,7 +24,7 @@ pub(super) fn undo(local: &Local<'_>) -> Result<()> {
 
 fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
     let source = format!("the replaced database `{replaced}`");
-    consent::ask(local, &Replacing { site, source, after: 0 })?;
+    consent::ask(local, &Replacing { site, source, changes: Vec::new() })?;
     let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
     let (held, _) = restore::hold(local, site, &names)?;
     let found = site.run(vec![site.adapter.survey().into()], &mut |_, _| {})?;
@@ -51,9 +51,9 @@ fn restore_last(local: &Local<'_>, site: &Site<'_>) -> Result<()> {
         .find(|backup| is_ours(backup.manifest.as_ref().map(|manifest| manifest.purpose), &backup.stage))
         .ok_or_else(|| nothing(site))?;
     let dump = Dump::open(&last.path, &*site.adapter)?;
-    let restore = Restore::prepare(local, site, &dump)?.unchanged();
+    let restore = Restore::prepare(local, site, &dump)?;
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site, source, after: 0 })?;
+    consent::ask(local, &Replacing { site, source, changes: Vec::new() })?;
     restore.run()
 }
 
