@@ -25,6 +25,9 @@ const VARIABLES: [(&str, &str); 14] = [
     ("target_session_attrs", "PGTARGETSESSIONATTRS"),
 ];
 
+/// How to write a password that has what parts a URL.
+const ENCODE: &str = "in its password, write `/` as %2F, `?` as %3F, `#` as %23 and `@` as %40";
+
 /// How a database is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Connection {
@@ -39,11 +42,20 @@ impl Connection {
         let wrong = |what: &str| Error::config(format!("the database's URL {what}"));
         let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| wrong("has no `://`"))?;
         if !["postgres", "postgresql", "postgis"].contains(&scheme) {
-            return Err(wrong(&format!("begins with `{scheme}://`, which is no PostgreSQL"))
-                .hint("it should begin with `postgresql://`"));
+            // What is no scheme may be anything that stood before: a password.
+            let begins =
+                if is_scheme(scheme) { format!("begins with `{scheme}://`") } else { "begins otherwise".into() };
+            let hint = "it should begin with `postgresql://`";
+            return Err(wrong(&format!("{begins}, which is no PostgreSQL")).hint(hint));
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The rest of a password with a `/` or a `?` in it would be taken for names, and shown.
+        let is_cut =
+            path.contains('@') || query.split('&').any(|pair| pair.split('=').next().unwrap_or(pair).contains('@'));
+        if is_cut {
+            return Err(wrong("has an `@` behind a `/` or a `?`").hint(ENCODE));
+        }
         let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
         let (host, port) = host_and_port(place).ok_or_else(|| wrong("has a port that is no number"))?;
@@ -124,6 +136,12 @@ impl Connection {
     }
 }
 
+/// Whether this is the scheme of a URL by its grammar, and of a length that schemes have.
+fn is_scheme(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || matches!(c, '+' | '-' | '.');
+    (1..=16).contains(&text.len()) && text.chars().all(fits)
+}
+
 /// `host`, `host:port`, `[::1]:port`. Of several hosts libpq takes lists, and so they are left as they are.
 fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
     if let Some((address, rest)) = place.strip_prefix('[').and_then(|place| place.split_once(']')) {
@@ -190,10 +208,26 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_not_repeated_in_the_error() {
-        for url in ["mysql://root:hunter2@h/n", "root:hunter2@h/n", "postgresql://root:hunter2@h:x/n"] {
+        for url in [
+            "mysql://root:hunter2@h/n",
+            "root:hunter2@h/n",
+            "postgresql://root:hunter2@h:x/n",
+            r#"{"password":"hunter2","url":"postgresql://h/n"}"#,
+            "hunter2",
+            "hunter2://h/n",
+            "PASSWORD=hunter2 postgresql://h/n",
+            "postgresql://root:hunter2/x@h/n",
+            "postgresql://root:1/hunter2@h/n",
+            "postgresql://root:1?hunter2@h/n",
+            "postgresql://root:1/x?hunter2@h/n",
+            "postgresql://root:hunter2@h1:1,h2:2/n",
+            "postgresql://h/n?user=root&password=hunter2&port=hunter2",
+        ] {
             let error = Connection::parse(url).unwrap_err().to_string();
-            assert!(!error.contains("hunter2"), "{error}");
+            assert!(!error.contains("hunter2") && !error.contains("PASSWORD"), "{error}");
         }
+        assert!(Connection::parse("mysql2://h/n").unwrap_err().to_string().contains("no PostgreSQL"));
+        assert!(Connection::parse("mysql://h/n").unwrap_err().to_string().contains("`mysql://`"));
     }
 
     #[test]
