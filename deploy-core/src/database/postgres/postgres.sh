@@ -32,7 +32,8 @@ pg_client() {
   [ -n "$psql" ] || deploy_fail 'there is no psql on this machine' \
     "install PostgreSQL's client programs (apt-get install postgresql-client), or say where they are: database.bin_dir"
 }
-# Runs the SQL $2 in the database $1, with further options of psql.
+# Runs the SQL $2 in the database $1, with further options of psql. What is hidden from who asks is an error here, as in all
+# that reads or changes data: a part is never taken for the whole.
 pg_sql() {
   pg_database=$1 pg_text=$2
   shift 2
@@ -41,6 +42,7 @@ SET client_min_messages = warning;
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
+SET row_security = off;
 $pg_text
 PG_TEXT
 }
@@ -195,7 +197,8 @@ pg_without_commit() {
 pg_at_once() {
   pg_database=$1 pg_stage=$2 pg_status=0
   shift 2
-  PGDATABASE=$pg_database "$psql" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" -1 "$@" || pg_status=$?
+  PGDATABASE=$pg_database "$psql" -X -w -q -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" -1 \
+    -c 'SET row_security = off' "$@" || pg_status=$?
   case $pg_status in
     0) ;;
     2) deploy_fail "the connection to the database $pg_database was lost while everything in it was replaced" \
@@ -218,8 +221,9 @@ pg_run_file() {
   export PGDATABASE
   shift 3
   if [ -n "$pg_role" ]; then
-    "$psql" -X -w -q -v ON_ERROR_STOP=1 -v role="$pg_role" "$@" -1 -f "$folder/role.sql" -f "$pg_file"
+    "$psql" -X -w -q -v ON_ERROR_STOP=1 -v role="$pg_role" "$@" -1 -c 'SET row_security = off' \
+      -f "$folder/role.sql" -f "$pg_file"
   else
-    "$psql" -X -w -q -v ON_ERROR_STOP=1 "$@" -1 -f "$pg_file"
+    "$psql" -X -w -q -v ON_ERROR_STOP=1 "$@" -1 -c 'SET row_security = off' -f "$pg_file"
   fi
 }

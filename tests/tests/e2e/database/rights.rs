@@ -215,3 +215,31 @@ fn a_dump_is_found_by_any_path_that_leads_there() {
         let _ = shop.project.xtask(line).success().says(says);
     }
 }
+
+/// Half of the rows would be anonymised, dumped or counted, and nobody would know.
+#[test]
+fn rows_that_are_hidden_from_the_role_are_a_failure_and_no_part_of_the_data() {
+    let mut shop = Shop::new(&["production", "staging"]);
+    shop.own(
+        "production",
+        "create table people (id int, email text); insert into people values (1, 'ada@example.com');
+        alter table people enable row level security; alter table people force row level security",
+    );
+    let why = "ALTER ROLE … BYPASSRLS";
+    shop.project.xtask("db backup create --stage production").fails_with(1).says(why);
+    shop.cluster("production").psql("postgres", "alter role production_app bypassrls");
+    let dump = shop.back_up("production");
+    let before = shop.before("staging");
+    let deep = ["db", "backup", "verify", "--deep", "--yes", "--stage", "staging", "--file", dump.to_str().unwrap()];
+    shop.project.xtask_with(&deep).fails_with(1).says(why);
+    std::fs::write(shop.project.folder().join("fix.sql"), "update people set email = 'nobody';\n").unwrap();
+    shop.set("staging", "after_restore = [\"fix.sql\"]");
+    for option in ["createdb", "nocreatedb"] {
+        shop.cluster("staging").psql("postgres", &format!("alter role staging_app {option}"));
+        shop.restore(&dump, "staging").fails_with(1).says(why);
+        shop.lives_as("staging", &before).unwrap();
+    }
+    shop.cluster("staging").psql("postgres", "alter role staging_app createdb bypassrls");
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.psql("staging", "select email from people"), "nobody");
+}

@@ -7,3 +7,4 @@ BEGIN
 END
 $whole$;
 RESET ALL;
+SET row_security = off;
