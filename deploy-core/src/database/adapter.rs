@@ -129,6 +129,8 @@ pub(super) struct Survey {
     pub(super) owner: Option<String>,
     /// How many sessions the live database has.
     pub(super) sessions: u64,
+    /// The roles that there are; none where they aren't known.
+    pub(super) roles: Vec<String>,
     /// Replaced databases, the newest first.
     pub(super) replaced: Vec<String>,
     /// The extensions that can be had.
@@ -207,8 +209,40 @@ pub(super) struct Inventory {
     pub(super) compressed: bool,
     /// Everything that is in it.
     pub(super) parts: Vec<Part>,
+    /// Who may use it, in the order in which that is said.
+    pub(super) rights: Vec<Right>,
     /// What is written into the file so that it loads faster, once all of it has been read.
     pub(super) marks: Vec<Mark>,
+}
+
+/// A statement that says who may use something, or owns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Right {
+    pub(super) whose: Whose,
+    pub(super) sql: String,
+}
+
+/// Whom a right is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Whoever there is.
+    Everybodys,
+    /// This role, which may use something.
+    Roles(String),
+    /// This role, which owns something.
+    Owners(String),
+    /// No role that there could be or not: publications, what holds for objects to come.
+    Nobodys,
+}
+
+impl Right {
+    /// The role that has to be there.
+    pub(super) fn role(&self) -> Option<&str> {
+        match &self.whose {
+            Whose::Roles(role) | Whose::Owners(role) => Some(role),
+            Whose::Everybodys | Whose::Nobodys => None,
+        }
+    }
 }
 
 /// Bytes that stand in a file as a blank, and what they should be.
@@ -257,4 +291,6 @@ pub(super) struct Loading<'l> {
     pub(super) others: &'l [String],
     /// The indexes that were not valid in the dumped database; `None`: nobody says.
     pub(super) invalid: Option<&'l [String]>,
+    /// Who may use it, as far as that comes with it.
+    pub(super) rights: &'l [Right],
 }

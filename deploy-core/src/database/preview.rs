@@ -147,6 +147,7 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         superuser: false,
         others: &[],
         invalid: None,
+        rights: &[],
     };
     let after: Vec<_> = config.after_restore.iter().map(|file| file.display().to_string()).collect();
     let sanitise = after.iter().map(|label| adapter.sanitise(&names, &loading, label, ""));

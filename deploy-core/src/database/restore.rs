@@ -3,12 +3,13 @@
 //! Until that step the live database is as it was. What is half-made is given up by a program on the server, which also
 //! notices when the controller is gone.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::adapter::{Inventory, Loading, Names, Schema};
+use super::adapter::{Inventory, Loading, Names, Right, Schema, Whose};
 use super::backup;
 use super::consent::{self, Replacing};
 use super::dump::Dump;
@@ -30,6 +31,8 @@ pub(super) struct Restore<'r, 'l> {
     site: &'r Site<'l>,
     dump: &'r Dump,
     inventory: Inventory,
+    /// Who may use the data, as far as that comes with it.
+    rights: Vec<Right>,
     /// Texts of SQL that make the data fit for the stage, with the names of their files.
     after: Vec<(String, String)>,
 }
@@ -68,7 +71,8 @@ impl<'r, 'l> Restore<'r, 'l> {
         dump: &'r Dump,
         inventory: Inventory,
     ) -> Result<Restore<'r, 'l>> {
-        Restore { local, site, dump, inventory, after: Vec::new() }.fitting()
+        let rights = brought(local, site, dump, &inventory);
+        Restore { local, site, dump, inventory, rights, after: Vec::new() }.fitting()
     }
 
     fn fitting(self) -> Result<Restore<'r, 'l>> {
@@ -89,6 +93,19 @@ impl<'r, 'l> Restore<'r, 'l> {
     /// The same, with texts of SQL that run in the data before it goes live.
     pub(super) fn and_run(self, texts: Vec<(String, String)>) -> Restore<'r, 'l> {
         Restore { after: texts, ..self }
+    }
+
+    /// What of the rights can't come since a role is missing, in words, and with the statements.
+    fn lost(&self) -> Vec<String> {
+        let roles = &self.site.survey.roles;
+        let is_missing = |right: &&Right| right.role().is_some_and(|role| !roles.iter().any(|known| known == role));
+        let lost: Vec<_> = self.rights.iter().filter(is_missing).filter(|_| !roles.is_empty()).collect();
+        let missing: BTreeSet<_> = lost.iter().filter_map(|right| right.role()).collect();
+        let names: Vec<_> = missing.into_iter().map(|role| format!("`{role}`")).collect();
+        let head =
+            format!("loses    what roles may do that are missing: {}. Once they are there, run", names.join(", "));
+        let lines = lost.iter().map(|right| format!("         {}", right.sql.replace('\n', " ")));
+        if lost.is_empty() { Vec::new() } else { std::iter::once(head).chain(lines).collect() }
     }
 
     /// Restores beside the live database, and gives that up again. Returns a line for each table: its rows, and its name.
@@ -218,6 +235,7 @@ impl<'r, 'l> Restore<'r, 'l> {
             superuser: survey.superuser,
             others: &survey.others,
             invalid: self.dump.manifest.as_ref().and_then(|manifest| manifest.invalid_indexes.as_deref()),
+            rights: &self.rights,
         }
     }
 
@@ -313,8 +331,22 @@ pub(super) fn replace(local: &Local<'_>, site: &Site<'_>, dump: &Dump) -> Result
     let sanitising = sanitise::decide(local, site, &Origin::find(local, site, dump)?)?;
     let restore = Restore::prepare(local, site, dump)?.and_run(sanitising.texts);
     let source = format!("`{}`\n{}", dump.name(), describe(dump));
-    consent::ask(local, &Replacing { site, source, changes: sanitising.lines })?;
+    let changes = sanitising.lines.into_iter().chain(restore.lost()).collect();
+    consent::ask(local, &Replacing { site, source, changes })?;
     restore.run()
+}
+
+/// Which rights come with a dump: all of the stage's own, of another stage's those of everybody. Who owns what comes unless
+/// an owner is configured.
+fn brought(local: &Local<'_>, site: &Site<'_>, dump: &Dump, inventory: &Inventory) -> Vec<Right> {
+    let stage = dump.manifest.as_ref().map(|manifest| &*manifest.stage).or(local.option("data-of"));
+    let is_own = stage == Some(&*site.stage.name);
+    let comes = |right: &&Right| match &right.whose {
+        Whose::Everybodys => true,
+        Whose::Roles(_) | Whose::Nobodys => is_own,
+        Whose::Owners(role) => is_own && site.config.owner.is_none() && site.survey.owner.as_ref() != Some(role),
+    };
+    inventory.rights.iter().filter(comes).cloned().collect()
 }
 
 /// What a dump is, in a few words.

@@ -58,12 +58,14 @@ pub(super) struct Entry {
     pub(super) kind: String,
     pub(super) schema: String,
     pub(super) name: String,
+    /// The role that owned it.
+    pub(super) owner: String,
     /// The statement that makes it.
     pub(super) definition: String,
     /// The ids of what has to be there first.
     pub(super) needs: Vec<i64>,
     /// Where the file has room for the place of its data, if nothing stands there yet.
-    blank: Option<u64>,
+    pub(super) blank: Option<u64>,
 }
 
 impl Contents {
@@ -161,14 +163,14 @@ impl<R: Read> Archive<R> {
         if self.version >= (1, 16) {
             let _relation_kind = self.int()?;
         }
-        let _owner = self.text()?;
+        let owner = self.text()?;
         let _with_oids = self.text()?;
         let needs = self.needs()?;
         let blank = match layout {
             Layout::Custom => self.place()?,
             Layout::Tar | Layout::Directory => self.text().map(|_file| None)?,
         };
-        Ok(Entry { id, has_data, kind, schema, name, definition, needs, blank })
+        Ok(Entry { id, has_data, kind, schema, name, owner, definition, needs, blank })
     }
 
     /// Where an entry's data is. Returns the position of that, where it is not known.

@@ -22,6 +22,7 @@ struct Maintenance {
     identity: String,
     replaced: Vec<String>,
     extensions: Option<Vec<String>>,
+    roles: Vec<String>,
 }
 
 /// What `survey_live.sql` prints.
@@ -61,6 +62,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.sessions = about.sessions;
         survey.identity = Some(about.identity).filter(|_| about.exists);
         survey.replaced = about.replaced;
+        survey.roles = about.roles;
         survey.extensions = about.extensions.unwrap_or_default();
     }
     Ok(survey)

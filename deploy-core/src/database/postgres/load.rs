@@ -2,6 +2,7 @@
 
 use super::explain::reader_of;
 use super::passes::{Jobs, is_for_superusers, is_named, list, passes, stays_out};
+use super::rights;
 use super::{Postgres, sql, sql_file, sql_path, write_sql};
 use crate::database::adapter::{Form, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
@@ -44,7 +45,7 @@ impl Postgres {
             Form::Tar => script.then(sh!("pg_side_by_side \"$archive\"")),
             Form::Archive | Form::Text => script,
         };
-        passes(loading).into_iter().fold(script, |script, pass| {
+        let script = passes(loading).into_iter().fold(script, |script, pass| {
             let script = match pass.list {
                 None => script.then(sh!("set --")),
                 Some(list) => script.then(write_list(&list)).then(sh!("set -- \"--use-list=$folder/list\"")),
@@ -57,7 +58,14 @@ impl Postgres {
                 true => script.then(give_schemas(&names.next, loading.owner)),
                 false => script,
             }
-        })
+        });
+        match loading.rights.is_empty() {
+            true => script,
+            false => script.then(Script::shell(
+                "lost=$(pg_sql {} {})\npg_not_brought \"$lost\"",
+                &[Arg::from(&names.next), Arg::brief(rights::sql(loading.rights), "rights.sql")],
+            )),
+        }
     }
 
     /// All tables of the dump are there, its indexes are valid, and up to where it is migrated is told.
@@ -128,7 +136,8 @@ impl Postgres {
         let clear = [&*as_role(loading), include_str!("sql/clear.sql"), include_str!("sql/guard.sql")].concat();
         let first = [("clear.sql", &*clear), ("whole.sql", include_str!("sql/whole.sql"))];
         let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
-        let files = first.into_iter().chain(texts).chain([("last.sql", &*last)]);
+        let rights = rights::sql(loading.rights);
+        let files = first.into_iter().chain([("rights.sql", &*rights)]).chain(texts).chain([("last.sql", &*last)]);
         let (mut setup, mut order) = (setup, Vec::new());
         for (number, (label, sql)) in files.enumerate() {
             setup = setup.then(write_sql(loading.folder, number, label, sql));
@@ -188,11 +197,11 @@ fn give_schemas(database: &str, owner: &str) -> Script {
 }
 
 /// A value of a line that `COPY` reads.
-fn copy(value: &str) -> String {
+pub(super) fn copy(value: &str) -> String {
     value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
 }
 
 /// A name in SQL.
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

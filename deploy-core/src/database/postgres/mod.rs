@@ -9,6 +9,7 @@ mod explain;
 mod facts;
 mod load;
 mod passes;
+mod rights;
 mod text;
 
 use std::io::{self, Read};
@@ -354,6 +355,7 @@ impl archive::Contents {
                 .and_then(|major| major.parse().ok()),
             format: Some(self.version),
             compressed: self.compressed,
+            rights: rights::of(&self.entries),
             parts: self
                 .entries
                 .into_iter()

@@ -122,6 +122,7 @@ mod tests {
             superuser: false,
             others: &[],
             invalid: None,
+            rights: &[],
         };
         let ids = |list: Option<String>| list.unwrap_or("all".into()).replace(";\n", " ").trim_end().to_owned();
         passes(&loading).into_iter().map(|pass| (ids(pass.list), pass.role.to_owned(), pass.jobs)).collect()

@@ -171,6 +171,12 @@ pg_unpack() {
   [ -n "$archive" ] || deploy_fail 'the tar file has no toc.dat: it is no dump of PostgreSQL'
   archive=${archive%/toc.dat}
 }
+# Tells each line of $1, a statement that could not be run.
+pg_not_brought() {
+  printf '%s\n' "$1" | while IFS= read -r pg_line; do
+    if [ -n "$pg_line" ]; then deploy_note "could not be brought, run it when you can: $pg_line"; fi
+  done
+}
 # What is in the archive $1, which came in a tar file, the controller doesn't know: where indexes of partitions are attached to
 # others, which must not happen side by side, one job does all. Sets $jobs.
 pg_side_by_side() {
