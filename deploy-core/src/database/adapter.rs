@@ -129,6 +129,8 @@ pub(super) struct Survey {
     pub(super) owner: Option<String>,
     /// How many sessions the live database has.
     pub(super) sessions: u64,
+    /// Tables of the live database that belong to others: schema, name and owner.
+    pub(super) strangers: Vec<(String, String, String)>,
     /// The roles that there are; none where they aren't known.
     pub(super) roles: Vec<String>,
     /// Replaced databases, the newest first.
@@ -231,7 +233,7 @@ pub(super) enum Whose {
     Roles(String),
     /// This role, which owns something.
     Owners(String),
-    /// No role that there could be or not: publications, what holds for objects to come.
+    /// No role that there could be or not: publications, logins to other servers, what holds for objects to come.
     Nobodys,
 }
 

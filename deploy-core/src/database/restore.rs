@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::adapter::{Inventory, Loading, Names, Right, Schema, Whose};
+use super::adapter::{Inventory, Loading, Names, Right, Schema, Survey, Whose};
 use super::backup;
 use super::consent::{self, Replacing};
 use super::dump::Dump;
@@ -80,6 +80,11 @@ impl<'r, 'l> Restore<'r, 'l> {
         if let Some(error) = site.adapter.misfit(&site.survey, inventory) {
             return Err(site.explain(error));
         }
+        if self.is_in_place()
+            && let Some(error) = in_the_way(&site.survey, inventory)
+        {
+            return Err(site.explain(error));
+        }
         if !site.survey.may_own {
             let owner = site.config.owner.as_deref().unwrap_or_default();
             return Err(site.explain(
@@ -134,9 +139,10 @@ impl<'r, 'l> Restore<'r, 'l> {
     /// When anything fails. The live database is then as it was, and nothing half-made is left.
     pub(super) fn run(self) -> Result<()> {
         let start = Instant::now();
-        match self.site.survey.may_create || self.site.survey.size.is_none() {
-            true => self.beside()?,
-            false => self.in_place()?,
+        if self.is_in_place() {
+            self.in_place()?
+        } else {
+            self.beside()?
         }
         let database = self.site.adapter.describe();
         self.local.note(format!(
@@ -145,6 +151,11 @@ impl<'r, 'l> Restore<'r, 'l> {
             start.elapsed().as_secs_f64()
         ));
         Ok(())
+    }
+
+    /// Whether what is there goes and the dump comes in one transaction, since no database can be made.
+    fn is_in_place(&self) -> bool {
+        !self.site.survey.may_create && self.site.survey.size.is_some()
     }
 
     fn beside(&self) -> Result<()> {
@@ -334,6 +345,19 @@ pub(super) fn replace(local: &Local<'_>, site: &Site<'_>, dump: &Dump) -> Result
     let changes = sanitising.lines.into_iter().chain(restore.lost()).collect();
     consent::ask(local, &Replacing { site, source, changes })?;
     restore.run()
+}
+
+/// Why the dump's tables can't be made in place: those of other roles stay, and have their names.
+fn in_the_way(survey: &Survey, inventory: &Inventory) -> Option<Error> {
+    let comes = |schema: &str, name: &str| inventory.tables.iter().any(|table| table.0 == schema && table.1 == name);
+    let there = survey.strangers.iter().filter(|(schema, name, _)| comes(schema, name));
+    let tables: Vec<_> = there.map(|(schema, name, owner)| format!("`{schema}.{name}` of `{owner}`")).collect();
+    let user = &survey.user;
+    (!tables.is_empty()).then(|| {
+        Error::task(format!("tables of other roles are in the way of what the dump has: {}", tables.join(", ")))
+            .hint(format!("let the role make databases, so that nothing has to go first: ALTER ROLE {user} CREATEDB"))
+            .hint("or drop these tables, or give them to it: ALTER TABLE … OWNER TO …")
+    })
 }
 
 /// Which rights come with a dump: all of the stage's own, of another stage's those of everybody. Who owns what comes unless

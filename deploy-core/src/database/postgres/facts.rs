@@ -35,6 +35,7 @@ struct Live {
     data: u64,
     tables: u64,
     others: Vec<String>,
+    strangers: Vec<(String, String, String)>,
 }
 
 /// What is known of a database.
@@ -52,6 +53,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         (survey.version, survey.major, survey.user) = (live.version_text, live.version / 10000, live.user);
         (survey.size, survey.data, survey.tables) = (Some(live.size), live.data, live.tables);
         survey.others = live.others;
+        survey.strangers = live.strangers;
     }
     if let Some(about) = maintenance {
         (survey.version, survey.major, survey.user) = (about.version_text, about.version / 10000, about.user);

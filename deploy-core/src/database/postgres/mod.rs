@@ -135,7 +135,7 @@ about=$(pg_sql "$maintenance" {} -v db="$database" -v owner={}) || about=''
 case $about in
   *'"exists" : false'*) major=$(printf '%s' "$about" | sed 's/.*"version" : \([0-9]*\).*/\1/') ;;
   *)
-    live=$(pg_sql "$database" {})
+    live=$(pg_sql "$database" {} -v owner={})
     deploy_fact live "$live"
     schema=$(pg_sql "$database" {}) || schema=''
     deploy_fact schema "$schema"
@@ -152,6 +152,7 @@ database_packers"#,
             sql_file!("survey_maintenance.sql"),
             &self.owner,
             sql_file!("survey_live.sql"),
+            &self.owner,
             sql_file!("schema.sql"),
             &self.bin_dir,
             &self.bin_dir

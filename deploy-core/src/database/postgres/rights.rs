@@ -1,6 +1,8 @@
 //! Who may use what is restored: statements that run when all else is there, one by one, so that one which can't be brought
 //! doesn't stand in the way of the others.
 
+use std::collections::BTreeSet;
+
 use super::archive::Entry;
 use super::load::{copy, identifier};
 use crate::database::adapter::{Right, Whose};
@@ -10,9 +12,12 @@ pub(super) fn of(entries: &[Entry]) -> Vec<Right> {
     let acls = || entries.iter().filter(|entry| matches!(&*entry.kind, "ACL" | "DEFAULT ACL"));
     let schemas = acls().filter(|entry| entry.name.starts_with("SCHEMA "));
     let others = acls().filter(|entry| !entry.name.starts_with("SCHEMA "));
-    let publications = entries.iter().filter(|entry| entry.kind.starts_with("PUBLICATION"));
-    let publications = publications.flat_map(|entry| statements(&entry.definition));
-    let owners = entries.iter().filter_map(|entry| owner(entry, entries));
+    // These take rights that not everybody has, or name roles.
+    let is_special = |entry: &&Entry| entry.kind.starts_with("PUBLICATION") || entry.kind == "USER MAPPING";
+    let publications = entries.iter().filter(is_special).flat_map(|entry| statements(&entry.definition));
+    let belonging = entries.iter().filter(|entry| entry.kind == "SEQUENCE OWNED BY");
+    let belonging: BTreeSet<_> = belonging.map(|entry| (&*entry.schema, &*entry.name)).collect();
+    let owners = entries.iter().filter_map(|entry| owner(entry, &belonging));
     schemas
         .flat_map(rights)
         .chain(owners)
@@ -34,14 +39,14 @@ fn rights(entry: &Entry) -> Vec<Right> {
 }
 
 /// The statement that says who owns what the entry makes.
-fn owner(entry: &Entry, entries: &[Entry]) -> Option<Right> {
+fn owner(entry: &Entry, belonging: &BTreeSet<(&str, &str)>) -> Option<Right> {
     let Entry { kind, schema, name, owner, .. } = entry;
-    let belongs =
-        || entries.iter().any(|of| of.kind == "SEQUENCE OWNED BY" && (&of.schema, &of.name) == (schema, name));
     let object = match &**kind {
         "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" | "TYPE" | "DOMAIN" => identifier(name),
         // One that belongs to a column follows its table.
-        "SEQUENCE" if entry.definition.starts_with("CREATE SEQUENCE") && !belongs() => identifier(name),
+        "SEQUENCE" if entry.definition.starts_with("CREATE SEQUENCE") && !belonging.contains(&(&**schema, &**name)) => {
+            identifier(name)
+        }
         // Its name has arguments, and stands as SQL has it.
         "FUNCTION" | "PROCEDURE" | "AGGREGATE" => name.clone(),
         "SCHEMA" if name != "public" => {

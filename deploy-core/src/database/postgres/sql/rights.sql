@@ -19,4 +19,5 @@ BEGIN
   END LOOP;
 END
 $deploy$;
-SELECT format('%s (%s)', statement, problem) FROM pg_temp.deploy_rights WHERE problem IS NOT NULL ORDER BY number;
+SELECT format('%s (%s)', CASE WHEN statement LIKE 'CREATE USER MAPPING %'
+    THEN regexp_replace(statement, 'OPTIONS \(.*', 'OPTIONS (…);') ELSE statement END, problem) FROM pg_temp.deploy_rights WHERE problem IS NOT NULL ORDER BY number;
