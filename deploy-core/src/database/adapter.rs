@@ -36,7 +36,8 @@ pub(super) trait Adapter: Sync {
     /// What has to run before the command that writes a dump to its standard output, and the command.
     fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd);
 
-    /// Reports again, after the dump, what could have changed during it: the fact `schema`.
+    /// Reports again, after the dump, what could have changed during it: the fact `schema`; and what is not as it should be
+    /// in the database, and so won't be where it is restored: the fact `invalid`, a list of indexes.
     fn schema(&self) -> Script;
 
     /// Reports how many of the migrations in the first of `folders` that has any the database lacks: the fact `pending`.
@@ -146,6 +147,10 @@ pub(super) struct Survey {
     pub(super) subscriptions: Vec<String>,
     /// What others read the live database's changes by.
     pub(super) slots: Vec<String>,
+    /// Tables of the live database that belong to others: schema, name and owner.
+    pub(super) strangers: Vec<(String, String, String)>,
+    /// The roles that there are; none where they aren't known.
+    pub(super) roles: Vec<String>,
     /// Replaced databases, the newest first.
     pub(super) replaced: Vec<String>,
     /// The extensions that can be had.
@@ -268,6 +273,48 @@ pub(super) struct Inventory {
     pub(super) doubt: Option<String>,
     /// Everything that is in it.
     pub(super) parts: Vec<Part>,
+    /// Who may use it, in the order in which that is said.
+    pub(super) rights: Vec<Right>,
+    /// What is written into the file so that it loads faster, once all of it has been read.
+    pub(super) marks: Vec<Mark>,
+}
+
+/// A statement that says who may use something, or owns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Right {
+    pub(super) whose: Whose,
+    pub(super) sql: String,
+}
+
+/// Whom a right is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Whoever there is.
+    Everybodys,
+    /// This role, which may use something.
+    Roles(String),
+    /// This role, which owns something.
+    Owners(String),
+    /// No role that there could be or not: publications, logins to other servers, what holds for objects to come.
+    Nobodys,
+}
+
+impl Right {
+    /// The role that has to be there.
+    pub(super) fn role(&self) -> Option<&str> {
+        match &self.whose {
+            Whose::Roles(role) | Whose::Owners(role) => Some(role),
+            Whose::Everybodys | Whose::Nobodys => None,
+        }
+    }
+}
+
+/// Bytes that stand in a file as a blank, and what they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Their position in the file.
+    pub(super) at: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Something in a dump that can be loaded, or left out.
@@ -306,4 +353,8 @@ pub(super) struct Loading<'l> {
     pub(super) superuser: bool,
     /// The extensions in the live database that belong to others.
     pub(super) others: &'l [String],
+    /// The indexes that were not valid in the dumped database; `None`: nobody says.
+    pub(super) invalid: Option<&'l [String]>,
+    /// Who may use it, as far as that comes with it.
+    pub(super) rights: &'l [Right],
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::adapter::{Form, Schema};
+use super::adapter::{Form, Schema, read_fact};
+use super::dump::Checked;
 use super::manifest::{Manifest, Purpose};
-use super::site::{Site, io_failed};
+use super::site::{Site, io_failed, quoted};
 use super::store::Store;
 use super::wire::{Packing, Receiver};
 use crate::error::{Error, Result};
@@ -13,12 +14,12 @@ use crate::script::Script;
 use crate::task::{Found, Local};
 use crate::ui::{several, size};
 
-/// Makes a backup of the database of `site`.
+/// Makes a backup of the database of `site`. Returns its path and what is in it.
 ///
 /// # Errors
 ///
 /// When the dump fails, arrives changed, or can't be written. Nothing is left behind then.
-pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Result<(PathBuf, Manifest)> {
+pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Result<(PathBuf, Checked)> {
     must_be_possible(site)?;
     let start = Instant::now();
     let draft = Store::new(&site.config.backup_dir).begin(&site.stage.name, site.adapter.extension())?;
@@ -40,12 +41,16 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         Ok(())
     });
     let found = found.map_err(|error| if failed_here { error } else { site.explain(error) })?;
-    let (draft, sent) = receiver.finish((!site.is_local()).then_some(&found))?;
+    let (mut draft, sent) = receiver.finish((!site.is_local()).then_some(&found))?;
     local.progress(&about, draft.bytes(), Some(draft.bytes()));
-    let mut file = draft.open().map_err(|error| draft.failed(error))?;
-    let inventory = site.adapter.inspect(Form::Archive, &mut file, true).map_err(|error| {
+    let inventory = draft.read_back(|file| site.adapter.inspect(Form::Archive, file, true)).map_err(|error| {
         site.explain(io_failed("what pg_dump wrote is not whole, though it reported no failure", error))
     })?;
+    draft.mark(&inventory.marks).map_err(|error| draft.failed(error))?;
+    let invalid: Vec<String> = read_fact(&found, "invalid")?.unwrap_or_default();
+    if !invalid.is_empty() {
+        local.note(format!("not valid in the database, and so neither where this is restored: {}", quoted(&invalid)));
+    }
     let manifest = Manifest {
         stage: site.stage.name.clone(),
         database: site.adapter.database().to_owned(),
@@ -53,7 +58,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         created: draft.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         by: site.stage.settings.local_user.clone(),
         bytes: draft.bytes(),
-        sha256: draft.sha256(),
+        sha256: draft.sha256(&mut |_| (local.stop)().map_or(Ok(()), Err))?,
         seconds: (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         server_version: site.survey.version.clone(),
         database_bytes: site.survey.size.unwrap_or_default(),
@@ -62,6 +67,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         schema: steady(site.survey.schema.as_ref(), &found)?,
         settings: site.survey.settings.clone(),
         system: site.survey.identity.as_ref().map(|identity| identity.system.clone()).unwrap_or_default(),
+        invalid_indexes: Some(invalid),
     };
     let path = draft.keep(&manifest)?;
     local.note(format!(
@@ -72,7 +78,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         size(sent),
         start.elapsed().as_secs_f64()
     ));
-    Ok((path, manifest))
+    Ok((path, Checked { inventory, sha256: manifest.sha256 }))
 }
 
 /// Up to where the database was migrated, if that didn't change while it was dumped.

@@ -11,8 +11,8 @@ pub(super) struct Replacing<'r, 'l> {
     pub(super) site: &'r Site<'l>,
     /// Where the data comes from, in one line or two.
     pub(super) source: String,
-    /// How many files of SQL run in it.
-    pub(super) after: usize,
+    /// What is done to the data before it goes live, a line each.
+    pub(super) changes: Vec<String>,
     /// The stage that the data comes from, where its database is known to be another one.
     pub(super) apart: Option<&'r str>,
 }
@@ -122,7 +122,7 @@ fn typed(local: &Local<'_>, stage: &str, why: &str) -> Result<()> {
 
 impl Replacing<'_, '_> {
     fn lines(&self) -> Vec<String> {
-        let Replacing { site, source, after, .. } = self;
+        let Replacing { site, source, changes, .. } = self;
         let survey = &site.survey;
         let into = format!("stage `{}`\n{}", site.stage.name, site.describe());
         let mut lines: Vec<_> = [("from", source), ("into", &into)]
@@ -145,12 +145,7 @@ impl Replacing<'_, '_> {
                 quoted(&survey.slots)
             ));
         }
-        if *after > 0 {
-            lines.push(format!(
-                "runs     {} of SQL in it (`after_restore`) before it goes live",
-                several(*after as u64, "file")
-            ));
-        }
+        lines.extend(changes.iter().cloned());
         if survey.size.is_some() && survey.may_create {
             lines.push(match site.config.keep_replaced {
                 0 => "keeps    nothing of what is replaced".to_owned(),

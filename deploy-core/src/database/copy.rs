@@ -6,7 +6,8 @@ use super::backup;
 use super::consent::{self, Replacing};
 use super::dump::Dump;
 use super::manifest::{Manifest, Purpose};
-use super::restore::{Restore, describe, must_be_sanitised};
+use super::restore::{self, Restore};
+use super::sanitise::{self, Origin};
 use super::site::{Site, database_of};
 use crate::error::{Error, Result};
 use crate::task::Local;
@@ -19,11 +20,7 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
     let Some(file) = local.option("file") else { return from_source(local, keep) };
     let target = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*target.adapter)?;
-    let restore = Restore::prepare(local, &target, &dump)?.again(again(&target, file));
-    let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    let after = target.config.after_restore.len();
-    consent::ask(local, &Replacing { site: &target, source, after, apart: None })?;
-    restore.run()?;
+    restore::replace(local, &target, &dump, &again(&target, file))?;
     tell_pending(local, &target)
 }
 
@@ -61,18 +58,18 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     }
     let source = Site::open(local, stage)?;
     let target = Site::open(local, local.stage)?;
-    must_be_sanitised(&target, Some(name))?;
+    let sanitising = sanitise::decide(local, &target, &Origin::of(name, &target))?;
     must_differ(&source, &target)?;
     target.must_take_writes()?;
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
     let text = format!("stage `{name}`, {about} in {}\n{}", several(source.survey.tables, "table"), source.describe());
-    let after = target.config.after_restore.len();
-    consent::ask(local, &Replacing { site: &target, source: text, after, apart: Some(name) })?;
-    let (path, _) = backup::create(local, &source, Purpose::Copy)?;
+    consent::ask(local, &Replacing { site: &target, source: text, changes: sanitising.lines, apart: Some(name) })?;
+    let (path, checked) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
     let dump = Dump::open(&path, &*target.adapter)?;
-    let restore = Restore::prepare(local, &target, &dump)?;
-    if keep { restore.again(again(&target, &dump.name())) } else { restore }.run()?;
+    let restore = Restore::of_whole(local, &target, &dump, checked)?.and_run(sanitising.texts);
+    let again = format!("{}{}", again(&target, &dump.name()), sanitise::spelled(local));
+    if keep { restore.again(again) } else { restore }.run()?;
     drop(kept);
     tell_pending(local, &target)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::adapter::{Adapter, Form, Inventory};
 use super::manifest::Manifest;
-use super::opened::{FromStart, Sum};
+use super::opened::{FromStart, Sum, sha256};
 use crate::error::{Error, Result};
 
 /// How much of a file shows what it is, in bytes.
@@ -25,20 +25,20 @@ pub(super) struct Dump {
     pub(super) manifest: Option<Manifest>,
     /// What is read of it, at any time: another file may get its name meanwhile.
     file: Arc<File>,
-    opened: Mark,
+    opened: Stamp,
 }
 
 /// What changes when a file does, or when another one takes its name.
 #[derive(Debug, PartialEq, Eq)]
-struct Mark {
+struct Stamp {
     file: (u64, u64),
     length: u64,
     times: [(i64, i64); 2],
 }
 
-impl Mark {
-    fn of(metadata: &Metadata) -> Mark {
-        Mark {
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
             file: (metadata.dev(), metadata.ino()),
             length: metadata.len(),
             times: [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())],
@@ -110,7 +110,7 @@ impl Dump {
                 .hint("what pg_dump writes can be: custom format, SQL (also compressed by gzip or zstd), and tar")
         })?;
         let manifest = Manifest::of(path)?;
-        let opened = Mark::of(&metadata);
+        let opened = Stamp::of(&metadata);
         Ok(Dump { path: path.to_owned(), bytes: metadata.len(), form, compression, manifest, file, opened })
     }
 
@@ -146,7 +146,7 @@ impl Dump {
     /// When another one has its name, or it was written to.
     pub(super) fn must_be_untouched(&self) -> Result<()> {
         let now = std::fs::metadata(&self.path).map_err(|error| unreadable(&self.path, error))?;
-        if Mark::of(&now) == self.opened { Ok(()) } else { Err(self.changed()) }
+        if Stamp::of(&now) == self.opened { Ok(()) } else { Err(self.changed()) }
     }
 
     /// The file is not what it was when it was checked.
@@ -191,19 +191,7 @@ impl Dump {
             ))
             .hint("take another one: cargo xtask db backup list"));
         }
-        let sum = Sum::default();
-        let mut file = sum.of(FromStart::of(&self.file));
-        let mut buffer = vec![0; 1 << 20];
-        let mut count = 0;
-        loop {
-            let read = file.read(&mut buffer).map_err(|error| unreadable(&self.path, error))?;
-            if read == 0 {
-                break;
-            }
-            count += read as u64;
-            seen(count)?;
-        }
-        let sha256 = sum.finish(&self.file).map_err(|error| unreadable(&self.path, error))?;
+        let sha256 = sha256(&self.file, &|error| unreadable(&self.path, error), seen)?;
         match sha256 == manifest.sha256 {
             true => Ok(sha256),
             false => Err(Error::task(format!(

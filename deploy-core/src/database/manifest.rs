@@ -42,6 +42,9 @@ pub(super) struct Manifest {
     /// What sessions in it begin with, which no dump has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settings: Vec<Setting>,
+    /// The indexes that were not valid; `None`: nobody looked.
+    #[serde(default)]
+    pub(super) invalid_indexes: Option<Vec<String>>,
 }
 
 /// Why a backup was made.

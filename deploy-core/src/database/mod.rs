@@ -18,6 +18,7 @@ mod postgres;
 mod preview;
 mod prune;
 mod restore;
+mod sanitise;
 mod shield;
 mod site;
 mod store;
@@ -71,6 +72,9 @@ pub(crate) fn register(tasks: &mut Tasks) {
         value: Some("STAGE"),
         about: "The protected stage's name once more, where no terminal is there to type it on",
     };
+    let about = "Whose data the backup has, where no manifest says so";
+    let data_of = Opt { name: "data-of", value: Some("STAGE"), about };
+    let sanitize = switch("sanitize", "Run `after_restore` though the data is the stage's own, or the stage protected");
     let replacing = |task: Task| {
         task.stage_option(DEV).option(into_protected.clone()).option(confirm.clone()).effect(Effect::Elsewhere)
     };
@@ -91,7 +95,9 @@ pub(crate) fn register(tasks: &mut Tasks) {
     tasks.task(
         replacing(command(BACKUP_RESTORE, "Replace the stage's database with a backup", restore::restore))
             .explained(preview::restore)
-            .option(file("The backup: a path, or a name that `db backup list` shows")),
+            .option(file("The backup: a path, or a name that `db backup list` shows"))
+            .option(data_of.clone())
+            .option(sanitize.clone()),
     );
     tasks.task(replacing(command(BACKUP_UNDO, "Take the last restore back", undo::undo)).explained(preview::undo));
     tasks.task(
@@ -105,7 +111,10 @@ pub(crate) fn register(tasks: &mut Tasks) {
         command(BACKUP_VERIFY, "Verify backups on this machine", verify::verify)
             .stage_option(DEV)
             .option(file("Only this backup"))
-            .option(switch("deep", "Restore it beside the stage's database, count rows, and remove it again"))
+            .option(switch(
+                "deep",
+                "Restore it, as it is, beside the stage's database, count rows, and remove it again",
+            ))
             .output(Output::Data)
             .effect(Effect::Elsewhere),
     );
@@ -126,6 +135,8 @@ pub(crate) fn register(tasks: &mut Tasks) {
         ))
         .explained(preview::copy)
         .option(file("Use this backup instead of making one"))
+        .option(data_of)
+        .option(sanitize)
         .option(switch("keep", "Keep the dump on this machine, though the stage has `require_sanitize`"))
         .option(switch("no-keep", "Remove the dump from this machine afterwards")),
     );

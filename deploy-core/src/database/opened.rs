@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::store::hex;
+use crate::error::{Error, Result};
 
 /// Reads an open file from its start, beside others who do.
 #[derive(Debug)]
@@ -69,6 +69,32 @@ impl Read for Summing {
         sum.1 += read as u64;
         Ok(read)
     }
+}
+
+/// The SHA-256 of `file`. `seen` is told how much has been read, `failed` why it can't be.
+///
+/// # Errors
+///
+/// When it can't be read, or `seen` says so.
+pub(super) fn sha256(
+    file: &Arc<File>,
+    failed: &dyn Fn(io::Error) -> Error,
+    seen: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<String> {
+    let (mut source, mut hash, mut buffer) = (FromStart::of(file), Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let read = source.read(&mut buffer).map_err(failed)?;
+        if read == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&buffer[..read]);
+        seen(source.at)?;
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -146,6 +146,8 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         user: config.parts.user.as_deref().unwrap_or("<owner>"),
         superuser: false,
         others: &[],
+        invalid: None,
+        rights: &[],
     };
     let after: Vec<_> = config.after_restore.iter().map(|file| file.display().to_string()).collect();
     let sanitise = after.iter().map(|label| adapter.sanitise(&names, &loading, label, ""));
@@ -167,7 +169,10 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         ),
     ];
     if !after.is_empty() {
-        parts.push(part(format!("run {} in it", after.join(", ")), sanitise.collect()));
+        parts.push(part(
+            format!("run {} in it, unless the data is the stage's own or the stage protected", after.join(", ")),
+            sanitise.collect(),
+        ));
     }
     parts.push(part(
         "refresh what depends on data, and gather statistics".to_owned(),

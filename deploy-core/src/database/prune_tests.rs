@@ -22,6 +22,7 @@ fn backup(time: &str, verified: bool) -> Backup {
         schema: None,
         system: String::new(),
         settings: Vec::new(),
+        invalid_indexes: None,
     });
     Backup { path: PathBuf::new(), name: time.to_string(), stage: "qa".into(), time, bytes: 1, manifest }
 }

@@ -3,17 +3,19 @@
 //! Until that step the live database is as it was. What is half-made is given up by a program on the server, which also
 //! notices when the controller is gone.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::adapter::{Inventory, Loading, Names, Schema};
+use super::adapter::{Inventory, Loading, Names, Right, Schema, Survey, Whose};
 use super::backup;
 use super::consent::{self, Replacing};
 use super::dump::{Checked, Dump};
 use super::manifest::Purpose;
 use super::opened::Sum;
+use super::sanitise::{self, Origin};
 use super::site::{Site, io_failed};
 use super::wire::{Packing, Sender};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +34,8 @@ pub(super) struct Restore<'r, 'l> {
     inventory: Inventory,
     /// The SHA-256 of what was checked.
     sha256: String,
+    /// Who may use the data, as far as that comes with it.
+    rights: Vec<Right>,
     /// Texts of SQL that make the data fit for the stage, with the names of their files.
     after: Vec<(String, String)>,
     /// What goes on from the dump, once what failed is mended.
@@ -55,16 +59,46 @@ impl<'r, 'l> Restore<'r, 'l> {
     ///
     /// When the dump is damaged or doesn't fit, or the stage asks for what isn't there.
     pub(super) fn prepare(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump) -> Result<Restore<'r, 'l>> {
-        site.must_take_writes()?;
-        site.must_be_free()?;
-        let after = after_restore(site)?;
-        must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
+        must_be_ready(site)?;
         let about = format!("check of {}", dump.name());
-        let Checked { inventory, sha256 } = dump.check(&*site.adapter, &mut |seen| {
+        let checked = dump.check(&*site.adapter, &mut |seen| {
             local.progress(&about, seen, Some(dump.bytes));
             (local.stop)().map_or(Ok(()), Err)
         })?;
-        if let Some(error) = site.adapter.misfit(&site.survey, &inventory) {
+        Restore::fitting(local, site, dump, checked)
+    }
+
+    /// The same for a dump that is known to be whole.
+    ///
+    /// # Errors
+    ///
+    /// When it doesn't fit, or the stage asks for what isn't there.
+    pub(super) fn of_whole(
+        local: &'r Local<'l>,
+        site: &'r Site<'l>,
+        dump: &'r Dump,
+        checked: Checked,
+    ) -> Result<Restore<'r, 'l>> {
+        must_be_ready(site)?;
+        Restore::fitting(local, site, dump, checked)
+    }
+
+    fn fitting(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump, checked: Checked) -> Result<Restore<'r, 'l>> {
+        let Checked { inventory, sha256 } = checked;
+        let rights = brought(local, site, dump, &inventory);
+        let restore = Restore { local, site, dump, inventory, sha256, rights, after: Vec::new(), again: None };
+        restore.must_fit()?;
+        Ok(restore)
+    }
+
+    fn must_fit(&self) -> Result<()> {
+        let Restore { site, inventory, .. } = self;
+        if let Some(error) = site.adapter.misfit(&site.survey, inventory) {
+            return Err(site.explain(error));
+        }
+        if !self.is_beside()
+            && let Some(error) = in_the_way(&site.survey, inventory)
+        {
             return Err(site.explain(error));
         }
         if !site.survey.may_own {
@@ -74,12 +108,25 @@ impl<'r, 'l> Restore<'r, 'l> {
                     .hint(format!("GRANT {owner} TO {}, or name another owner: database.owner", site.survey.user)),
             ));
         }
-        Ok(Restore { local, site, dump, inventory, sha256, after, again: None })
+        Ok(())
     }
 
-    /// The same, but the data stays as it is in the dump.
-    pub(super) fn unchanged(self) -> Restore<'r, 'l> {
-        Restore { after: Vec::new(), ..self }
+    /// The same, with texts of SQL that run in the data before it goes live.
+    pub(super) fn and_run(self, texts: Vec<(String, String)>) -> Restore<'r, 'l> {
+        Restore { after: texts, ..self }
+    }
+
+    /// What of the rights can't come since a role is missing, in words, and with the statements.
+    fn lost(&self) -> Vec<String> {
+        let roles = &self.site.survey.roles;
+        let is_missing = |right: &&Right| right.role().is_some_and(|role| !roles.iter().any(|known| known == role));
+        let lost: Vec<_> = self.rights.iter().filter(is_missing).filter(|_| !roles.is_empty()).collect();
+        let missing: BTreeSet<_> = lost.iter().filter_map(|right| right.role()).collect();
+        let names: Vec<_> = missing.into_iter().map(|role| format!("`{role}`")).collect();
+        let head =
+            format!("loses    what roles may do that are missing: {}. Once they are there, run", names.join(", "));
+        let lines = lost.iter().map(|right| format!("         {}", right.sql.replace('\n', " ")));
+        if lost.is_empty() { Vec::new() } else { std::iter::once(head).chain(lines).collect() }
     }
 
     /// The same; where it fails, the user is told to go on by the command `again`.
@@ -113,9 +160,10 @@ impl<'r, 'l> Restore<'r, 'l> {
     /// When anything fails. The live database is then as it was, and nothing half-made is left.
     pub(super) fn run(self) -> Result<()> {
         let start = Instant::now();
-        match self.is_beside() {
-            true => self.beside()?,
-            false => self.in_place()?,
+        if self.is_beside() {
+            self.beside()?
+        } else {
+            self.in_place()?
         }
         let database = self.site.adapter.describe();
         self.local.note(format!(
@@ -142,7 +190,7 @@ impl<'r, 'l> Restore<'r, 'l> {
         }
     }
 
-    /// Whether a database of its own is loaded.
+    /// Whether a database of its own is loaded. Else what is there goes and the dump comes in one transaction.
     fn is_beside(&self) -> bool {
         self.site.survey.may_create || self.site.survey.size.is_none()
     }
@@ -260,6 +308,8 @@ impl<'r, 'l> Restore<'r, 'l> {
             user: &survey.user,
             superuser: survey.superuser,
             others: &survey.others,
+            invalid: self.dump.manifest.as_ref().and_then(|manifest| manifest.invalid_indexes.as_deref()),
+            rights: &self.rights,
         }
     }
 
@@ -337,6 +387,12 @@ pub(super) fn hold(local: &Local<'_>, site: &Site<'_>, names: &Names) -> Result<
     }
 }
 
+/// Makes sure that the database can be replaced, and that nothing holds it.
+fn must_be_ready(site: &Site<'_>) -> Result<()> {
+    site.must_take_writes()?;
+    site.must_be_free()
+}
+
 /// `db:backup:restore`.
 pub(super) fn restore(local: &Local<'_>) -> Result<()> {
     let file = local.option("file").ok_or_else(|| {
@@ -346,11 +402,48 @@ pub(super) fn restore(local: &Local<'_>) -> Result<()> {
     consent::must_be_meant(local)?;
     let site = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*site.adapter)?;
-    let restore = Restore::prepare(local, &site, &dump)?;
-    let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    let restore = restore.again(format!("cargo xtask db backup restore --stage {} --file {file}", site.stage.name));
-    consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len(), apart: None })?;
+    replace(local, &site, &dump, &format!("cargo xtask db backup restore --stage {} --file {file}", site.stage.name))
+}
+
+/// Restores `dump` to `site`, once the user agreed. The command `again` goes on from it.
+///
+/// # Errors
+///
+/// When it can't be restored, or the user doesn't agree.
+pub(super) fn replace(local: &Local<'_>, site: &Site<'_>, dump: &Dump, again: &str) -> Result<()> {
+    let sanitising = sanitise::decide(local, site, &Origin::find(local, site, dump)?)?;
+    let restore = Restore::prepare(local, site, dump)?.and_run(sanitising.texts);
+    let restore = restore.again(format!("{again}{}", sanitise::spelled(local)));
+    let source = format!("`{}`\n{}", dump.name(), describe(dump));
+    let changes = sanitising.lines.into_iter().chain(restore.lost()).collect();
+    consent::ask(local, &Replacing { site, source, changes, apart: None })?;
     restore.run()
+}
+
+/// Why the dump's tables can't be made in place: those of other roles stay, and have their names.
+fn in_the_way(survey: &Survey, inventory: &Inventory) -> Option<Error> {
+    let comes = |schema: &str, name: &str| inventory.tables.iter().any(|table| table.0 == schema && table.1 == name);
+    let there = survey.strangers.iter().filter(|(schema, name, _)| comes(schema, name));
+    let tables: Vec<_> = there.map(|(schema, name, owner)| format!("`{schema}.{name}` of `{owner}`")).collect();
+    let user = &survey.user;
+    (!tables.is_empty()).then(|| {
+        Error::task(format!("tables of other roles are in the way of what the dump has: {}", tables.join(", ")))
+            .hint(format!("let the role make databases, so that nothing has to go first: ALTER ROLE {user} CREATEDB"))
+            .hint("or drop these tables, or give them to it: ALTER TABLE … OWNER TO …")
+    })
+}
+
+/// Which rights come with a dump: all of the stage's own, of another stage's those of everybody. Who owns what comes unless
+/// an owner is configured.
+fn brought(local: &Local<'_>, site: &Site<'_>, dump: &Dump, inventory: &Inventory) -> Vec<Right> {
+    let stage = dump.manifest.as_ref().map(|manifest| &*manifest.stage).or(local.option("data-of"));
+    let is_own = stage == Some(&*site.stage.name);
+    let comes = |right: &&Right| match &right.whose {
+        Whose::Everybodys => true,
+        Whose::Roles(_) | Whose::Nobodys => is_own,
+        Whose::Owners(role) => is_own && site.config.owner.is_none() && site.survey.owner.as_ref() != Some(role),
+    };
+    inventory.rights.iter().filter(comes).cloned().collect()
 }
 
 /// What a dump is, in a few words.
@@ -359,35 +452,6 @@ pub(super) fn describe(dump: &Dump) -> String {
         Some(manifest) => format!("{}, of stage {}, made {}", size(dump.bytes), manifest.stage, manifest.created),
         None => format!("{}, without a manifest", size(dump.bytes)),
     }
-}
-
-/// The texts of the files of `after_restore`.
-fn after_restore(site: &Site<'_>) -> Result<Vec<(String, String)>> {
-    let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::task(format!("failed to read `{}`, which is to run after a restore", path.display()))
-                .because(error)
-                .hint(format!("it is named in `after_restore` of stage `{}`", site.stage.name))
-        })?;
-        if text.contains('\0') {
-            return Err(Error::task(format!("`{}`, which is to run after a restore, is no text", path.display()))
-                .hint("it has a NUL byte: save it as UTF-8"));
-        }
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok((name, text))
-    };
-    site.config.after_restore.iter().map(read).collect()
-}
-
-/// A stage that asks for it takes no data of another stage as it is.
-pub(super) fn must_be_sanitised(site: &Site<'_>, source: Option<&str>) -> Result<()> {
-    let (config, stage) = (site.config, &site.stage.name);
-    if !config.require_sanitize || !config.after_restore.is_empty() || source == Some(&**stage) {
-        return Ok(());
-    }
-    Err(Error::config(format!("stage `{stage}` takes no data of other stages as it is (`require_sanitize`)")).hint(
-        format!("name SQL that makes it harmless: [stages.{stage}.database] after_restore = [\"…/anonymise.sql\"]"),
-    ))
 }
 
 fn absolute(path: &Path) -> Result<String> {

@@ -251,7 +251,14 @@ impl Place<'_> {
         let found = machine.run(vec![Job { script, dir }], &mut |_, _| {}).map_err(|error| {
             error.hint("or say the connection in another way: url_env, env_file, or host, user and name of [database]")
         })?;
-        let read: Section = read_fact(&found, "section")?.unwrap_or_default();
+        // What is wrong with it isn't quoted: it may be the password.
+        let read: Section = match read_fact(&found, "section") {
+            Ok(section) => section.unwrap_or_default(),
+            Err(_) => {
+                return Err(Error::config(format!("the section `{section}` of `{file}` is not understood"))
+                    .hint("its values have to be texts, and `port` a number; quote a password of digits: \"1234\""));
+            }
+        };
         if read.url.is_none() && !["postgresql", "postgis"].contains(&&*read.adapter) {
             let adapter = &read.adapter;
             return Err(Error::config(format!("`{file}` says that the database is of the kind `{adapter}`"))

@@ -1,14 +1,17 @@
 //! The folder of backups on this machine.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use flate2::Crc;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
+use super::adapter::Mark;
 use super::manifest::Manifest;
+use super::opened;
 use crate::error::{Error, Result};
 
 /// Where backups are kept: each a dump and its manifest, readable by their owner alone.
@@ -90,8 +93,8 @@ impl Store {
             stage: stage.to_owned(),
             extension: extension.to_owned(),
             file: Some(file),
-            hash: Sha256::new(),
             bytes: 0,
+            sum: Crc::new(),
             time,
         })
     }
@@ -157,8 +160,9 @@ pub(super) struct Draft {
     stage: String,
     extension: String,
     file: Option<File>,
-    hash: Sha256,
     bytes: u64,
+    /// A quick checksum of what was written.
+    sum: Crc,
     /// When it was begun.
     pub(super) time: Timestamp,
 }
@@ -169,18 +173,38 @@ impl Draft {
         self.bytes
     }
 
-    /// The file, to be read.
+    /// Hands what is in the file to `read`, which reads all of it.
     ///
     /// # Errors
     ///
-    /// When it can't be opened.
-    pub(super) fn open(&self) -> io::Result<File> {
-        File::open(&self.part)
+    /// When that fails, or what the disk gives back is not what was written.
+    pub(super) fn read_back<T>(&self, read: impl FnOnce(&mut dyn Read) -> io::Result<T>) -> io::Result<T> {
+        let mut source = Summed { source: File::open(&self.part)?, sum: Crc::new() };
+        let answer = read(&mut source)?;
+        match (source.sum.amount(), source.sum.sum()) == (self.sum.amount(), self.sum.sum()) {
+            true => Ok(answer),
+            false => Err(io::Error::other("the disk gives back something else than what was written")),
+        }
     }
 
-    /// The SHA-256 of what was written.
-    pub(super) fn sha256(&self) -> String {
-        hex(&self.hash.clone().finalize())
+    /// Writes `marks` over what was written before.
+    ///
+    /// # Errors
+    ///
+    /// When they can't be written.
+    pub(super) fn mark(&mut self, marks: &[Mark]) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        marks.iter().try_for_each(|mark| file.write_all_at(&mark.bytes, mark.at))
+    }
+
+    /// The SHA-256 of the file. `seen` is told how much has been read.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read, or `seen` says so.
+    pub(super) fn sha256(&self, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<String> {
+        let failed = |error| self.failed(error);
+        opened::sha256(&Arc::new(File::open(&self.part).map_err(failed)?), &failed, seen)
     }
 
     /// Gives the backup its name, once its manifest stands beside it and both are on the disk.
@@ -237,7 +261,7 @@ impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(file) = &mut self.file else { return Ok(0) };
         file.write_all(bytes)?;
-        self.hash.update(bytes);
+        self.sum.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(bytes.len())
     }
@@ -253,9 +277,18 @@ impl Drop for Draft {
     }
 }
 
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Sums up what is read from it.
+struct Summed<R> {
+    source: R,
+    sum: Crc,
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.sum.update(&buffer[..read]);
+        Ok(read)
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ fn manifest(bytes: u64) -> Manifest {
         schema: None,
         system: String::new(),
         settings: Vec::new(),
+        invalid_indexes: None,
     }
 }
 
@@ -123,4 +124,28 @@ fn a_folder_that_was_there_before_is_left_to_git() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::new(folder.path()).begin("qa", "pgdump").unwrap());
     assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
+}
+
+#[test]
+fn what_is_marked_counts_in_the_checksum() {
+    let (_folder, store) = store();
+    let mut draft = store.begin("qa", "pgdump").unwrap();
+    draft.write_all(b"a dump").unwrap();
+    draft.read_back(|source| io::copy(source, &mut io::sink())).unwrap();
+    let sum = |draft: &Draft| draft.sha256(&mut |_| Ok(())).unwrap();
+    assert_eq!(sum(&draft), "ec0836540d7066a2b80056c56b74878dd942e8bf826f1b27b5b66ca6fb8bdd1a");
+    draft.mark(&[Mark { at: 2, bytes: b"D".to_vec() }]).unwrap();
+    assert_eq!(sum(&draft), "6b877d35c4584188675d867c10c2b9fc14d003ee46b73ec3658a7ac513b859ec");
+    let path = draft.keep(&manifest(6)).unwrap();
+    assert_eq!(fs::read_to_string(path).unwrap(), "a Dump");
+}
+
+#[test]
+fn a_disk_that_gives_back_something_else_is_found_out() {
+    let (_folder, store) = store();
+    let mut draft = store.begin("qa", "pgdump").unwrap();
+    draft.write_all(b"a dump").unwrap();
+    draft.mark(&[Mark { at: 2, bytes: b"D".to_vec() }]).unwrap();
+    let error = draft.read_back(|source| io::copy(source, &mut io::sink())).unwrap_err();
+    assert!(error.to_string().contains("gives back something else"), "{error}");
 }

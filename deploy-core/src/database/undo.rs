@@ -26,7 +26,7 @@ pub(super) fn undo(local: &Local<'_>) -> Result<()> {
 fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
     site.must_be_free()?;
     let source = format!("the replaced database `{replaced}`");
-    consent::ask(local, &Replacing { site, source, after: 0, apart: None })?;
+    consent::ask(local, &Replacing { site, source, changes: Vec::new(), apart: None })?;
     let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
     let (held, lock) = restore::hold(local, site, &names)?;
     let holder = lock.get("lock_session").map(String::as_str).unwrap_or_default();
@@ -54,9 +54,9 @@ fn restore_last(local: &Local<'_>, site: &Site<'_>) -> Result<()> {
         .find(|backup| is_ours(backup.manifest.as_ref().map(|manifest| manifest.purpose), &backup.stage))
         .ok_or_else(|| nothing(site))?;
     let dump = Dump::open(&last.path, &*site.adapter)?;
-    let restore = Restore::prepare(local, site, &dump)?.unchanged();
+    let restore = Restore::prepare(local, site, &dump)?;
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site, source, after: 0, apart: None })?;
+    consent::ask(local, &Replacing { site, source, changes: Vec::new(), apart: None })?;
     restore.run()
 }
 

@@ -5,6 +5,7 @@ use super::dump::Dump;
 use super::list;
 use super::postgres::Postgres;
 use super::restore::Restore;
+use super::sanitise::{self, Origin};
 use super::site::Site;
 use crate::error::{Error, Result};
 use crate::task::Local;
@@ -76,11 +77,36 @@ fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Res
 fn deep(local: &Local<'_>, file: &std::path::Path) -> Result<()> {
     let site = Site::open(local, local.stage)?;
     let dump = Dump::open(file, &*site.adapter)?;
-    let rows = Restore::prepare(local, &site, &dump)?.unchanged().rehearse()?;
+    may_stand_there(local, &site, &dump)?;
+    let rows = Restore::prepare(local, &site, &dump)?.rehearse()?;
     local.print(&format!("{}: restored beside {}, and removed again\n", dump.name(), site.adapter.describe()));
     for line in rows.lines() {
         let (count, table) = line.split_once(' ').unwrap_or((line, ""));
         local.print(&format!("{count:>12}  {table}\n"));
     }
     Ok(())
+}
+
+/// The data stands on the stage's server for a while, as it is in the dump: what is protected elsewhere is only brought there
+/// when somebody agrees.
+fn may_stand_there(local: &Local<'_>, site: &Site<'_>, dump: &Dump) -> Result<()> {
+    let source = dump.manifest.as_ref().map(|manifest| &*manifest.stage);
+    sanitise::must_be_possible(site, &source.map_or(Origin::Unknown, |source| Origin::of(source, site)))?;
+    let stage = &site.stage.name;
+    let Some(source) = source.filter(|source| source != stage) else { return Ok(()) };
+    if !local.config.stage(source).is_ok_and(|source| source.protected) {
+        return Ok(());
+    }
+    let question = format!(
+        "Put the data of the protected stage `{source}` on the server of stage `{stage}` for a while, as it is? [y/N]"
+    );
+    match local.confirm(&question) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::task("nothing was verified: the answer was no")),
+        None => Err(Error::usage(format!(
+            "`{}` would stand on the server of stage `{stage}` for a while, as it is in the protected stage `{source}`",
+            dump.name()
+        ))
+        .hint("add --yes to answer for yourself")),
+    }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::store::hex;
+use super::opened::hex;
 use crate::error::{Error, Result};
 use crate::script::{Cmd, Script};
 use crate::sh;

@@ -3,8 +3,10 @@
 //! The layout is that of `pg_backup_archiver.c` and `pg_backup_custom.c`, versions 1.12 (PostgreSQL 9.0) to 1.16
 //! (PostgreSQL 17). So the controller needs no programs of PostgreSQL to look into a dump.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+
+use crate::database::adapter::Mark;
 
 /// What every archive begins with.
 pub(super) const MAGIC: &[u8; 5] = b"PGDMP";
@@ -14,6 +16,10 @@ const KNOWN: std::ops::RangeInclusive<(u8, u8)> = (1, 12)..=(1, 16);
 
 /// The longest text that is believed: a longer one is a sign of damage, not of a long function.
 const LONGEST: u64 = 1 << 30;
+
+/// What stands before the place of an entry's data: it isn't known, as where `pg_dump` writes to a pipe, or it is.
+const UNKNOWN_PLACE: u8 = 1;
+const KNOWN_PLACE: u8 = 2;
 
 /// How much is read at a time, in bytes.
 const BUFFER: usize = 1 << 17;
@@ -52,10 +58,14 @@ pub(super) struct Entry {
     pub(super) kind: String,
     pub(super) schema: String,
     pub(super) name: String,
+    /// The role that owned it.
+    pub(super) owner: String,
     /// The statement that makes it.
     pub(super) definition: String,
     /// The ids of what has to be there first.
     pub(super) needs: Vec<i64>,
+    /// Where the file has room for the place of its data, if nothing stands there yet.
+    pub(super) blank: Option<u64>,
 }
 
 impl Contents {
@@ -80,6 +90,8 @@ impl Contents {
 /// Reads an archive from its beginning.
 pub(super) struct Archive<R> {
     source: BufReader<R>,
+    /// How many bytes have been read.
+    position: u64,
     version: (u8, u8),
     int_size: usize,
     offset_size: usize,
@@ -93,9 +105,9 @@ impl<R: Read> Archive<R> {
     /// When it is no archive, of a version that isn't known, or damaged.
     pub(super) fn open(source: R) -> io::Result<(Archive<R>, Contents)> {
         let source = BufReader::with_capacity(BUFFER, source);
-        let mut archive = Archive { source, version: (0, 0), int_size: 0, offset_size: 0 };
+        let mut archive = Archive { source, position: 0, version: (0, 0), int_size: 0, offset_size: 0 };
         let mut magic = [0; 5];
-        archive.source.read_exact(&mut magic)?;
+        archive.exact(&mut magic)?;
         if &magic != MAGIC {
             return Err(damaged("it doesn't begin as an archive of pg_dump does"));
         }
@@ -151,14 +163,22 @@ impl<R: Read> Archive<R> {
         if self.version >= (1, 16) {
             let _relation_kind = self.int()?;
         }
-        let _owner = self.text()?;
+        let owner = self.text()?;
         let _with_oids = self.text()?;
         let needs = self.needs()?;
-        match layout {
-            Layout::Custom => self.skip(1 + self.offset_size as u64)?,
-            Layout::Tar | Layout::Directory => drop(self.text()?),
-        }
-        Ok(Entry { id, has_data, kind, schema, name, definition, needs })
+        let blank = match layout {
+            Layout::Custom => self.place()?,
+            Layout::Tar | Layout::Directory => self.text().map(|_file| None)?,
+        };
+        Ok(Entry { id, has_data, kind, schema, name, owner, definition, needs, blank })
+    }
+
+    /// Where an entry's data is. Returns the position of that, where it is not known.
+    fn place(&mut self) -> io::Result<Option<u64>> {
+        let position = self.position;
+        let is_known = self.byte()? != UNKNOWN_PLACE;
+        self.skip(self.offset_size as u64)?;
+        Ok((!is_known).then_some(position))
     }
 
     /// Numbers, each as a text, up to a text that isn't there.
@@ -170,15 +190,17 @@ impl<R: Read> Archive<R> {
         Ok(needs)
     }
 
-    /// Reads the data of an archive in one file to its end.
+    /// Reads the data of an archive in one file to its end. Returns what `pg_dump` would have written into the table of
+    /// contents if it could have gone back: where the data is.
     ///
     /// # Errors
     ///
     /// When it is cut off, damaged in its structure, or lacks the data of an entry.
-    pub(super) fn read_all(mut self, contents: &Contents) -> io::Result<()> {
-        let with_data = contents.entries.iter().filter(|entry| entry.has_data);
-        let mut missing: BTreeSet<i64> = with_data.map(|entry| entry.id).collect();
-        while let Some(kind) = self.next_block()? {
+    pub(super) fn read_all(mut self, contents: &Contents) -> io::Result<Vec<Mark>> {
+        let mut places = BTreeMap::new();
+        loop {
+            let place = self.position;
+            let Some(kind) = self.next_block()? else { break };
             let id = self.int()?;
             match kind {
                 1 => self.chunks()?,
@@ -189,16 +211,25 @@ impl<R: Read> Archive<R> {
                 }
                 other => return Err(damaged(format!("a block has the kind {other}, which is not known here"))),
             }
-            missing.remove(&id);
+            places.entry(id).or_insert(place);
         }
-        let lacks = |entry: &&Entry| missing.contains(&entry.id);
+        let lacks = |entry: &&Entry| entry.has_data && !places.contains_key(&entry.id);
         match contents.entries.iter().find(lacks) {
-            None => Ok(()),
+            None => Ok(self.marks(contents, &places)),
             Some(entry) => {
                 let Entry { kind, schema, name, .. } = entry;
                 Err(damaged(format!("it has no data for {kind} {schema} {name}: it is cut off, or damaged")))
             }
         }
+    }
+
+    fn marks(&self, contents: &Contents, places: &BTreeMap<i64, u64>) -> Vec<Mark> {
+        let mark = |entry: &Entry| {
+            let (at, place) = (entry.blank?, places.get(&entry.id)?);
+            let bytes = place.to_le_bytes().into_iter().take(self.offset_size);
+            Some(Mark { at, bytes: std::iter::once(KNOWN_PLACE).chain(bytes).collect() })
+        };
+        contents.entries.iter().filter(|entry| entry.has_data).filter_map(mark).collect()
     }
 
     /// The kind of the next block; `None` at the end of the file.
@@ -207,7 +238,10 @@ impl<R: Read> Archive<R> {
         loop {
             return match self.source.read(&mut kind) {
                 Ok(0) => Ok(None),
-                Ok(_) => Ok(Some(kind[0])),
+                Ok(_) => {
+                    self.position += 1;
+                    Ok(Some(kind[0]))
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => Err(error),
             };
@@ -226,8 +260,14 @@ impl<R: Read> Archive<R> {
 
     fn byte(&mut self) -> io::Result<u8> {
         let mut byte = [0];
-        self.source.read_exact(&mut byte)?;
+        self.exact(&mut byte)?;
         Ok(byte[0])
+    }
+
+    fn exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.source.read_exact(bytes)?;
+        self.position += bytes.len() as u64;
+        Ok(())
     }
 
     /// A sign, and so many bytes, the lowest first.
@@ -237,10 +277,11 @@ impl<R: Read> Archive<R> {
         if let Some(bytes) = self.source.buffer().get(..size) {
             let value = int_of(bytes);
             self.source.consume(size);
+            self.position += size as u64;
             return value;
         }
         let mut bytes = [0; 9];
-        self.source.read_exact(&mut bytes[..size])?;
+        self.exact(&mut bytes[..size])?;
         int_of(&bytes[..size])
     }
 
@@ -255,6 +296,7 @@ impl<R: Read> Archive<R> {
         }
         let mut bytes = Vec::new();
         self.source.by_ref().take(length).read_to_end(&mut bytes)?;
+        self.position += bytes.len() as u64;
         if (bytes.len() as u64) < length {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -272,6 +314,7 @@ impl<R: Read> Archive<R> {
             self.source.consume(skipped);
             left -= skipped as u64;
         }
+        self.position += bytes;
         Ok(())
     }
 }

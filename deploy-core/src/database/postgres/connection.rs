@@ -11,6 +11,9 @@ use crate::script::{Arg, Script};
 const FORGET: &str =
     "for pg_variable in $(env | LC_ALL=C sed -n 's/^\\(PG[A-Z0-9_]*\\)=.*/\\1/p'); do unset \"$pg_variable\"; done";
 
+/// How to write a password that has what parts a URL.
+const ENCODE: &str = "in its password, write `/` as %2F, `?` as %3F, `#` as %23 and `@` as %40";
+
 /// How a database is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Connection {
@@ -26,11 +29,18 @@ impl Connection {
     pub(super) fn parse(url: &str) -> Result<Connection> {
         let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| wrong("has no `://`"))?;
         if !["postgres", "postgresql", "postgis"].contains(&scheme) {
-            return Err(wrong(&format!("begins with `{scheme}://`, which is no PostgreSQL"))
-                .hint("it should begin with `postgresql://`"));
+            // What is no scheme may be anything that stood before: a password.
+            let begins =
+                if is_scheme(scheme) { format!("begins with `{scheme}://`") } else { "begins otherwise".into() };
+            let hint = "it should begin with `postgresql://`";
+            return Err(wrong(&format!("{begins}, which is no PostgreSQL")).hint(hint));
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The rest of a password with a `/` or a `?` in it would be taken for names, and shown.
+        if path.contains('@') || query.split('&').any(is_cut_off) {
+            return Err(wrong("has an `@` behind a `/` or a `?`").hint(ENCODE));
+        }
         let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
         let some = |text: &str| Some(decode(text)).filter(|text| !text.is_empty());
@@ -172,6 +182,23 @@ impl Connection {
     }
 }
 
+/// Whether this is the scheme of a URL by its grammar, and of a length that schemes have.
+fn is_scheme(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || matches!(c, '+' | '-' | '.');
+    (1..=16).contains(&text.len()) && text.chars().all(fits)
+}
+
+/// Whether this is no parameter, and may be the end of what stood before the server.
+fn is_cut_off(pair: &str) -> bool {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    name.contains('@') || value.contains('@') && !names().chain(REFUSED).any(|known| known == name)
+}
+
+/// The parameters that are handed on, or belong to others.
+fn names() -> impl Iterator<Item = &'static str> {
+    VARIABLES.iter().map(|(name, _)| *name).chain(BESIDE).chain(PARTS).chain(OF_APPLICATIONS)
+}
+
 /// `value` as it stands between single quotes in a connection string.
 pub(super) fn conninfo_value(value: &str) -> String {
     value.replace('\\', "\\\\").replace('\'', "\\'")
@@ -182,9 +209,8 @@ fn wrong(what: &str) -> Error {
 }
 
 fn unknown(name: &str) -> Error {
-    let known = VARIABLES.iter().map(|(name, _)| *name).chain(BESIDE).chain(PARTS).chain(OF_APPLICATIONS);
     let error = wrong(&format!("has the parameter `{name}`, which PostgreSQL doesn't know"));
-    match nearest(name, known) {
+    match nearest(name, names()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error,
     }
@@ -288,10 +314,27 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_not_repeated_in_the_error() {
-        for url in ["mysql://root:hunter2@h/n", "root:hunter2@h/n", "postgresql://root:hunter2@h:x/n"] {
+        for url in [
+            "mysql://root:hunter2@h/n",
+            "root:hunter2@h/n",
+            "postgresql://root:hunter2@h:x/n",
+            r#"{"password":"hunter2","url":"postgresql://h/n"}"#,
+            "hunter2",
+            "hunter2://h/n",
+            "PASSWORD=hunter2 postgresql://h/n",
+            "postgresql://root:hunter2/x@h/n",
+            "postgresql://root:1/hunter2@h/n",
+            "postgresql://root:1?hunter2@h/n",
+            "postgresql://root:1/x?hunter2@h/n",
+            "postgresql://root:1?hunter2=x@h/n",
+            "postgresql://root:hunter2@h1:1,h2:x/n",
+            "postgresql://h/n?user=root&password=hunter2&port=hunter2",
+        ] {
             let error = Connection::parse(url).unwrap_err().to_string();
-            assert!(!error.contains("hunter2"), "{error}");
+            assert!(!error.contains("hunter2") && !error.contains("PASSWORD"), "{error}");
         }
+        assert!(Connection::parse("mysql2://h/n").unwrap_err().to_string().contains("no PostgreSQL"));
+        assert!(Connection::parse("mysql://h/n").unwrap_err().to_string().contains("`mysql://`"));
     }
 
     #[test]

@@ -149,6 +149,11 @@ const KNOWN: &[Known] = &[
         hint: "GRANT owner TO user, or name another one: database.owner",
     },
     Known {
+        words: "would be affected by row-level security",
+        message: "the role sees only some rows of a table in the database {}, whose row-level security is forced on its owner too",
+        hint: "ALTER ROLE … BYPASSRLS, as a superuser; or log in as a role that sees all: database.user",
+    },
+    Known {
         words: "permission denied for",
         message: "the role may not read or change something in the database {}",
         hint: "connect as the owner, or as a member of pg_read_all_data (for backups)",

@@ -27,6 +27,7 @@ struct Maintenance {
     slots: Vec<String>,
     replaced: Vec<String>,
     extensions: Option<Vec<String>>,
+    roles: Vec<String>,
 }
 
 /// What `survey_live.sql` prints.
@@ -40,6 +41,7 @@ struct Live {
     tables: u64,
     others: Vec<String>,
     identity: Identity,
+    strangers: Vec<(String, String, String)>,
 }
 
 /// What is known of a database.
@@ -59,6 +61,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         (survey.size, survey.data, survey.tables) = (Some(live.size), live.data, live.tables);
         survey.others = live.others;
         survey.identity = Some(live.identity);
+        survey.strangers = live.strangers;
     }
     if let Some(about) = maintenance {
         (survey.version, survey.major, survey.user) = (about.version_text, about.version / 10000, about.user);
@@ -72,6 +75,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.free = Some(u64::try_from(about.free).unwrap_or(0));
         (survey.prepared, survey.subscriptions, survey.slots) = (about.prepared, about.subscriptions, about.slots);
         survey.replaced = about.replaced;
+        survey.roles = about.roles;
         survey.extensions = about.extensions.unwrap_or_default();
     }
     Ok(survey)

@@ -2,6 +2,8 @@
 
 use super::explain::reader_of;
 use super::passes::{Jobs, is_for_superusers, is_named, list, passes, stays_out};
+use super::rights;
+use super::spelling::{copy, identifier};
 use super::{Postgres, sql, sql_file, sql_path, write_sql};
 use crate::database::adapter::{Form, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
@@ -56,7 +58,11 @@ impl Postgres {
             needed.to_string(),
             &self.bin_dir
         ));
-        passes(loading).into_iter().fold(script, |script, pass| {
+        let script = match loading.form {
+            Form::Tar => script.then(sh!("pg_side_by_side \"$archive\"")),
+            Form::Archive | Form::Text => script,
+        };
+        let script = passes(loading).into_iter().fold(script, |script, pass| {
             let script = match pass.list {
                 None => script.then(sh!("set --")),
                 Some(list) => script.then(write_list(&list)).then(sh!("set -- \"--use-list=$folder/list\"")),
@@ -69,20 +75,34 @@ impl Postgres {
                 true => script.then(give_schemas(&names.next, loading.owner)),
                 false => script,
             }
-        })
+        });
+        match loading.rights.is_empty() {
+            true => script,
+            false => script.then(Script::shell(
+                "lost=$(pg_sql {} {})\npg_not_brought \"$lost\"",
+                &[Arg::from(&names.next), Arg::brief(rights::sql(loading.rights), "rights.sql")],
+            )),
+        }
     }
 
     /// All tables of the dump are there, its indexes are valid, and up to where it is migrated is told.
     pub(super) fn check_script(&self, names: &Names, loading: &Loading<'_>) -> Script {
         let expected =
             loading.inventory.tables.iter().map(|(schema, name)| format!("{}\t{}\n", copy(schema), copy(name)));
+        let invalid = loading.invalid.unwrap_or_default().iter().map(|name| format!("{}\n", copy(name)));
+        let known = if loading.invalid.is_some() { "known=yes" } else { "known=no" };
         let table = format!(
-            "CREATE TEMP TABLE deploy_expected (schema text, name text);\nCOPY deploy_expected FROM stdin;\n{}\\.\n{}",
+            "CREATE TEMP TABLE deploy_expected (schema text, name text);\nCOPY deploy_expected FROM stdin;\n{}\\.\n\
+             CREATE TEMP TABLE deploy_invalid (name text);\nCOPY deploy_invalid FROM stdin;\n{}\\.\n{}",
             expected.collect::<String>(),
+            invalid.collect::<String>(),
             include_str!("sql/check.sql")
         );
         self.session()
-            .then(Script::shell("wrong=$(pg_sql {} {})", &[Arg::from(&names.next), Arg::brief(table, "check.sql")]))
+            .then(Script::shell(
+                "wrong=$(pg_sql {} {} -v {})",
+                &[Arg::from(&names.next), Arg::brief(table, "check.sql"), Arg::from(known)],
+            ))
             .then(sh!(
                 "[ -z \"$wrong\" ] || deploy_fail \"the restored database is not whole: $(echo \"$wrong\" | head -n 5)\"\n\
                  schema=$(pg_sql {} {})\ndeploy_fact schema \"$schema\"",
@@ -142,7 +162,8 @@ impl Postgres {
         let whole = [&*self.restricted("unrestrict", loading), include_str!("sql/whole.sql")].concat();
         let first = [("clear.sql", &*clear), ("whole.sql", &*whole)];
         let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
-        let files = first.into_iter().chain(texts).chain([("last.sql", &*last)]);
+        let rights = rights::sql(loading.rights);
+        let files = first.into_iter().chain([("rights.sql", &*rights)]).chain(texts).chain([("last.sql", &*last)]);
         let (mut setup, mut order) = (setup, Vec::new());
         for (number, (label, sql)) in files.enumerate() {
             setup = setup.then(write_sql(loading.folder, number, label, sql));
@@ -199,14 +220,4 @@ fn give_schemas(database: &str, owner: &str) -> Script {
   WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public')
     AND nspowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) \\gexec";
     sql(database, text, &[("owner", owner)])
-}
-
-/// A value of a line that `COPY` reads.
-fn copy(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
-}
-
-/// A name in SQL.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -11,6 +11,8 @@ mod lexer;
 mod load;
 mod parameters;
 mod passes;
+mod rights;
+mod spelling;
 mod text;
 
 use std::io::{self, Read};
@@ -164,7 +166,7 @@ about=$(pg_sql "$maintenance" {} -v db="$database" -v owner={}) || about=''
 case $about in
   *'"exists" : false'*) major=$(printf '%s' "$about" | sed 's/.*"version" : \([0-9]*\).*/\1/') ;;
   *)
-    live=$(pg_sql "$database" {})
+    live=$(pg_sql "$database" {} -v owner={})
     deploy_fact live "$live"
     schema=$(pg_sql "$database" {}) || schema=''
     deploy_fact schema "$schema"
@@ -182,6 +184,7 @@ database_packers"#,
             with_system("survey_maintenance.sql", include_str!("sql/survey_maintenance.sql")),
             &self.owner,
             with_system("survey_live.sql", include_str!("sql/survey_live.sql")),
+            &self.owner,
             sql_file!("schema.sql"),
             &self.bin_dir,
             &self.bin_dir
@@ -213,9 +216,12 @@ database_packers"#,
 
     fn schema(&self) -> Script {
         sh!(
-            "schema=$(pg_sql {} {}) || schema=''\ndeploy_fact schema \"$schema\"",
+            "schema=$(pg_sql {} {}) || schema=''\ndeploy_fact schema \"$schema\"\n\
+             invalid=$(pg_sql {} {})\ndeploy_fact invalid \"$invalid\"",
             &self.database,
-            sql_file!("schema.sql")
+            sql_file!("schema.sql"),
+            &self.database,
+            sql_file!("invalid.sql")
         )
     }
 
@@ -248,10 +254,8 @@ database_packers"#,
                 if contents.layout != Layout::Custom {
                     return Err(io::Error::other("it is the table of contents of a dump, without the data"));
                 }
-                if whole {
-                    archive.read_all(&contents)?;
-                }
-                Ok(contents.into_inventory())
+                let marks = if whole { archive.read_all(&contents)? } else { Vec::new() };
+                Ok(Inventory { marks, ..contents.into_inventory() })
             }
             Form::Text => {
                 let mut text = text::WithoutRoles::new(source);
@@ -393,7 +397,7 @@ database_packers"#,
     }
 
     fn statement(&self, setting: &Setting) -> String {
-        let database = load::identifier(&self.database);
+        let database = spelling::identifier(&self.database);
         let (name, value) = setting.setting.split_once('=').unwrap_or((&setting.setting, ""));
         // These are lists of names, quoted one by one where they have to be.
         let lists = ["search_path", "local_preload_libraries", "session_preload_libraries", "temp_tablespaces"];
@@ -403,7 +407,7 @@ database_packers"#,
         };
         match &*setting.role {
             "" => format!("ALTER DATABASE {database} SET {name} TO {value};"),
-            role => format!("ALTER ROLE {} IN DATABASE {database} SET {name} TO {value};", load::identifier(role)),
+            role => format!("ALTER ROLE {} IN DATABASE {database} SET {name} TO {value};", spelling::identifier(role)),
         }
     }
 
@@ -427,11 +431,13 @@ impl archive::Contents {
             format: Some(self.version),
             doubt: None,
             compressed: self.compressed,
+            rights: rights::of(&self.entries),
             parts: self
                 .entries
                 .into_iter()
                 .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name, needs: entry.needs })
                 .collect(),
+            marks: Vec::new(),
         }
     }
 }

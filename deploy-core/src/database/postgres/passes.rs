@@ -91,9 +91,12 @@ fn is_about(part: &Part, kind: &str) -> bool {
         || part.kind == "COMMENT" && part.name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(' '))
 }
 
-/// Every new database has the schema `public`, and older servers let only a superuser comment on it.
+/// Every new database has the schema `public`, and older servers let only a superuser comment on it. Logins to other servers
+/// come with the rights: they name roles.
 pub(super) fn stays_out(part: &Part) -> bool {
-    part.kind == "SCHEMA" && part.name == "public" || part.kind == "COMMENT" && part.name == "SCHEMA public"
+    part.kind == "USER MAPPING"
+        || part.kind == "SCHEMA" && part.name == "public"
+        || part.kind == "COMMENT" && part.name == "SCHEMA public"
 }
 
 pub(super) fn is_for_superusers(part: &Part) -> bool {
@@ -121,6 +124,8 @@ mod tests {
             user: "shop",
             superuser: false,
             others: &[],
+            invalid: None,
+            rights: &[],
         };
         let ids = |list: Option<String>| list.unwrap_or("all".into()).replace(";\n", " ").trim_end().to_owned();
         passes(&loading).into_iter().map(|pass| (ids(pass.list), pass.role.to_owned(), pass.jobs)).collect()

@@ -33,9 +33,11 @@ pg_client() {
     "install PostgreSQL's client programs (apt-get install postgresql-client), or say where they are: database.bin_dir"
 }
 # Has all sessions that follow be alike, whatever their role and their database are set to, on a server of the major version
-# $1 (0: not known yet) that calls itself $2, and the database $3. Programs speak English: their texts are read.
+# $1 (0: not known yet) that calls itself $2, and the database $3. Programs speak English: their texts are read. What is hidden
+# from who asks is an error: a part is never taken for the whole.
 pg_session() {
-  pg_options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c deploy.session=own'
+  pg_options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off'
+  pg_options="$pg_options -c deploy.session=own"
   [ "$1" -lt 14 ] || pg_options="$pg_options -c idle_session_timeout=0"
   [ "$1" -lt 17 ] || pg_options="$pg_options -c transaction_timeout=0"
   [ -z "$2" ] || pg_options="$pg_options -c deploy.system=$2"
@@ -195,6 +197,17 @@ pg_unpack() {
   archive=$(find "$folder/dump" -name toc.dat | head -n 1)
   [ -n "$archive" ] || deploy_fail 'the tar file has no toc.dat: it is no dump of PostgreSQL'
   archive=${archive%/toc.dat}
+}
+# Tells each line of $1, a statement that could not be run.
+pg_not_brought() {
+  printf '%s\n' "$1" | while IFS= read -r pg_line; do
+    if [ -n "$pg_line" ]; then deploy_note "could not be brought, run it when you can: $pg_line"; fi
+  done
+}
+# What is in the archive $1, which came in a tar file, the controller doesn't know: where indexes of partitions are attached to
+# others, which must not happen side by side, one job does all. Sets $jobs.
+pg_side_by_side() {
+  if "$pg_restore" --list "$1" | grep -q ' INDEX ATTACH '; then jobs=1; fi
 }
 # Writes an archive as SQL, with options of pg_restore before its path.
 pg_as_sql() {

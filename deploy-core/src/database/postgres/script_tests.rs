@@ -2,7 +2,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::database::adapter::Part;
+use crate::database::adapter::{Part, Right, Whose};
 use crate::database::wire::Packing;
 use crate::event::Stream;
 use crate::script::testing::{Ran, path_with, run_on};
@@ -88,11 +88,23 @@ fn every_script_passes_shellcheck() {
     let (postgres, inventory) = (postgres(), inventory());
     let names = postgres.names("20261122101500").unwrap();
     let others = ["pg_stat_statements".to_owned()];
+    let rights = [Right { whose: Whose::Everybodys, sql: "REVOKE ALL ON TABLE \"it's $1\" FROM PUBLIC;".into() }];
     let texts = [("it's.sql".to_owned(), "select 'it''s $1';\n".to_owned())];
     for (form, owner) in [(Form::Archive, "o'wner"), (Form::Tar, "o'hara"), (Form::Text, "o'wner")] {
         let (file, folder, user) = ("/it's/dump", "/a b/it's", "o'hara");
         let superuser = form == Form::Tar;
-        let loading = Loading { file, form, folder, inventory: &inventory, owner, user, superuser, others: &others };
+        let loading = Loading {
+            file,
+            form,
+            folder,
+            inventory: &inventory,
+            owner,
+            user,
+            superuser,
+            others: &others,
+            invalid: None,
+            rights: &rights,
+        };
         shellcheck("make", postgres.make(&names, &loading), None);
         shellcheck("load", postgres.load(&names, &loading), None);
         shellcheck("check", postgres.check(&names, &loading), None);

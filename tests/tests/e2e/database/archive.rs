@@ -62,7 +62,8 @@ fn a_backup_is_verified_without_and_with_a_database() {
     let file = dump.to_str().unwrap();
     shop.project.xtask_with(&["db", "backup", "verify", "--file", file]).success();
     let deep = ["db", "backup", "verify", "--deep", "--file", file, "--stage", "dev"];
-    let output = shop.project.xtask_with(&deep).success();
+    shop.project.xtask_with(&deep).fails_with(2).says("protected stage `production`").says("--yes");
+    let output = shop.project.xtask_with(&[&deep[..], &["--yes"]].concat()).success();
     let people =
         output.to_string().lines().any(|line| line.contains("people") && line.contains(&(rows() / 10).to_string()));
     assert!(people, "the rows of each table are counted:\n{output}");

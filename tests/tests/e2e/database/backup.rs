@@ -162,3 +162,21 @@ fn a_dry_run_and_a_plan_make_no_backup() {
     assert_eq!(shop.backups(), NONE);
     assert_eq!(shop.project.server("production1").sshd.connections(), 0);
 }
+
+/// A pipe can't be gone back in, a file can: `pg_dump` then says where each table's data begins, which `pg_restore` finds
+/// the large tables by.
+#[test]
+fn a_backup_is_byte_for_byte_what_pg_dump_writes_to_a_file() {
+    let shop = Shop::new(&["production"]);
+    shop.fill("production", 500);
+    let dump = fs::read(shop.back_up("production")).unwrap();
+    let (cluster, file) = (shop.cluster("production"), shop.project.sandbox.join("by hand.dump"));
+    let mut pg_dump = Command::new(cluster.release().program("pg_dump"));
+    pg_dump.args(["-Fc", "-Z0", "-U", "postgres", "-d", &name("production"), "-h"]).arg(cluster.socket_dir());
+    assert!(pg_dump.args(["-p", &cluster.port().to_string(), "-f"]).arg(&file).status().unwrap().success());
+    let by_hand = fs::read(&file).unwrap();
+    assert_eq!(dump.len(), by_hand.len());
+    let differ: Vec<_> = (0..dump.len()).filter(|at| dump[*at] != by_hand[*at]).collect();
+    // The first lines have the time.
+    assert!(differ.iter().all(|at| *at < 64), "{differ:?}");
+}

@@ -141,3 +141,39 @@ fn a_dump_as_sql_with_large_objects_that_fails_at_its_end_changes_nothing() {
     let _ = shop.restore(&path, "staging").success();
     assert_same(&shop);
 }
+
+/// Of these no list is kept: PostgreSQL is asked what the role still owns.
+#[test]
+fn whatever_the_role_owns_makes_room() {
+    let shop = shop();
+    for stage in ["production", "staging"] {
+        let role = format!("{stage}_app");
+        let grant =
+            format!("create extension postgres_fdw; grant usage on foreign data wrapper postgres_fdw to {role}");
+        shop.psql(stage, &grant);
+        shop.own(
+            stage,
+            "create server elsewhere foreign data wrapper postgres_fdw;
+            create operator === (leftarg = int, rightarg = int, function = int4eq);
+            create conversion odd for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+            create publication outside;
+            create user mapping for current_user server elsewhere options (user 'x')",
+        );
+    }
+    let dump = shop.back_up("production");
+    let _ = shop.restore(&dump, "staging").success();
+    let servers = "select count(*) from pg_foreign_server where srvowner = 'staging_app'::regrole";
+    assert_eq!(shop.psql("staging", servers), "1");
+}
+
+#[test]
+fn a_table_of_another_role_is_named_before_anything_happens() {
+    let shop = shop();
+    let dump = shop.back_up("production");
+    shop.psql("staging", "create table people (id int)");
+    let before = shop.before("staging");
+    let output = shop.restore(&dump, "staging").fails_with(1);
+    output.says("`public.people` of `postgres`").says("ALTER ROLE staging_app CREATEDB");
+    shop.is_as("staging", &before).unwrap();
+    assert_eq!(shop.backups().len(), 1, "{:?}", shop.backups());
+}

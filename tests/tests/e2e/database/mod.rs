@@ -18,6 +18,7 @@ mod moments;
 mod partitions;
 mod restore;
 mod rights;
+mod sanitise;
 mod scene;
 mod secrets;
 mod sessions;

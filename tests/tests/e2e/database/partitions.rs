@@ -1,15 +1,16 @@
 //! Partitions of partitions: their indexes are joined to those of their parents one after the other, all else side by side.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use e2e::postgres::compare;
 
-use super::scene::{NONE, Shop, name};
+use super::scene::{NONE, Shop, name, printed_dump};
 
-/// How many restores run.
-fn rounds() -> usize {
-    if e2e::full() { 40 } else { 6 }
+/// How many restores run of a backup, and of a dump in a tar file.
+fn rounds() -> (usize, usize) {
+    if e2e::full() { (40, 10) } else { (6, 2) }
 }
 
 /// A table in pieces of three levels, with keys and indexes on all of them, and one that refers to it.
@@ -54,8 +55,8 @@ fn assert_same(shop: &Shop) {
 }
 
 /// Restores `file` again and again, and reports past the test harness's capture how often it held.
-fn restore_again_and_again(shop: &Shop, file: &Path, what: &str) {
-    let outputs: Vec<_> = (0..rounds()).map(|_| shop.restore(file, "staging")).collect();
+fn restore_again_and_again(shop: &Shop, file: &Path, rounds: usize, what: &str) {
+    let outputs: Vec<_> = (0..rounds).map(|_| shop.restore(file, "staging")).collect();
     let failed: Vec<_> = outputs.iter().filter(|output| output.ending() != "exit status: 0").collect();
     let held = outputs.len() - failed.len();
     let _ = writeln!(std::io::stderr(), "trial: {what}, 8 jobs: {held} of {}", outputs.len());
@@ -63,9 +64,42 @@ fn restore_again_and_again(shop: &Shop, file: &Path, what: &str) {
     assert_same(shop);
 }
 
+/// A dump of the format `directory`, packed.
+fn pack(shop: &Shop) -> PathBuf {
+    let (cluster, sandbox) = (shop.cluster("production"), &shop.project.sandbox);
+    let (folder, file) = (sandbox.join("by hand"), sandbox.join("by hand.tar"));
+    let mut pg_dump = Command::new(cluster.release().program("pg_dump"));
+    pg_dump.args(["-Fd", "-U", "postgres", "-d", &name("production"), "-h"]).arg(cluster.socket_dir());
+    assert!(pg_dump.args(["-p", &cluster.port().to_string(), "-f"]).arg(&folder).status().unwrap().success());
+    let mut tar = Command::new("tar");
+    assert!(tar.arg("-C").arg(&folder).arg("-cf").arg(&file).arg(".").status().unwrap().success());
+    file
+}
+
 #[test]
 fn partitions_of_partitions_are_restored_by_many_jobs() {
     let shop = shop();
     let dump = shop.back_up("production");
-    restore_again_and_again(&shop, &dump, "restores of partitions of partitions");
+    restore_again_and_again(&shop, &dump, rounds().0, "restores of partitions of partitions");
+    let tar = pack(&shop);
+    restore_again_and_again(&shop, &tar, rounds().1, "restores of such a dump in a tar file");
+}
+
+#[test]
+fn an_index_that_lacks_parts_is_told_and_restored_as_it_was() {
+    let shop = shop();
+    shop.own("production", "create index unfinished on only events (payload)");
+    let output = shop.project.xtask("db backup create --stage production").success().says("`public.unfinished`");
+    let dump = printed_dump(&shop, &output);
+    let invalid = "select indexrelid::regclass from pg_index where not indisvalid";
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.psql("staging", invalid), "unfinished");
+    // What was valid there must be so here.
+    let beside = dump.with_extension("pgdump.json");
+    let manifest = std::fs::read_to_string(&beside).unwrap();
+    std::fs::write(&beside, manifest.replace("public.unfinished", "public.other")).unwrap();
+    shop.restore(&dump, "staging").fails_with(1).says("the index unfinished is not valid");
+    std::fs::remove_file(&beside).unwrap();
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.psql("staging", invalid), "unfinished");
 }

@@ -215,3 +215,93 @@ fn a_dump_is_found_by_any_path_that_leads_there() {
         let _ = shop.project.xtask(line).success().says(says);
     }
 }
+
+/// Half of the rows would be anonymised, dumped or counted, and nobody would know.
+#[test]
+fn rows_that_are_hidden_from_the_role_are_a_failure_and_no_part_of_the_data() {
+    let mut shop = Shop::new(&["production", "staging"]);
+    shop.own(
+        "production",
+        "create table people (id int, email text); insert into people values (1, 'ada@example.com');
+        alter table people enable row level security; alter table people force row level security",
+    );
+    let why = "ALTER ROLE … BYPASSRLS";
+    shop.project.xtask("db backup create --stage production").fails_with(1).says(why);
+    shop.cluster("production").psql("postgres", "alter role production_app bypassrls");
+    let dump = shop.back_up("production");
+    let before = shop.before("staging");
+    let deep = ["db", "backup", "verify", "--deep", "--yes", "--stage", "staging", "--file", dump.to_str().unwrap()];
+    shop.project.xtask_with(&deep).fails_with(1).says(why);
+    std::fs::write(shop.project.folder().join("fix.sql"), "update people set email = 'nobody';\n").unwrap();
+    shop.set("staging", "after_restore = [\"fix.sql\"]");
+    for option in ["createdb", "nocreatedb"] {
+        shop.cluster("staging").psql("postgres", &format!("alter role staging_app {option}"));
+        shop.restore(&dump, "staging").fails_with(1).says(why);
+        shop.lives_as("staging", &before).unwrap();
+    }
+    shop.cluster("staging").psql("postgres", "alter role staging_app createdb bypassrls");
+    let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.psql("staging", "select email from people"), "nobody");
+}
+
+/// Who may do what with which object, who owns what, and what is published: a line each.
+const RIGHTS: &str = "
+select 'relation', c.oid::regclass::text, a::text from pg_class c, unnest(relacl) a
+    where relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+union all select 'column', attrelid::regclass || '.' || attname, a::text from pg_attribute, unnest(attacl) a
+    where attrelid >= 16384
+union all select 'function', p.oid::regprocedure::text, a::text from pg_proc p, unnest(proacl) a where p.oid >= 16384
+union all select 'schema', nspname, a::text from pg_namespace, unnest(nspacl) a where nspname !~ '^(pg_|information)'
+union all select 'default', defaclobjtype::text || defaclnamespace::regnamespace, a::text
+    from pg_default_acl, unnest(defaclacl) a
+union all select 'large object', oid::text, a::text from pg_largeobject_metadata, unnest(lomacl) a
+union all select 'owner', c.oid::regclass::text, relowner::regrole::text from pg_class c
+    where relkind in ('r', 'p', 'v', 'm', 'S') and relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+union all select 'publication', pubname, pubinsert::text from pg_publication
+order by 1, 2, 3";
+
+#[test]
+fn a_stages_own_backup_brings_back_who_may_do_what() {
+    let shop = Shop::new(&["production", "staging"]);
+    shop.fill("production", 10);
+    shop.psql(
+        "production",
+        "create function secret() returns int language sql security definer as 'select 1';
+        alter function secret() owner to production_app;
+        revoke execute on function secret() from public; grant execute on function secret() to reporting;
+        revoke all on schema public from public; grant usage, create on schema public to reporting;
+        create table theirs (id int); alter table theirs owner to reporting; grant select on theirs to production_app;
+        grant reporting to production_app; alter role production_app bypassrls",
+    );
+    shop.own("production", "create publication outside for table people");
+    let before = shop.psql("production", RIGHTS);
+    assert!(before.contains("publication|outside") && before.contains("owner|theirs|reporting"), "{before}");
+    let dump = shop.back_up("production");
+    let line = ["db", "backup", "restore", "--stage", "production", "--into-protected", "--confirm", "production"];
+    let line = [&line[..], &["--file", dump.to_str().unwrap()]].concat();
+    for option in ["createdb", "nocreatedb"] {
+        shop.cluster("production").psql("postgres", &format!("alter role production_app {option}"));
+        // What belongs to another role is in the way of a restore in place.
+        shop.psql("production", "drop table theirs");
+        shop.project.xtask_with(&line).success();
+        assert_eq!(shop.psql("production", RIGHTS), before, "{option}");
+    }
+    // Of another stage's only what everybody may do.
+    let _ = shop.restore(&dump, "staging").success();
+    let open = "select has_function_privilege('public', 'secret()', 'execute'), has_schema_privilege('public', 'public', 'usage')";
+    assert_eq!(shop.psql("staging", open), "f|f");
+}
+
+#[test]
+fn rights_of_roles_that_are_missing_are_told_before_the_question() {
+    let shop = Shop::new(&["staging"]);
+    shop.cluster("staging").psql("postgres", "create role guest");
+    shop.own("staging", "create table a (id int); grant select on a to guest; create table b (id int)");
+    let dump = shop.back_up("staging");
+    shop.own("staging", "drop table a");
+    shop.cluster("staging").psql("postgres", "drop role guest");
+    let output = shop.restore(&dump, "staging").success();
+    output
+        .says("loses    what roles may do that are missing: `guest`")
+        .says("GRANT SELECT ON TABLE public.a TO guest;");
+}

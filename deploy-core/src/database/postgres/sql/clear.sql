@@ -2,6 +2,7 @@
 DO $clear$
 DECLARE
   statement text;
+  statements text[];
 BEGIN
   FOR statement IN
     SELECT format('DROP EXTENSION IF EXISTS %I CASCADE', extname) FROM pg_extension
@@ -42,6 +43,21 @@ BEGIN
       JOIN pg_namespace n ON n.oid = collnamespace
       WHERE collowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)
   LOOP
+    EXECUTE statement;
+  END LOOP;
+  -- Whatever it still owns, as PostgreSQL has it noted: operators, conversions, foreign servers, publications. Default
+  -- privileges are in nobody's way, user mappings go with their servers, and what belongs to an extension stays.
+  SELECT array_agg(format('DROP %s IF EXISTS %s CASCADE', CASE o.type WHEN 'statistics object' THEN 'STATISTICS'
+      WHEN 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER' ELSE upper(o.type) END, o.identity))
+    INTO statements
+    FROM pg_shdepend d, LATERAL pg_identify_object(d.classid, d.objid, 0) o
+    WHERE d.deptype = 'o' AND d.refclassid = 'pg_authid'::regclass AND d.objsubid = 0
+      AND d.refobjid = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+      AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND o.type NOT IN ('default acl', 'large object', 'user mapping', 'event trigger', 'subscription')
+      AND (o.type <> 'schema' OR o.name <> 'public') AND coalesce(o.schema, '') NOT LIKE 'pg\_%'
+      AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e');
+  FOREACH statement IN ARRAY coalesce(statements, '{}') LOOP
     EXECUTE statement;
   END LOOP;
   PERFORM lo_unlink(oid) FROM pg_largeobject_metadata

@@ -27,5 +27,6 @@ SELECT json_build_object(
   'replaced', (SELECT coalesce(json_agg(o.datname ORDER BY o.datname DESC), '[]') FROM pg_database o
     WHERE left(o.datname, length(:'db') + 8) = :'db' || '_before_'
       AND substr(o.datname, length(:'db') + 9) ~ '^[0-9]{14}$'),
+  'roles', (SELECT json_agg(rolname ORDER BY rolname) FROM pg_roles),
   'extensions', (SELECT json_agg(name ORDER BY name) FROM pg_available_extensions)
 ) FROM pg_roles me LEFT JOIN pg_database d ON d.datname = :'db' WHERE me.rolname = current_user;
