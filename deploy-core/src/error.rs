@@ -111,6 +111,15 @@ impl Error {
         self
     }
 
+    /// The same error, in whose message the file `name` is called `place`.
+    #[must_use]
+    pub(crate) fn with_place(mut self, name: &str, place: &str) -> Error {
+        if let Some(at) = self.0.message.find(&format!("{name}:")) {
+            self.0.message.replace_range(at..at + name.len(), place);
+        }
+        self
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<anyhow::Error>) -> Error {

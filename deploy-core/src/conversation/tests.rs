@@ -276,3 +276,27 @@ fn a_command_that_never_begins_ends_the_wait() {
     assert!(error.message().contains("it began to run no command"), "{error}");
     assert!(error.hint_texts()[0].contains("~/.bashrc"), "{error}");
 }
+
+#[test]
+fn who_is_gone_while_a_program_is_being_ended_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("held").display().to_string();
+    let hold = Hold { on_beat: Script::new(), on_end: sh!("rm -- {}", &file) };
+    let task = TaskScript { script: sh!(": >{}", &file), hold: Some(hold), ..TaskScript::default() };
+    let mut scene = Scene::here();
+    let (conversation, result) = scene.begin(&compile(&[task], &Shell::default()).unwrap());
+    result.unwrap();
+    let mut conversation = conversation.unwrap();
+    let stubborn = program([sh!("trap : TERM; while :; do sleep 0.1919 || :; done")]);
+    let text = stubborn.addition(&mut conversation.known);
+    conversation.process.stdin.send([format!("P {} 1\n", text.len()).as_bytes(), &text].concat());
+    std::thread::sleep(Duration::from_millis(500));
+    conversation.process.stdin.send(b"X\n".to_vec());
+    std::thread::sleep(Duration::from_millis(300));
+    drop(conversation);
+    let since = Instant::now();
+    while Path::new(&file).exists() && since.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+}

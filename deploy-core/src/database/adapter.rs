@@ -39,6 +39,9 @@ pub(super) trait Adapter: Sync {
     /// Reports again, after the dump, what could have changed during it: the fact `schema`.
     fn schema(&self) -> Script;
 
+    /// Reports how many of the migrations in the first of `folders` that has any the database lacks: the fact `pending`.
+    fn pending(&self, folders: &[String]) -> Script;
+
     /// What a file is that begins with `head`; `None` for what can't be restored.
     fn recognize(&self, head: &[u8]) -> Option<Form>;
 
@@ -83,8 +86,8 @@ pub(super) trait Adapter: Sync {
     fn check(&self, names: &Names, loading: &Loading<'_>) -> Script;
 
     /// Puts `next` in the place of the live database, which becomes `previous`, or the next name that is free (the fact
-    /// `previous`), and removes replaced ones but `keep`.
-    fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script;
+    /// `previous`), and removes replaced ones but `keep`. `holder` is what has the lock: the fact `lock_session`.
+    fn swap(&self, next: &str, previous: &str, holder: &str, keep: Option<usize>) -> Script;
 
     /// Loads the dump into the live database in one transaction, in the place of all that the role owns there: for roles
     /// that may make no database. `sql` are the texts that run behind it, with their labels.
@@ -98,6 +101,9 @@ pub(super) trait Adapter: Sync {
 
     /// What runs that program: plain shell text, for a shell that has the terminal.
     fn console(&self, client: &str) -> Script;
+
+    /// What gives the live database a setting that another one has.
+    fn statement(&self, setting: &Setting) -> String;
 
     /// `error` with what it means and what to do, where that is known.
     fn explain(&self, error: Error) -> Error;
@@ -130,6 +136,16 @@ pub(super) struct Survey {
     pub(super) owner: Option<String>,
     /// How many sessions the live database has.
     pub(super) sessions: u64,
+    /// What sessions in the live database begin with.
+    pub(super) settings: Vec<Setting>,
+    /// How many sessions there may be besides those that are.
+    pub(super) free: Option<u64>,
+    /// Transactions that are prepared in the live database, and wait to be ended.
+    pub(super) prepared: Vec<String>,
+    /// What the live database gets from others, and goes on getting.
+    pub(super) subscriptions: Vec<String>,
+    /// What others read the live database's changes by.
+    pub(super) slots: Vec<String>,
     /// Replaced databases, the newest first.
     pub(super) replaced: Vec<String>,
     /// The extensions that can be had.
@@ -165,6 +181,14 @@ impl Identity {
     }
 }
 
+/// What sessions in a database begin with: those of one role, or of all where `role` is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Setting {
+    pub(super) role: String,
+    /// As `search_path=shop, public`.
+    pub(super) setting: String,
+}
+
 /// Up to where an application has migrated its database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Schema {
@@ -174,9 +198,18 @@ pub(super) struct Schema {
     pub(super) version: Option<String>,
     /// How many there are.
     pub(super) count: u64,
+    /// A digest of all of them; empty in backups that are older than this.
+    #[serde(default)]
+    pub(super) set: String,
 }
 
 impl Schema {
+    /// Whether the same migrations ran in both.
+    pub(super) fn is_same(&self, other: &Schema) -> bool {
+        let both_know = !self.set.is_empty() && !other.set.is_empty();
+        self.table == other.table && self.count == other.count && (!both_know || self.set == other.set)
+    }
+
     /// What the fact `schema` says.
     ///
     /// # Errors

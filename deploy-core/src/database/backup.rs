@@ -60,6 +60,7 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
         tables: inventory.tables.len() as u64,
         revision: site.revision.clone(),
         schema: steady(site.survey.schema.as_ref(), &found)?,
+        settings: site.survey.settings.clone(),
         system: site.survey.identity.as_ref().map(|identity| identity.system.clone()).unwrap_or_default(),
     };
     let path = draft.keep(&manifest)?;

@@ -1,7 +1,7 @@
 //! What is about to be replaced is shown first, and somebody has to agree.
 
 use super::shield::Shield;
-use super::site::Site;
+use super::site::{Site, quoted};
 use crate::error::{Error, Result};
 use crate::task::Local;
 use crate::ui::{several, size};
@@ -139,6 +139,12 @@ impl Replacing<'_, '_> {
                 format!("replaces {} in {tables}, used by {sessions}", size(bytes))
             }
         });
+        if !survey.slots.is_empty() {
+            lines.push(format!(
+                "slots    {} stay with what is replaced: who reads by them begins anew",
+                quoted(&survey.slots)
+            ));
+        }
         if *after > 0 {
             lines.push(format!(
                 "runs     {} of SQL in it (`after_restore`) before it goes live",

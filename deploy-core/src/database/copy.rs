@@ -19,11 +19,30 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
     let Some(file) = local.option("file") else { return from_source(local, keep) };
     let target = Site::open(local, local.stage)?;
     let dump = Dump::open(&super::find_backup(local, file)?, &*target.adapter)?;
-    let restore = Restore::prepare(local, &target, &dump)?;
+    let restore = Restore::prepare(local, &target, &dump)?.again(again(&target, file));
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
     let after = target.config.after_restore.len();
     consent::ask(local, &Replacing { site: &target, source, after, apart: None })?;
-    restore.run()
+    restore.run()?;
+    tell_pending(local, &target)
+}
+
+/// The code of the stage may be ahead of the data that came.
+fn tell_pending(local: &Local<'_>, target: &Site<'_>) -> Result<()> {
+    let folders = match target.is_local() {
+        true => vec![target.layout().current(), local.config.root.display().to_string()],
+        false => vec![target.layout().current()],
+    };
+    let found = target.run(vec![target.adapter.pending(&folders).into()], &mut |_, _| {})?;
+    let pending = found.get("pending").and_then(|count| count.trim().parse().ok()).unwrap_or(0);
+    if pending > 0 {
+        local.note(format!(
+            "{} of the code there didn't run in this data yet: cargo xtask deploy migrate {}",
+            several(pending, "migration"),
+            target.stage.name
+        ));
+    }
+    Ok(())
 }
 
 fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
@@ -52,9 +71,15 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     let (path, _) = backup::create(local, &source, Purpose::Copy)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
     let dump = Dump::open(&path, &*target.adapter)?;
-    Restore::prepare(local, &target, &dump)?.run()?;
+    let restore = Restore::prepare(local, &target, &dump)?;
+    if keep { restore.again(again(&target, &dump.name())) } else { restore }.run()?;
     drop(kept);
-    Ok(())
+    tell_pending(local, &target)
+}
+
+/// The command that goes on from the dump `file`.
+fn again(target: &Site<'_>, file: &str) -> String {
+    format!("cargo xtask db restore-from-prod --stage {} --file {file}", target.stage.name)
 }
 
 /// Whether the dump stays here: as the user says, else unless it has to be sanitised.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::adapter::Schema;
+use super::adapter::{Schema, Setting};
 use crate::error::{Error, Result};
 
 /// The manifest of a backup: `NAME.json` beside it.
@@ -39,6 +39,9 @@ pub(super) struct Manifest {
     /// What the server called itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) system: String,
+    /// What sessions in it begin with, which no dump has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) settings: Vec<Setting>,
 }
 
 /// Why a backup was made.

@@ -9,6 +9,7 @@ mod backup;
 mod consent;
 mod console;
 mod copy;
+mod dotenv;
 mod dump;
 mod list;
 mod manifest;

@@ -56,7 +56,7 @@ pub(super) fn undo(of: &Explain<'_>) -> String {
             ),
             part(
                 format!("put what was replaced last in the place of {name}, which is kept, in one step"),
-                vec![adapter.swap("<replaced>", &adapter.names("<stamp>")?.previous, None)],
+                vec![adapter.swap("<replaced>", &adapter.names("<stamp>")?.previous, "<session>", None)],
             ),
         ])
     };
@@ -175,7 +175,7 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
     ));
     parts.push(part(
         format!("put it in the place of {name}, which becomes `{}`, in one step", names.previous),
-        vec![adapter.swap(&names.next, &names.previous, Some(config.keep_replaced))],
+        vec![adapter.swap(&names.next, &names.previous, "<session>", Some(config.keep_replaced))],
     ));
     Ok(parts)
 }

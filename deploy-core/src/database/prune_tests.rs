@@ -21,6 +21,7 @@ fn backup(time: &str, verified: bool) -> Backup {
         revision: None,
         schema: None,
         system: String::new(),
+        settings: Vec::new(),
     });
     Backup { path: PathBuf::new(), name: time.to_string(), stage: "qa".into(), time, bytes: 1, manifest }
 }

@@ -34,6 +34,8 @@ pub(super) struct Restore<'r, 'l> {
     sha256: String,
     /// Texts of SQL that make the data fit for the stage, with the names of their files.
     after: Vec<(String, String)>,
+    /// What goes on from the dump, once what failed is mended.
+    again: Option<String>,
 }
 
 /// What is on the server for a restore.
@@ -41,6 +43,8 @@ struct Workshop {
     names: Names,
     folder: String,
     file: String,
+    /// What has the lock.
+    holder: String,
     held: Box<dyn Held>,
 }
 
@@ -52,6 +56,7 @@ impl<'r, 'l> Restore<'r, 'l> {
     /// When the dump is damaged or doesn't fit, or the stage asks for what isn't there.
     pub(super) fn prepare(local: &'r Local<'l>, site: &'r Site<'l>, dump: &'r Dump) -> Result<Restore<'r, 'l>> {
         site.must_take_writes()?;
+        site.must_be_free()?;
         let after = after_restore(site)?;
         must_be_sanitised(site, dump.manifest.as_ref().map(|manifest| &*manifest.stage))?;
         let about = format!("check of {}", dump.name());
@@ -69,12 +74,17 @@ impl<'r, 'l> Restore<'r, 'l> {
                     .hint(format!("GRANT {owner} TO {}, or name another owner: database.owner", site.survey.user)),
             ));
         }
-        Ok(Restore { local, site, dump, inventory, sha256, after })
+        Ok(Restore { local, site, dump, inventory, sha256, after, again: None })
     }
 
     /// The same, but the data stays as it is in the dump.
     pub(super) fn unchanged(self) -> Restore<'r, 'l> {
         Restore { after: Vec::new(), ..self }
+    }
+
+    /// The same; where it fails, the user is told to go on by the command `again`.
+    pub(super) fn again(self, again: String) -> Restore<'r, 'l> {
+        Restore { again: Some(again), ..self }
     }
 
     /// Restores beside the live database, and gives that up again. Returns a line for each table: its rows, and its name.
@@ -113,7 +123,23 @@ impl<'r, 'l> Restore<'r, 'l> {
             self.dump.name(),
             start.elapsed().as_secs_f64()
         ));
+        self.tell_settings();
         Ok(())
+    }
+
+    /// What sessions in the dumped database begin with and those in this one don't: a dump has none of it, and data that is
+    /// the same may be read in another way.
+    fn tell_settings(&self) {
+        let Some(manifest) = &self.dump.manifest else { return };
+        let lacking = manifest.settings.iter().filter(|setting| !self.site.survey.settings.contains(setting));
+        let statements: Vec<_> = lacking.map(|setting| self.site.adapter.statement(setting)).collect();
+        if !statements.is_empty() {
+            self.local.note(format!(
+                "the database of stage `{}` has settings that this one lacks; to give it the same:",
+                manifest.stage
+            ));
+            statements.into_iter().for_each(|statement| self.local.note(statement));
+        }
     }
 
     /// Whether a database of its own is loaded.
@@ -131,14 +157,14 @@ impl<'r, 'l> Restore<'r, 'l> {
         let workshop = self.open()?;
         let loading = self.loading(&workshop);
         let (site, names) = (self.site, &workshop.names);
-        self.load(names, &loading)?;
+        self.load(names, &loading).map_err(|error| self.unchanged_by(error))?;
         if !workshop.held.is_there() {
             return Err(Error::connection("the program that keeps the lock on the server is gone")
                 .hint("the live database is as it was; try again"));
         }
         let keep = site.config.keep_replaced;
-        let found =
-            site.run(vec![site.adapter.swap(&names.next, &names.previous, Some(keep)).into()], &mut |_, _| {})?;
+        let swap = site.adapter.swap(&names.next, &names.previous, &workshop.holder, Some(keep));
+        let found = site.run(vec![swap.into()], &mut |_, _| {})?;
         workshop.held.give_up();
         if site.survey.size.is_some() && keep > 0 {
             let stage = &site.stage.name;
@@ -157,9 +183,26 @@ impl<'r, 'l> Restore<'r, 'l> {
         backup::create(self.local, self.site, Purpose::BeforeRestore)?;
         let workshop = self.open()?;
         let script = self.site.adapter.overwrite(&self.loading(&workshop), &self.after);
-        self.site.run(vec![script.into()], &mut |_, _| {})?;
+        self.site.run(vec![script.into()], &mut |_, _| {}).map_err(|error| self.unchanged_by(error))?;
         workshop.held.give_up();
         Ok(())
+    }
+
+    /// What is live after `error`, and how to go on. A file of SQL is called as the project calls it.
+    fn unchanged_by(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Task {
+            return error;
+        }
+        let root = &self.local.config.root;
+        let error = self.site.config.after_restore.iter().fold(error, |error, path| {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            error.with_place(&name, &path.strip_prefix(root).unwrap_or(path).to_string_lossy())
+        });
+        let error = error.hint(format!("the live database of stage `{}` is as it was", self.site.stage.name));
+        match &self.again {
+            Some(again) => error.hint(format!("the dump is kept; once this is mended, go on from it: {again}")),
+            None => error,
+        }
     }
 
     /// Takes the lock on restores of this database, and brings the dump to its machine.
@@ -172,7 +215,8 @@ impl<'r, 'l> Restore<'r, 'l> {
             true => absolute(&self.dump.path)?,
             false => self.bring(&folder, found.get("room"))?,
         };
-        Ok(Workshop { names, folder, file, held })
+        let holder = found.get("lock_session").cloned().unwrap_or_default();
+        Ok(Workshop { names, folder, file, holder, held })
     }
 
     /// Sends the dump to the machine, unpacked there so that several jobs can load it.
@@ -242,7 +286,7 @@ impl<'r, 'l> Restore<'r, 'l> {
         }
         let Some(expected) = manifest.and_then(|manifest| manifest.schema.as_ref()) else { return Ok(()) };
         match Schema::of(&found)? {
-            Some(schema) if schema == *expected => Ok(()),
+            Some(schema) if schema.is_same(expected) => Ok(()),
             other => Err(Error::task(format!(
                 "the restored database is migrated up to {}, and the dumped one was up to {expected}",
                 other.map_or("nothing".to_owned(), |schema| schema.to_string())
@@ -304,6 +348,7 @@ pub(super) fn restore(local: &Local<'_>) -> Result<()> {
     let dump = Dump::open(&super::find_backup(local, file)?, &*site.adapter)?;
     let restore = Restore::prepare(local, &site, &dump)?;
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
+    let restore = restore.again(format!("cargo xtask db backup restore --stage {} --file {file}", site.stage.name));
     consent::ask(local, &Replacing { site: &site, source, after: site.config.after_restore.len(), apart: None })?;
     restore.run()
 }

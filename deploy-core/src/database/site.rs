@@ -5,6 +5,7 @@ use std::io;
 use serde::Deserialize;
 
 use super::adapter::{Adapter, Survey, read_fact};
+use super::dotenv;
 use super::postgres::Postgres;
 use super::wire::Packing;
 use crate::config::{AdapterKind, ConnectionParts, ConnectionSource, Database, Secret, Server, Stage, TransportKind};
@@ -88,6 +89,29 @@ impl<'l> Site<'l> {
         }
     }
 
+    /// Makes sure that nothing holds the database that no session could be ended for.
+    ///
+    /// # Errors
+    ///
+    /// When transactions are prepared in it, or it subscribes to others.
+    pub(super) fn must_be_free(&self) -> Result<()> {
+        let name = self.describe();
+        if let Some(first) = self.survey.prepared.first() {
+            let all = quoted(&self.survey.prepared);
+            return Err(Error::task(format!("transactions are prepared in the database {name}, which hold it: {all}"))
+                .hint(format!("end each in it: COMMIT PREPARED '{first}', or ROLLBACK PREPARED '{first}'")));
+        }
+        if let Some(first) = self.survey.subscriptions.first() {
+            let all = quoted(&self.survey.subscriptions);
+            return Err(Error::task(format!(
+                "the database {name} subscribes to others, and the copy that is replaced would go on: {all}"
+            ))
+            .hint(format!("end each in it: ALTER SUBSCRIPTION {first} DISABLE, or DROP SUBSCRIPTION {first}"))
+            .hint("what was restored has to subscribe anew: CREATE SUBSCRIPTION"));
+        }
+        Ok(())
+    }
+
     /// Whether the machine is this one.
     pub(super) fn is_local(&self) -> bool {
         self.stage.transport == TransportKind::Local
@@ -118,6 +142,11 @@ impl<'l> Site<'l> {
             false => anyhow::Error::from(error).context(self.machine.label().to_owned()).into(),
         }
     }
+}
+
+/// Names as they are listed.
+pub(super) fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The configuration of the stage's database.
@@ -181,31 +210,30 @@ impl Place<'_> {
                 Ok((found.get("url").map(Secret::new), ConnectionParts::default()))
             }
             Some(ConnectionSource::EnvFile(file, key)) => {
-                let found = machine.run(vec![self.read_env_file(file, key).into()], &mut |_, _| {})?;
-                let url = found.get("url").map(|value| unquoted(value));
-                Ok((url.map(Secret::new), ConnectionParts::default()))
+                let found = machine.run(vec![self.read_env_file(file).into()], &mut |_, _| {})?;
+                let read = |name: &str| found.get(name).map(String::as_str).unwrap_or_default();
+                let url = dotenv::value(read("env"), key)?.filter(|url| !url.is_empty()).ok_or_else(|| {
+                    Error::task(format!("the file {} has no line for the database's URL", read("env_file")))
+                        .hint(format!("add one: {key}=postgresql://user:password@host/name"))
+                })?;
+                Ok((Some(Secret::new(url)), ConnectionParts::default()))
             }
             Some(ConnectionSource::Rails(file, section)) => self.rails(machine, file, section),
         }
     }
 
     /// Looks below `shared/`; in a local stage, in the project too.
-    fn read_env_file(&self, file: &str, key: &str) -> Script {
+    fn read_env_file(&self, file: &str) -> Script {
         let shared = format!("{}/{file}", Layout::new(&self.server.deploy_to).shared());
         let own = format!("{}/{file}", self.root);
         let files = if self.stage.transport == TransportKind::Local { [&*shared, &*own] } else { [&*shared, &*shared] };
-        let pattern = format!("s/^[[:space:]]*\\(export[[:space:]]\\{{1,\\}}\\)*{key}[[:space:]]*=[[:space:]]*//p");
         sh!(
             "for file in {} {}; do [ ! -r \"$file\" ] || break; done\n\
              [ -r \"$file\" ] || deploy_fail \"the file $file, which should say how to reach the database, can't be read\" \
              \"upload it, or say where it is: database.env_file\"\n\
-             url=$(sed -n {} \"$file\" | tail -n 1)\n\
-             [ -n \"$url\" ] || deploy_fail \"the file $file has no line for the database's URL\" {}\n\
-             deploy_fact url \"$url\"",
+             deploy_fact env_file \"$file\"\ndeploy_fact env \"$(cat \"$file\")\"",
             files[0],
-            files[1],
-            pattern,
-            format!("add one: {key}=postgresql://user:password@host/name")
+            files[1]
         )
     }
 
@@ -250,13 +278,6 @@ fn read_variable(name: &str) -> Script {
             ),
         ],
     )
-}
-
-/// A value of an env file without the quotes around it.
-fn unquoted(value: &str) -> String {
-    let value = value.trim();
-    let inner = |quote: char| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
-    inner('"').or_else(|| inner('\'')).unwrap_or(value).to_owned()
 }
 
 /// `upper`, and from `lower` what it leaves open.

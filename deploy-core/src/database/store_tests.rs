@@ -19,6 +19,7 @@ fn manifest(bytes: u64) -> Manifest {
         revision: None,
         schema: None,
         system: String::new(),
+        settings: Vec::new(),
     }
 }
 

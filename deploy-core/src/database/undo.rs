@@ -24,16 +24,18 @@ pub(super) fn undo(local: &Local<'_>) -> Result<()> {
 }
 
 fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
+    site.must_be_free()?;
     let source = format!("the replaced database `{replaced}`");
     consent::ask(local, &Replacing { site, source, after: 0, apart: None })?;
     let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
-    let (held, _) = restore::hold(local, site, &names)?;
+    let (held, lock) = restore::hold(local, site, &names)?;
+    let holder = lock.get("lock_session").map(String::as_str).unwrap_or_default();
     let found = site.run(vec![site.adapter.survey().into()], &mut |_, _| {})?;
     if site.adapter.understand(&found)?.replaced.first().map(String::as_str) != Some(replaced) {
         return Err(Error::task(format!("`{replaced}` is no longer what was replaced last: somebody was faster"))
             .hint("look at what is live now, and undo again if it has to be"));
     }
-    let found = site.run(vec![site.adapter.swap(replaced, &names.previous, None).into()], &mut |_, _| {})?;
+    let found = site.run(vec![site.adapter.swap(replaced, &names.previous, holder, None).into()], &mut |_, _| {})?;
     held.give_up();
     local.note(format!(
         "`{replaced}` is live again; what was live is `{}`",

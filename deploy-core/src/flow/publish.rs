@@ -205,7 +205,7 @@ fn begin_switch(cx: &ServerCx<'_>) -> Script {
     match (cx.known("new_release"), left_release(cx)) {
         (Some(new), _) => sh!("record {} publishing", new),
         (None, Some(left)) => sh!("record {} leaving", left),
-        (None, None) => sh!("record"),
+        (None, None) => sh!("settle_records"),
     }
 }
 
@@ -224,12 +224,13 @@ fn undo_symlink(cx: &ServerCx<'_>) -> Script {
     let skip = sh!("if [ \"$live\" != \"$release\" ]; then deploy_skip 'the link was not switched'; fi");
     match cx.known("live") {
         None => script.then(sh!("deploy_note 'what was live before is not known; the link stays'")),
-        Some("") => {
-            script.then(skip).then(sh!("rm -f -- \"$root/current\"\nrecord\ndeploy_note 'nothing is live, as before'"))
-        }
-        Some(live) => script
+        Some("") => script
             .then(skip)
-            .then(sh!("before={}\nswitch_to \"$before\"\nrecord\ndeploy_note \"switched back to $before\"", live)),
+            .then(sh!("rm -f -- \"$root/current\"\nsettle_records\ndeploy_note 'nothing is live, as before'")),
+        Some(live) => script.then(skip).then(sh!(
+            "before={}\nswitch_to \"$before\"\nsettle_records\ndeploy_note \"switched back to $before\"",
+            live
+        )),
     }
 }
 

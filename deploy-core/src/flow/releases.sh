@@ -61,7 +61,9 @@ newest_good() {
     return 0
   done
 }
-# record [STAMP STATE [REVISION BRANCH BY]]: writes down what a release is. Fields that are known already stay. And decides
+# Decides what has become of switches that were begun, and writes nothing else down.
+settle_records() { record '' ''; }
+# record STAMP STATE [REVISION BRANCH BY]: writes down what a release is. Fields that are known already stay. And decides
 # by what is live now what has become of other switches that were begun, since who began one may have been killed before he
 # could write that down: what is live has been published; of what isn't, `publishing` has failed, and `leaving` has been
 # left.
@@ -70,8 +72,8 @@ record() {
   [ -d "$root/.deploy" ] || mkdir -p -- "$root/.deploy"
   records=$root/.deploy/releases now=''
   [ -f "$records" ] || records=/dev/null
-  case ${2-} in building | published | failed) now=$(date +%s) ;; esac
-  live=$live stamp=${1-} state=${2-} revision=${3-} branch=${4-} by=${5-} now=$now awk -F '\t' '
+  case $2 in building | published | failed) now=$(date +%s) ;; esac
+  live=$live stamp=$1 state=$2 revision=${3-} branch=${4-} by=${5-} now=$now awk -F '\t' '
     BEGIN {
       OFS = "\t"
       live = ENVIRON["live"]; stamp = ENVIRON["stamp"]; state = ENVIRON["state"]; now = ENVIRON["now"]

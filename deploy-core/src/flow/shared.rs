@@ -43,7 +43,7 @@ pub(super) fn register(tasks: &mut Tasks) {
     add.into_iter().for_each(|task| tasks.task(task.hidden()));
 }
 
-/// Makes all folders at once, and writes a byte: a disk that is full or read-only is found out before anything changes.
+/// Makes all folders at once, and looks for room: a disk that is full or read-only is found out before anything changes.
 fn check_directories(cx: &ServerCx<'_>) -> Script {
     let layout = cx.layout();
     let settings = &cx.stage.settings;
@@ -53,7 +53,7 @@ fn check_directories(cx: &ServerCx<'_>) -> Script {
     sh!("root={}", layout.root())
         .then(make_folders(folders.chain(linked.map(|path| in_shared(cx, &path)))))
         .then(sh!(
-            "{ echo probe >\"$root/.deploy/probe\"; } 2>/dev/null || deploy_fail {} {}",
+            "{ true >>\"$root/.deploy/releases\"; } 2>/dev/null || deploy_fail {} {}",
             full,
             "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
         ))

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Server, Stage};
-use crate::conversation::Place;
+use crate::conversation::{Errand, Place};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Outcome, ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
@@ -25,6 +25,13 @@ use super::machine::Reaching;
 use super::prepare::{Prepared, patience_of, shell_of, task_script};
 use super::pulse::Pulse;
 use super::watch::{Watch, failure_of};
+
+/// How long after Ctrl-C the failure path may take, and how long it may take at least.
+const PATIENCE_STOPPED: Duration = Duration::from_secs(11);
+const LEAST_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the failure path of a run may take that nobody stopped.
+const PATIENCE_FAILED: Duration = Duration::from_secs(600);
 
 /// A plan on its way.
 pub struct Run<'a> {
@@ -100,12 +107,16 @@ impl Run<'_> {
             gates: Gates::default(),
             others: Mutex::default(),
             stop: Mutex::new(self.stop.clone()),
+            until: OnceLock::new(),
         };
         let error = std::thread::scope(|scope| {
             for link in &run.links {
                 scope.spawn(|| link.connect());
             }
-            scope.spawn(|| run.pulse.beat());
+            scope.spawn(|| {
+                let mut told = false;
+                run.pulse.beat(&mut || told = told || run.tell_of_stop());
+            });
             let farewell = Farewell(&run.pulse);
             let error = run.all();
             error.or_else(|| run.parting(farewell.say()))
@@ -152,6 +163,8 @@ pub(super) struct Executor<'a> {
     pub(super) pulse: Pulse,
     /// Whether to go on; replaced when the failure path begins, which runs although the run was told to stop.
     stop: Mutex<Stop>,
+    /// When the failure path has to be over.
+    until: OnceLock<Instant>,
 }
 
 impl Executor<'_> {
@@ -362,7 +375,7 @@ impl Executor<'_> {
             }
             true
         };
-        let errand = prepared.errand(&permit, &stop);
+        let errand = Errand { until: self.until.get().copied(), ..prepared.errand(&permit, &stop) };
         let ended = link.slot.run(&self.place(transport, prepared), &errand, &mut |report| {
             if let Report::Ended(..) = report {
                 visit.leave();
@@ -382,6 +395,20 @@ impl Executor<'_> {
         }
         watch.not_begun();
         watch.failures
+    }
+
+    /// Says what a request to stop begins, and how long that may take. True if there was one.
+    fn tell_of_stop(&self) -> bool {
+        let Some(why) = self.run.stop.requested() else { return false };
+        let busy = self.links.iter().filter(|link| !link.is_down()).map(|link| link.server.label()).collect::<Vec<_>>();
+        let where_it_is = if busy.is_empty() { String::new() } else { format!(" on {}", busy.join(", ")) };
+        let text = format!(
+            "{}: ending what runs{where_it_is}, which takes up to {} seconds; once more ends it at once, and what was begun stays",
+            why.message(),
+            PATIENCE_STOPPED.as_secs() + 1
+        );
+        self.run.events.emit(Event::Note { step: None, server: None, text });
+        true
     }
 
     /// What the ends of the conversations say of a run in which all went well.
@@ -439,6 +466,13 @@ impl Executor<'_> {
 
     /// The failure path runs although the run was told to stop.
     pub(super) fn go_on_although_stopped(&self) {
+        let now = Instant::now();
+        let until = match self.run.stop.since() {
+            // Who stops a run doesn't wait for long; what has to be taken back gets a moment all the same.
+            Some(since) => (since + PATIENCE_STOPPED).max(now + LEAST_PATIENCE),
+            None => now + PATIENCE_FAILED,
+        };
+        self.until.get_or_init(|| until);
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Stop::default();
     }
 

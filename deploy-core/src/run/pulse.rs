@@ -7,7 +7,7 @@ use crate::conversation::Slot;
 use crate::error::Error;
 
 /// How often it is looked whether a server has to be told that we are here.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The conversations of a run.
 #[derive(Default)]
@@ -25,11 +25,12 @@ impl Pulse {
         slot
     }
 
-    /// Tells the servers that we are here, until the run is over.
-    pub(super) fn beat(&self) {
+    /// Tells the servers that we are here, until the run is over. Calls `look` now and then.
+    pub(super) fn beat(&self, look: &mut dyn FnMut()) {
         let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
         while !*over {
             self.all().iter().for_each(|slot| slot.beat());
+            look();
             over = self.changed.wait_timeout(over, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

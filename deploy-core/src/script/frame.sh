@@ -273,7 +273,7 @@ deploy_die() {
   deploy_find_kin
   kill -s TERM -- "-$deploy_group"
   deploy_find_self
-  if deploy_end_group 10 "$deploy_self"; then deploy_on_end; fi
+  if deploy_end_group 6 "$deploy_self"; then deploy_on_end; fi
   rm -rf -- "$deploy_dir"
   kill -s KILL -- "-$deploy_group"
 }

@@ -141,7 +141,7 @@ fn release_names_never_go_backwards() {
 fn a_release_whose_name_is_far_ahead_names_no_other() {
     let project = project_with("", &[("app1", "app"), ("app2", "app")]);
     project.server("app2").site.make_folder("releases/20991231000000");
-    project.xtask("deploy staging").success().says("20991231000000");
+    project.xtask("deploy staging").success().says("has a name that is no time, or one in the future");
     assert!(project.sites().iter().all(|site| site.current().as_str() < "2099"));
 }
 

@@ -14,6 +14,11 @@ struct Known {
 /// The first that fits counts. `{}` stands for the database and how it is reached.
 const KNOWN: &[Known] = &[
     Known {
+        words: "the session that keeps the lock on restores has ended",
+        message: "the session that keeps the lock on restores of the database {} has ended",
+        hint: "is a time-out set there that ends sessions which wait?",
+    },
+    Known {
         words: "deploy: the session is not our own",
         message: "a proxy that hands sessions on stands before the database {}, and passes on no settings",
         hint: "use the database server's own port, not that of PgBouncer",
@@ -22,6 +27,16 @@ const KNOWN: &[Known] = &[
         words: "unsupported startup parameter",
         message: "a proxy that hands sessions on stands before the database {}, and passes on no settings",
         hint: "use the database server's own port, not that of PgBouncer",
+    },
+    Known {
+        words: "deploy: the lock is lost",
+        message: "the session that keeps the lock on restores of the database {} has ended: nothing was changed",
+        hint: "who ends sessions there? a proxy, or an administrator: try again",
+    },
+    Known {
+        words: "due to conflict with recovery",
+        message: "the standby {} took back what the dump was reading, to follow its primary",
+        hint: "try again when less is changed there, or raise max_standby_streaming_delay, or set hot_standby_feedback",
     },
     Known {
         words: "deploy: another server answers",
@@ -152,6 +167,9 @@ const KNOWN: &[Known] = &[
 
 /// `error` with what its text means. What PostgreSQL said stays below it.
 pub(super) fn explain(error: Error, database: &Postgres) -> Error {
+    if let Some(place) = error.detail_text().and_then(in_a_file) {
+        return reworded(error, &place, None);
+    }
     let text = error.to_string();
     let about = database.connection.describe();
     let maintenance = &database.maintenance;
@@ -174,8 +192,32 @@ pub(super) fn explain(error: Error, database: &Postgres) -> Error {
     }
     match KNOWN.iter().find(|known| text.contains(known.words)) {
         Some(known) => reworded(error, &known.message.replace("{}", &about), known.hint),
-        None => error,
+        None => match said(&error) {
+            Some(said) => reworded(error, &said, None),
+            None => error,
+        },
     }
+}
+
+/// What PostgreSQL said, where the error names only a function of our own scripts.
+fn said(error: &Error) -> Option<String> {
+    if !error.message().contains(": `pg_") {
+        return None;
+    }
+    let severities = ["ERROR:  ", "FATAL:  ", "error: "];
+    let after = |line: &str| severities.iter().find_map(|word| Some(line.split_once(word)?.1.trim().to_owned()));
+    error.detail_text()?.lines().find_map(after)
+}
+
+/// What is wrong in a file of SQL of the user's own: `anonymise.sql:2: column "x" does not exist`. The file's copy stands in
+/// the private folder.
+fn in_a_file(detail: &str) -> Option<String> {
+    detail.lines().find_map(|line| {
+        let (_, rest) = line.split_once("/sql/")?;
+        let (number, rest) = rest.split_once('/')?;
+        let (place, text) = rest.split_once(": ERROR:  ")?;
+        number.parse::<u32>().ok().map(|_| format!("{place}: {text}"))
+    })
 }
 
 /// The database from which others are made can't be reached.
@@ -186,13 +228,14 @@ pub(super) fn no_maintenance(database: &Postgres) -> Error {
 }
 
 /// The same error with another message; what it was stands below.
-fn reworded(error: Error, message: &str, hint: &str) -> Error {
+fn reworded<'h>(error: Error, message: &str, hint: impl Into<Option<&'h str>>) -> Error {
     let detail = match error.detail_text() {
         Some(detail) => detail.to_owned(),
         None => error.message().to_owned(),
     };
     let hints = error.hint_texts().to_vec();
-    Error::new(error.kind(), message).detail(detail).hints(hints).hint(hint)
+    let hints = hints.into_iter().chain(hint.into().map(str::to_owned));
+    Error::new(error.kind(), message).detail(detail).hints(hints)
 }
 
 /// Why a dump can't be loaded where `survey` was made.
@@ -257,5 +300,25 @@ pub(super) fn reader_of(format: (u8, u8)) -> u32 {
         (1, 16) => 17,
         (1, 15) => 16,
         _ => 12,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_a_file_is_told_by_its_name_and_line() {
+        let line = "psql:/srv/.deploy/deploy-database-00ff/sql/0/anonymise.sql:2: ERROR:  column \"x\" does not exist";
+        assert_eq!(in_a_file(line).as_deref(), Some("anonymise.sql:2: column \"x\" does not exist"));
+        assert_eq!(in_a_file("psql:<stdin>:5: ERROR:  no"), None);
+    }
+
+    #[test]
+    fn the_tools_own_functions_are_no_explanation() {
+        let error =
+            Error::task("ended with status 1: `pg_watched \"x\" pg_load`").detail("a\npg_restore: error: it broke\nb");
+        assert_eq!(said(&error).as_deref(), Some("it broke"));
+        assert_eq!(said(&Error::task("the password is wrong").detail("psql: error: no")), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::database::adapter::{Identity, Schema, Survey, read_fact};
+use crate::database::adapter::{Identity, Schema, Setting, Survey, read_fact};
 use crate::error::Result;
 use crate::task::Found;
 
@@ -20,6 +20,11 @@ struct Maintenance {
     may_own: bool,
     sessions: u64,
     identity: Identity,
+    settings: Vec<Setting>,
+    free: i64,
+    prepared: Vec<String>,
+    subscriptions: Vec<String>,
+    slots: Vec<String>,
     replaced: Vec<String>,
     extensions: Option<Vec<String>>,
 }
@@ -63,6 +68,9 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.owner = about.owner;
         survey.sessions = about.sessions;
         survey.identity = Some(about.identity);
+        survey.settings = about.settings;
+        survey.free = Some(u64::try_from(about.free).unwrap_or(0));
+        (survey.prepared, survey.subscriptions, survey.slots) = (about.prepared, about.subscriptions, about.slots);
         survey.replaced = about.replaced;
         survey.extensions = about.extensions.unwrap_or_default();
     }

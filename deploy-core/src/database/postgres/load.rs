@@ -16,8 +16,13 @@ impl Loading<'_> {
 
 impl Postgres {
     pub(super) fn load_script(&self, names: &Names, loading: &Loading<'_>) -> Script {
-        let script =
-            self.session().then(sh!("folder={}\npg_jobs {}\narchive={}", loading.folder, &self.jobs, loading.file));
+        let script = self.session().then(sh!(
+            "folder={}\npg_jobs {} {}\narchive={}",
+            loading.folder,
+            &self.jobs,
+            &self.free,
+            loading.file
+        ));
         match loading.form {
             Form::Text => script.then(self.restrict(loading)).then(sh!(
                 "pg_watched {} pg_run_file \"$archive\" {} {} -o /dev/null -f \"$folder/restrict.sql\"",
@@ -88,7 +93,7 @@ impl Postgres {
 
     pub(super) fn settle_script(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script {
         let as_owner = as_role(loading);
-        let script = self.session().then(sh!("pg_jobs {}", &self.jobs));
+        let script = self.session().then(sh!("pg_jobs {} {}", &self.jobs, &self.free));
         let script = match changed {
             true => {
                 let text = format!("{as_owner}{}", include_str!("sql/refresh.sql"));
@@ -202,6 +207,6 @@ fn copy(value: &str) -> String {
 }
 
 /// A name in SQL.
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -9,6 +9,7 @@ mod explain;
 mod facts;
 mod lexer;
 mod load;
+mod parameters;
 mod passes;
 mod text;
 
@@ -16,7 +17,7 @@ use std::io::{self, Read};
 
 use self::archive::{Archive, Layout, MAGIC};
 use self::connection::{Connection, conninfo_value};
-use super::adapter::{Adapter, Form, Identity, Inventory, Loading, Names, Part, Survey};
+use super::adapter::{Adapter, Form, Identity, Inventory, Loading, Names, Part, Setting, Survey};
 use super::wire::DATABASE;
 use crate::config::Database;
 use crate::error::{Error, Result};
@@ -55,6 +56,8 @@ pub(super) struct Postgres {
     identity: Option<Identity>,
     /// Whether its machine's psql can be told to take no commands from a dump.
     restricts: bool,
+    /// How many sessions there may be besides those that are; empty where that isn't known.
+    free: String,
 }
 
 impl Postgres {
@@ -86,6 +89,7 @@ impl Postgres {
             major: 0,
             identity: None,
             restricts: false,
+            free: String::new(),
         })
     }
 
@@ -191,6 +195,7 @@ database_packers"#,
     fn remember(&mut self, survey: &Survey) {
         self.major = survey.major;
         self.restricts = survey.restricts;
+        self.free = survey.free.map(|free| free.max(1).to_string()).unwrap_or_default();
         self.identity.clone_from(&survey.identity);
     }
 
@@ -212,6 +217,17 @@ database_packers"#,
             &self.database,
             sql_file!("schema.sql")
         )
+    }
+
+    fn pending(&self, folders: &[String]) -> Script {
+        let known = format!("pg_migrations {}", vec!["{}"; folders.len()].join(" "));
+        self.session().then(Script::shell(&known, &folders.iter().map(Arg::from).collect::<Vec<_>>())).then(sh!(
+            "if [ -n \"$migrations\" ]; then\n\
+             pending=$(pg_sql {} {} -v known=\"$migrations\" 2>/dev/null) || pending=''\n\
+             deploy_fact pending \"$pending\"\nfi",
+            &self.database,
+            sql_file!("pending.sql")
+        ))
     }
 
     fn recognize(&self, head: &[u8]) -> Option<Form> {
@@ -316,7 +332,8 @@ database_packers"#,
     fn sanitise(&self, names: &Names, loading: &Loading<'_>, label: &str, sql: &str) -> Script {
         let stage = format!("stage={}", self.stage);
         self.session().then(write_sql(loading.folder, 0, label, sql)).then(sh!(
-            "pg_run_file {} {} {} -v {}",
+            "pg_watched {} pg_run_file {} {} {} -v {}",
+            &names.next,
             sql_path(loading.folder, 0, label),
             &names.next,
             loading.role(),
@@ -332,11 +349,11 @@ database_packers"#,
         self.check_script(names, loading)
     }
 
-    fn swap(&self, next: &str, previous: &str, keep: Option<usize>) -> Script {
+    fn swap(&self, next: &str, previous: &str, holder: &str, keep: Option<usize>) -> Script {
         let script = self.session().then(sh!(
             "pg_terminate_sql={}\npg_swap_sql={}\npg_replaced_sql={}\npg_sessions_sql={}\nlive={}",
             sql_file!("terminate.sql"),
-            of_the_same("swap.sql", include_str!("sql/swap.sql")),
+            of_the_same("swap.sql", concat!(include_str!("sql/locked.sql"), include_str!("sql/swap.sql"))),
             sql_file!("replaced.sql"),
             sql_file!("sessions.sql"),
             &self.database
@@ -344,10 +361,11 @@ database_packers"#,
         // Two restores in one second, or a clock that was put back, must not meet in one name.
         let script = script.then(sh!(
             "previous=$(pg_sql \"$maintenance\" {} -v db=\"$live\" -v previous={})\n\
-             pg_swap \"$live\" {} \"$previous\" || pg_in_use \"$live\"\ndeploy_fact previous \"$previous\"",
+             pg_swap \"$live\" {} \"$previous\" {} || pg_in_use \"$live\"\ndeploy_fact previous \"$previous\"",
             sql_file!("previous.sql"),
             previous,
-            next
+            next,
+            holder
         ));
         match keep {
             Some(keep) => script.then(sh!("pg_prune \"$live\" {}", keep)),
@@ -372,6 +390,21 @@ database_packers"#,
         let named = format!("dbname='{}'{}", conninfo_value(&self.database), self.connection.conninfo());
         let exports = self.connection.exports();
         exports.then(sh!("exec {} -d {} -v PROMPT1={} -v PROMPT2={}", client, &named, &prompt, &prompt))
+    }
+
+    fn statement(&self, setting: &Setting) -> String {
+        let database = load::identifier(&self.database);
+        let (name, value) = setting.setting.split_once('=').unwrap_or((&setting.setting, ""));
+        // These are lists of names, quoted one by one where they have to be.
+        let lists = ["search_path", "local_preload_libraries", "session_preload_libraries", "temp_tablespaces"];
+        let value = match lists.contains(&&*name.to_lowercase()) {
+            true => value.to_owned(),
+            false => ["'", &value.replace('\'', "''"), "'"].concat(),
+        };
+        match &*setting.role {
+            "" => format!("ALTER DATABASE {database} SET {name} TO {value};"),
+            role => format!("ALTER ROLE {} IN DATABASE {database} SET {name} TO {value};", load::identifier(role)),
+        }
     }
 
     fn explain(&self, error: Error) -> Error {

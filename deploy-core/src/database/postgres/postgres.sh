@@ -57,11 +57,12 @@ PG_TEXT
 }
 # The database $1 as an argument of PostgreSQL's programs: a bare name may look like a connection string.
 pg_named() { printf "dbname='%s'%s" "$(printf '%s\n' "$1" | sed "s/[\\\\']/\\\\&/g")" "${pg_beside-}"; }
-# How many jobs: as many as $1 says, else one for each processor, at most 8.
+# How many jobs: as many as $1 says, else one for each processor, at most 8, and no more than $2, if that is known.
 pg_jobs() {
   jobs=$1
   [ -n "$jobs" ] || jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
   [ "$jobs" -le 8 ] || jobs=8
+  [ -z "$2" ] || [ "$jobs" -le "$2" ] || jobs=$2
 }
 # Waits until the file $1 has an answer, as long as the process $2 lives. Sets $answer. (A subshell would wait for ever: only
 # its parent sees the end of a process.)
@@ -75,6 +76,8 @@ pg_watch_size() {
     while sleep 1 >/dev/null 2>&1 8>&- 9>&- && kill -0 "$$" 2>/dev/null; do
       pg_size=$(pg_sql "$maintenance" "SELECT pg_database_size(:'db')" -v db="$1" 2>/dev/null) || continue
       deploy_fact loaded "$pg_size"
+      # Somebody else may have the lock by now. Who loads finds out by losing what it loads into.
+      [ -e "$folder/lock.held" ] || pg_drop "$1" || :
     done
   ) &
   pg_watcher=$!
@@ -90,6 +93,8 @@ pg_watched() {
   pg_status=0
   "$@" || pg_status=$?
   kill "$pg_watcher" 2>/dev/null || :
+  [ "$pg_status" -eq 0 ] || [ -e "$folder/lock.held" ] || deploy_fail \
+    'the session that keeps the lock on restores has ended' 'who ends sessions there? a proxy, or an administrator: try again'
   return "$pg_status"
 }
 # Finds the program $1 for a server of the major version $2.
@@ -98,19 +103,24 @@ pg_need() {
   [ -n "$found" ] || deploy_fail "there is no $1 on this machine" \
     "install PostgreSQL's client programs (apt-get install postgresql-client), or say where they are: database.bin_dir"
 }
-# Takes the lock on restores of the database $1 for $2, and keeps it as long as the file lock.pid names a process.
+# Takes the lock on restores of the database $1 for $2, and keeps it as long as the file lock.pid names a process. The session
+# says something now and then, so that nobody on the way takes it for dead. When it ends all the same, the file lock.held goes.
 pg_lock() {
   : >"$folder/lock"
-  sh -c 'echo "$$" >"$1"; printf "%s\n" "$2"; exec tail -f /dev/null' sh "$folder/lock.pid" \
+  : >"$folder/lock.held"
+  sh -c 'trap '\''kill "$!"; exit'\'' TERM; echo "$$" >"$1"; printf "%s\n" "$2"
+    while :; do sleep 5 >/dev/null & wait "$!"; echo "SELECT WHERE false;" || exit; done' sh "$folder/lock.pid" \
     "$pg_proof_sql
-SELECT pg_try_advisory_lock(1684368500, hashtext(:'db'));" 8>&- 9>&- 2>/dev/null |
+SELECT pg_try_advisory_lock(1684368500, hashtext(:'db')), pg_backend_pid();" 8>&- 9>&- 2>/dev/null | {
     PGAPPNAME=$2 "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -d "$(pg_named "$maintenance")" -v db="$1" \
-      >"$folder/lock" 2>"$folder/lock.err" 8>&- 9>&- &
+      >"$folder/lock" 2>"$folder/lock.err" || :
+    rm -f -- "$folder/lock.held"
+  } 2>/dev/null 8>&- 9>&- &
   answer=''
   pg_answer "$folder/lock" "$!"
   case $answer in
-    t) return ;;
-    f) ;;
+    t\|*) pg_holder=${answer#t|}; deploy_fact lock_session "$pg_holder"; return ;;
+    f\|*) ;;
     *) cat "$folder/lock.err" >&2; pg_unlock "$folder"; return 1 ;;
   esac
   pg_unlock "$folder"
@@ -138,7 +148,7 @@ PG_TEXT
   sleep 0.2 2>/dev/null || sleep 1
   for pg_try in 1 2 3; do
     pg_status=0
-    pg_sql "$maintenance" "$pg_swap_sql" -v db="$1" -v next="$2" -v previous="$3" || pg_status=$?
+    pg_said=$(pg_sql "$maintenance" "$pg_swap_sql" -v db="$1" -v next="$2" -v previous="$3" -v holder="$4" 2>&1) || pg_status=$?
     [ "$pg_status" -ne 0 ] || break
     # The answer may have been lost, and not the swap.
     case $(pg_sql "$maintenance" "SELECT count(*) FROM pg_database WHERE datname = :'db'" -v db="$2") in
@@ -146,17 +156,19 @@ PG_TEXT
     esac
   done
   kill "$pg_terminator" 2>/dev/null || :
+  [ "$pg_status" -eq 0 ] || printf '%s\n' "$pg_said" >&2
   return "$pg_status"
 }
-# Fails, and says who uses the database $1.
+# Fails, and says who uses the database $1, if that is what PostgreSQL said.
 pg_in_use() {
+  case $pg_said in *'being accessed by other users'*) ;; *) return 1 ;; esac
   deploy_fail "the database $1 can't be replaced while others use it" \
     "end these sessions, or restore as a superuser: $(pg_sql "$maintenance" "$pg_sessions_sql" -v db="$1" | tr '\n' ' ')"
 }
 # Removes what dead restores of the database $1 left half-made. Only who has the lock may do so.
 pg_sweep() {
-  pg_sql "$maintenance" "$pg_half_made_sql" -v db="$1" | while IFS= read -r pg_old; do
-    if pg_drop "$pg_old"; then
+  pg_sql "$maintenance" "$pg_half_made_sql" -v db="$1" -v holder="$pg_holder" | while IFS= read -r pg_old; do
+    if pg_sql "$maintenance" 'DROP DATABASE IF EXISTS :"old"' -v old="$pg_old"; then
       deploy_note "removed the half-made database $pg_old of a restore that died"
     else
       deploy_note "the half-made database $pg_old of a restore that died could not be removed"
@@ -191,10 +203,13 @@ pg_as_sql() {
 }
 # What follows a dump that came to its end.
 pg_end() { echo "SELECT set_config('deploy.complete', 'yes', false);"; }
-# Leaves out the first BEGIN and the last COMMIT of what pg_as_sql writes: whatever else looks like them is data.
+# Leaves out the first BEGIN and the last COMMIT of what pg_as_sql writes, and the \restrict around it, in whose place we have
+# our own: whatever else looks like them is data.
 pg_without_commit() {
   LC_ALL=C awk '
     function give(from) { for (at = from; at <= held; at++) print line[at]; held = 0 }
+    $1 == "\\restrict" && !begun && key == "" { key = $2; next }
+    key != "" && $0 == "\\unrestrict " key { next }
     $0 == "BEGIN;" && !begun { begun = 1; next }
     $0 == "COMMIT;" { give(1) }
     $0 == "COMMIT;" || held > 0 { line[++held] = $0; if (held > 30) give(1); next }
@@ -230,4 +245,14 @@ pg_run_file() {
   else
     "$psql" -X -w -q -d "$pg_target" -v ON_ERROR_STOP=1 "$@" -1 -f "$pg_file"
   fi
+}
+# The numbers of the migrations in the first of the folders that has any, of Rails, sqlx or Diesel. Sets $migrations.
+pg_migrations() {
+  migrations=''
+  for pg_folder; do
+    for pg_place in "$pg_folder/db/migrate" "$pg_folder/migrations"; do
+      if [ -n "$migrations" ] || [ ! -d "$pg_place" ]; then continue; fi
+      migrations=$(printf '%s\n' "$pg_place"/[0-9]*_* | sed -n 's|.*/\([0-9][0-9-]*\)_[^/]*$|\1|p' | tr -d - | tr '\n' ' ')
+    done
+  done
 }

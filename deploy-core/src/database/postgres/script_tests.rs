@@ -31,6 +31,7 @@ fn postgres() -> Postgres {
         major: 17,
         identity: None,
         restricts: true,
+        free: String::new(),
     }
 }
 
@@ -100,8 +101,9 @@ fn every_script_passes_shellcheck() {
         shellcheck("overwrite", postgres.overwrite(&loading, &texts), None);
     }
     shellcheck("survey", postgres.survey(), None);
-    shellcheck("swap", postgres.swap(&names.next, &names.previous, Some(1)), None);
+    shellcheck("swap", postgres.swap(&names.next, &names.previous, "1", Some(1)), None);
     shellcheck("count", postgres.count(&names), None);
+    shellcheck("pending", postgres.pending(&["/it's".to_owned(), "/a b".to_owned()]), None);
     shellcheck("client", postgres.client(), None);
     let (setup, producer) = postgres.dump(&Survey::default(), 0);
     shellcheck("dump", setup.then(Packing::Zstd.send(producer)).then(postgres.schema()), None);
@@ -116,6 +118,10 @@ fn of_a_transaction_only_its_own_begin_and_commit_are_left_out() {
     without(
         "BEGIN;\nCOPY\nBEGIN;\nCOMMIT;\nCOMMIT;\n\\.\nCOMMIT;\n\n--\n",
         &["COPY", "BEGIN;", "COMMIT;", "COMMIT;", "\\.", "", "--"],
+    );
+    without(
+        "\\restrict k1\nBEGIN;\n\\restrict k2\n\\unrestrict k2\nCOMMIT;\n\\unrestrict k1\n",
+        &["\\restrict k2", "\\unrestrict k2"],
     );
     let far = format!("BEGIN;\nCOMMIT;\n{}COMMIT;\nend\n", "row\n".repeat(100));
     everywhere("deploy_input | pg_without_commit", &far, |ran| {
@@ -132,6 +138,20 @@ fn of_several_releases_the_wanted_one_is_taken_or_else_the_next() {
   echo "$pg_wanted: $found_major"
 done"#;
     prints(find, "", &["15: 15", "16: 17", "18: 17"]);
+}
+
+#[test]
+fn the_numbers_of_migrations_are_read_off_their_names() {
+    let read = r#"folder=$(mktemp -d)
+mkdir -p "$folder/rails app/db/migrate" "$folder/diesel/migrations/2026-01-02-030405_things"
+: >"$folder/rails app/db/migrate/20260101000000_make_things.rb"
+: >"$folder/rails app/db/migrate/20260102000000_more.rb"
+: >"$folder/rails app/db/migrate/readme_1.md"
+pg_migrations "$folder/none" "$folder/rails app" "$folder/diesel"; echo "$migrations."
+pg_migrations "$folder/diesel"; echo "$migrations."
+pg_migrations "$folder/none"; echo "$migrations."
+rm -r "$folder""#;
+    prints(read, "", &["20260101000000 20260102000000 .", "20260102030405 .", "."]);
 }
 
 #[test]

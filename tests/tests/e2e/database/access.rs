@@ -89,8 +89,10 @@ fn by_a_variable_of_this_machine_where_the_stage_is_local() {
 #[test]
 fn by_an_env_file_in_the_shared_folder() {
     let shop = shop_reached_by(|_| "env_file = \".env\"\nenv_key = \"DATABASE_URL\"".to_owned());
-    for line in ["DATABASE_URL=URL", "export DATABASE_URL=\"URL\"", "DATABASE_URL='URL'"] {
-        let line = line.replace("URL", "\u{1}").replacen("DATABASE_\u{1}", "DATABASE_URL", 1);
+    for line in
+        ["DATABASE_URL=URL # the shop", "export DATABASE_URL=\"URL\"", "NOTE='\nDATABASE_URL=x'\nDATABASE_URL: 'URL'"]
+    {
+        let line = line.replace("URL", "\u{1}").replace("DATABASE_\u{1}", "DATABASE_URL");
         let line = line.replace('\u{1}', &url(&shop, "staging"));
         share(&shop, ".env", &format!("# the shop\nOTHER=1\nNOT_DATABASE_URL=x\n{line}\nLAST=\"a b\"\n"));
         works(&shop);

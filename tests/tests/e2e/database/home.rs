@@ -126,3 +126,39 @@ fn a_dump_that_fails_drops_nothing() {
     shop.is_as("staging", &before).unwrap();
     assert_eq!(shop.backups(), NONE);
 }
+
+#[test]
+fn migrations_that_the_data_lacks_are_told() {
+    let shop = Shop::new(&["production", "dev"]);
+    let migrated = "create table schema_migrations (version text primary key);
+        insert into schema_migrations values ('20260101000000'), ('9')";
+    shop.own("production", migrated);
+    let folder = shop.project.folder().join("db/migrate");
+    fs::create_dir_all(&folder).unwrap();
+    for version in ["20260101000000", "20260202000000", "20260303000000"] {
+        fs::write(folder.join(format!("{version}_change.rb")), "").unwrap();
+    }
+    let output = shop.project.xtask("db restore-from-prod --stage dev --yes").success();
+    let output = output.says("2 migrations of the code there didn't run in this data yet");
+    let _ = output.says("cargo xtask deploy migrate dev");
+    let manifest = shop.folder().join(shop.backups().remove(0)).with_extension("pgdump.json");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    assert!(manifest.contains("\"version\": \"20260101000000\"") && manifest.contains("\"set\""), "{manifest}");
+}
+
+/// A dump has no settings of its database, and the same data is read in another way without them.
+#[test]
+fn settings_of_the_source_that_the_target_lacks_are_named() {
+    let shop = Shop::new(&["production", "dev"]);
+    shop.mark("production");
+    shop.cluster("production").psql(
+        "postgres",
+        "alter database shop_production set search_path = shop, public; alter database shop_production set timezone = 'Asia/Tokyo';
+        alter role production_app in database shop_production set jit = off",
+    );
+    shop.cluster("dev").psql("postgres", "alter database shop_dev set timezone = 'Asia/Tokyo'");
+    let output = shop.project.xtask("db restore-from-prod --stage dev --yes").success();
+    let output = output.says("ALTER DATABASE \"shop_dev\" SET search_path TO shop, public;");
+    let output = output.says("ALTER ROLE \"production_app\" IN DATABASE \"shop_dev\" SET jit TO 'off';");
+    assert!(!output.to_string().contains("Tokyo"), "{output}");
+}

@@ -4,6 +4,7 @@ use std::fs;
 
 use e2e::postgres::Bouncer;
 
+use super::moments::{Moment, sleeps, sleepy};
 use super::scene::{NONE, Shop, name};
 
 /// A role that may do nothing for long.
@@ -53,4 +54,70 @@ fn a_proxy_that_hands_sessions_on_is_found_out_before_anything_is_set() {
     }
     assert_eq!(shop.others("staging"), NONE);
     assert_eq!(shop.backups().len(), 1);
+}
+
+/// An administrator, or a proxy, ends the session that keeps the lock: another restore could begin.
+#[test]
+fn a_restore_ends_when_the_session_of_its_lock_does() {
+    for moment in [Moment::Index, Moment::Sql] {
+        let shop = sleepy(moment);
+        let dump = shop.back_up("production");
+        let before = shop.before("staging");
+        let run = shop.project.start(&format!("db backup restore --file {} --stage staging --yes", dump.display()));
+        sleeps(&shop, "staging");
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'restore by %'";
+        assert_eq!(shop.cluster("staging").psql("postgres", end), "t");
+        let _ = run.wait().fails().says("the session that keeps the lock");
+        shop.is_as("staging", &before).unwrap_or_else(|error| panic!("{moment:?}: {error}"));
+    }
+}
+
+#[test]
+fn a_half_made_database_with_somebody_in_it_is_not_swept() {
+    let shop = Shop::new(&["staging"]);
+    shop.mark("staging");
+    let dump = shop.back_up("staging");
+    let cluster = shop.cluster("staging");
+    let role = shop.role("staging");
+    for name in ["shop_staging_restore_20200101000000", "shop_staging_restore_20200101000001"] {
+        cluster.create(name, role);
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(move || cluster.try_psql_as(role, "shop_staging_restore_20200101000000", "select pg_sleep(100)"));
+        sleeps(&shop, "staging");
+        let _ = shop.restore(&dump, "staging").success().says("shop_staging_restore_20200101000001");
+        cluster.psql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'");
+    });
+    let left = shop.others("staging").into_iter().filter(|name| name.contains("_restore_"));
+    assert_eq!(left.collect::<Vec<_>>(), ["shop_staging_restore_20200101000000"]);
+}
+
+#[test]
+fn what_would_keep_the_database_from_being_replaced_is_said_before_anything_is_loaded() {
+    let mut shop = Shop::new(&["staging"]);
+    shop.mark("staging");
+    let dump = shop.back_up("staging");
+    shop.cluster_mut("staging").set("max_prepared_transactions = 5\nwal_level = logical\nmax_wal_senders = 4");
+    shop.own("staging", "begin; insert into old_things values (2, 'x'); prepare transaction 'order 66'");
+    let refused = shop.restore(&dump, "staging").fails();
+    refused.says("transactions are prepared").says("COMMIT PREPARED 'order 66'");
+    assert_eq!(shop.others("staging"), NONE);
+    shop.own("staging", "rollback prepared 'order 66'");
+    shop.psql("staging", "create subscription prices connection 'dbname=x' publication y with (connect = false)");
+    shop.psql("staging", "alter subscription prices enable");
+    shop.restore(&dump, "staging").fails().says("subscribes to others").says("ALTER SUBSCRIPTION prices DISABLE");
+    assert_eq!(shop.others("staging"), NONE);
+    shop.psql("staging", "alter subscription prices disable");
+    shop.psql("staging", "select pg_create_logical_replication_slot('changes', 'pgoutput')");
+    let _ = shop.restore(&dump, "staging").success().says("`changes` stay with what is replaced");
+}
+
+#[test]
+fn as_many_jobs_load_as_the_role_may_have_sessions() {
+    let mut shop = Shop::new(&["staging"]);
+    shop.fill("staging", 50);
+    shop.set("staging", "jobs = 8");
+    let dump = shop.back_up("staging");
+    shop.cluster("staging").psql("postgres", "alter role staging_app connection limit 5");
+    let _ = shop.restore(&dump, "staging").success();
 }

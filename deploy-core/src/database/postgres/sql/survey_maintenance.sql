@@ -13,6 +13,17 @@ SELECT json_build_object(
   'sessions', (SELECT count(*) FROM pg_stat_activity WHERE datname = :'db'),
   'identity', json_build_object('system', :'system', 'database', coalesce(d.oid::text, 'none'),
     'started', extract(epoch FROM pg_postmaster_start_time())::text, 'standby', pg_is_in_recovery()),
+  'prepared', (SELECT coalesce(json_agg(gid), '[]') FROM pg_prepared_xacts WHERE database = :'db'),
+  'subscriptions', (SELECT coalesce(json_agg(subname), '[]') FROM pg_subscription WHERE subdbid = d.oid AND subenabled),
+  'slots', (SELECT coalesce(json_agg(slot_name), '[]') FROM pg_replication_slots WHERE database = :'db'),
+  'settings', (SELECT coalesce(json_agg(json_build_object('role', coalesce(r.rolname, ''), 'setting', setting) ORDER BY r.rolname, setting), '[]')
+    FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole, LATERAL unnest(s.setconfig) setting
+    WHERE s.setdatabase = d.oid),
+  'free', least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+      - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+    CASE WHEN me.rolconnlimit < 0 THEN NULL
+      ELSE me.rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user) END) - 2,
   'replaced', (SELECT coalesce(json_agg(o.datname ORDER BY o.datname DESC), '[]') FROM pg_database o
     WHERE left(o.datname, length(:'db') + 8) = :'db' || '_before_'
       AND substr(o.datname, length(:'db') + 9) ~ '^[0-9]{14}$'),

@@ -14,7 +14,8 @@ use crate::transport::ssh::libssh2::fault::ends_connection;
 use crate::transport::ssh::libssh2::port::Port;
 use crate::transport::ssh::libssh2::wire::Wire;
 
-/// How many channels wait, opened, for commands to come. A run mostly talks over one, and needs another now and then.
+/// How many channels wait, opened, for commands to come: before the first one, and again once there were several. A run
+/// mostly talks by a single command, and a server may allow no more.
 const AHEAD: usize = 1;
 
 /// How many channels there may be, counted with the running ones, when one is opened ahead. Servers allow 10
@@ -38,6 +39,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Channels {
     purpose: Purpose,
     spare: Vec<Port>,
+    /// How many sessions were taken by commands.
+    taken: usize,
     dials: VecDeque<Dial>,
     dialed: Vec<Pump>,
     opening: Opening,
@@ -72,6 +75,7 @@ impl Channels {
         Channels {
             purpose,
             spare: Vec::new(),
+            taken: 0,
             dials: VecDeque::new(),
             dialed: Vec::new(),
             opening: if under_way { Opening::Session } else { Opening::Nothing },
@@ -114,7 +118,9 @@ impl Channels {
 
     /// An open session, if there is one.
     pub(crate) fn take(&mut self) -> Option<Port> {
-        self.spare.pop()
+        let port = self.spare.pop()?;
+        self.taken += 1;
+        Some(port)
     }
 
     /// The ways to other servers that were opened since the last call.
@@ -157,7 +163,8 @@ impl Channels {
     fn wants_session(&self, running: usize, waiting: usize) -> bool {
         let open = running + self.spare.len();
         let allowed = (!self.refusals.any || open < self.most) && self.refusals.pause.is_none();
-        let ahead = self.purpose == Purpose::Commands && self.spare.len() < AHEAD && open < AHEAD_LIMIT;
+        let ahead =
+            self.taken != 1 && self.purpose == Purpose::Commands && self.spare.len() < AHEAD && open < AHEAD_LIMIT;
         allowed && (waiting > self.spare.len() || ahead)
     }
 
