@@ -1,7 +1,7 @@
 //! Clients that write all the time.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -26,8 +26,8 @@ pub struct Report {
     pub bookings: usize,
     /// How often each client lost its connection and got another one.
     pub reconnects: Vec<usize>,
-    /// How often a client was not let in, or got nothing done.
-    pub refused: usize,
+    /// What each client was told when it was not let in, or got nothing done.
+    pub refused: Vec<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Load {
                 session: cluster.session(database, Some(role)),
                 shared: Arc::clone(&shared),
                 connections: 0,
-                refused: 0,
+                refused: Vec::new(),
             };
             thread::spawn(move || {
                 client.run();
@@ -84,7 +84,7 @@ impl Load {
         Report {
             bookings: self.shared.bookings.load(Ordering::SeqCst),
             reconnects: clients.iter().map(|client| client.connections.saturating_sub(1)).collect(),
-            refused: clients.iter().map(|client| client.refused).sum(),
+            refused: clients.into_iter().map(|client| client.refused).collect(),
         }
     }
 
@@ -101,15 +101,15 @@ struct Client {
     shared: Arc<Shared>,
     /// Connections by which something was booked.
     connections: usize,
-    refused: usize,
+    refused: Vec<String>,
 }
 
 impl Client {
     fn run(&mut self) {
         while !self.is_over() {
             match self.book_until_lost() {
-                0 if self.is_over() => {}
-                0 => self.refused += 1,
+                (0, _) if self.is_over() => {}
+                (0, told) => self.refused.push(told),
                 _ => self.connections += 1,
             }
             thread::sleep(Duration::from_millis(20));
@@ -120,8 +120,8 @@ impl Client {
         self.shared.is_over.load(Ordering::SeqCst)
     }
 
-    /// Books over one connection, and returns how often.
-    fn book_until_lost(&self) -> usize {
+    /// Books over one connection. Returns how often, and what the client was told in the end.
+    fn book_until_lost(&self) -> (usize, String) {
         let mut connection = Connection::open(&self.session);
         let mut bookings = 0;
         let session = self.number * 1000 + self.connections;
@@ -129,7 +129,7 @@ impl Client {
             bookings += 1;
             self.shared.bookings.fetch_add(1, Ordering::SeqCst);
         }
-        bookings
+        (bookings, connection.told())
     }
 }
 
@@ -138,17 +138,27 @@ struct Connection {
     psql: Child,
     statements: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    complaints: ChildStderr,
 }
 
 impl Connection {
     fn open(session: &Session) -> Connection {
         let mut psql = session.command("psql");
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
-        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut psql = psql.spawn().expect("psql starts");
         let statements = psql.stdin.take();
         let answers = BufReader::new(psql.stdout.take().expect("piped"));
-        Connection { psql, statements, answers }
+        let complaints = psql.stderr.take().expect("piped");
+        Connection { psql, statements, answers, complaints }
+    }
+
+    /// Ends it. Returns what it wrote to standard error.
+    fn told(&mut self) -> String {
+        drop(self.statements.take());
+        let mut text = Vec::new();
+        let _ = self.complaints.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// False if the connection is gone.

@@ -16,7 +16,7 @@ fn a_backup_under_load_is_of_one_moment() {
     let dump = shop.back_up("production");
     clients.wait_for(50);
     let report = clients.stop();
-    assert_eq!((report.reconnects.iter().sum::<usize>(), report.refused), (0, 0), "{report:?}");
+    assert!(report.reconnects.iter().all(|times| *times == 0) && report.refused.concat().is_empty(), "{report:?}");
     load(shop.cluster("staging"), &dump);
     Load::check(shop.cluster("staging"), "copy").unwrap();
     let booked = shop.cluster("staging").psql("copy", "select count(*) from bookings");
@@ -37,7 +37,10 @@ fn clients_of_the_live_database_reconnect_once_and_lose_nothing_else() {
     clients.wait_for(200);
     let report = clients.stop();
     assert!(report.reconnects.iter().all(|times| *times <= 1), "{report:?}");
-    assert_eq!(report.refused, 0, "{report:?}");
+    // Who comes back before the swap is over waits for it, and hears once that the database was renamed.
+    for told in &report.refused {
+        assert!(told.len() <= 1 && told.iter().all(|told| told.contains("does not exist")), "{report:?}");
+    }
     Load::check(shop.cluster("staging"), &name("staging")).unwrap();
     let [kept] = &shop.others("staging")[..] else { panic!("one is kept: {:?}", shop.others("staging")) };
     Load::check(shop.cluster("staging"), kept).unwrap();
