@@ -132,8 +132,9 @@ impl Drop for Cage {
 /// Runs a command that must succeed.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{command:?}: {}{}", String::from_utf8_lossy(&output.stderr), output.status)),
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {}{}", String::from_utf8_lossy(&output.stderr), output.status))
     }
 }

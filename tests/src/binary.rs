@@ -50,8 +50,9 @@ pub(crate) fn target_folder() -> PathBuf {
 fn profile_folder() -> PathBuf {
     let own = std::env::current_exe().expect("a process knows its program");
     let folder = own.parent().expect("a program stands in a folder");
-    match folder.ends_with("deps") {
-        true => folder.parent().expect("deps stands in the profile's folder").to_owned(),
-        false => folder.to_owned(),
+    if folder.ends_with("deps") {
+        folder.parent().expect("deps stands in the profile's folder").to_owned()
+    } else {
+        folder.to_owned()
     }
 }

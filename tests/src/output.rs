@@ -98,10 +98,7 @@ impl fmt::Display for Output {
         if !self.stderr.is_empty() {
             write!(f, "------- stderr -------\n{}", ordered(&self.sandbox.redact(&self.stderr)))?;
         }
-        match self.status.success() {
-            true => Ok(()),
-            false => write!(f, "[{}]", ending(self.status)),
-        }
+        if self.status.success() { Ok(()) } else { write!(f, "[{}]", ending(self.status)) }
     }
 }
 

@@ -197,9 +197,10 @@ impl Project {
 
     /// What stands on each server, or on this machine.
     pub fn sites(&self) -> Vec<&Site> {
-        match self.servers.is_empty() {
-            true => vec![&self.site],
-            false => self.servers.iter().map(|server| &server.site).collect(),
+        if self.servers.is_empty() {
+            vec![&self.site]
+        } else {
+            self.servers.iter().map(|server| &server.site).collect()
         }
     }
 

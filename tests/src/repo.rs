@@ -88,10 +88,11 @@ fn copy_over(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder can be made");
     for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("`{}`: {error}", from.display())).flatten() {
         let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        match path.is_dir() {
-            true => copy_over(&path, &copy),
+        if path.is_dir() {
+            copy_over(&path, &copy);
+        } else {
             // Permissions included.
-            false => drop(fs::copy(&path, &copy).expect("a file can be copied")),
+            fs::copy(&path, &copy).expect("a file can be copied");
         }
     }
 }

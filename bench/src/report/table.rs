@@ -111,9 +111,12 @@ fn columns(rows: &[Row]) -> String {
     let widths: Vec<usize> =
         (0..rows[0].len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default()).collect();
     let is_number = |at: usize| rows.iter().skip(1).all(|row| row[at].is_empty() || row[at].parse::<f64>().is_ok());
-    let cell = |(at, text): (usize, &String)| match is_number(at) {
-        true => format!("{text:>width$}", width = widths[at]),
-        false => format!("{text:<width$}", width = widths[at]),
+    let cell = |(at, text): (usize, &String)| {
+        if is_number(at) {
+            format!("{text:>width$}", width = widths[at])
+        } else {
+            format!("{text:<width$}", width = widths[at])
+        }
     };
     let line = |row: &Row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n";
     rows.iter().map(line).collect()

@@ -26,10 +26,8 @@ pub(super) fn create(local: &Local<'_>, site: &Site<'_>, purpose: Purpose) -> Re
     let compress = site.config.compress;
     let packing = if compress > 0 { Packing::None } else { site.packing };
     let (setup, producer) = site.adapter.dump(&site.survey, compress);
-    let script = match site.is_local() {
-        true => setup.then(Script::new().pipe([producer])),
-        false => setup.then(packing.send(producer)),
-    };
+    let script =
+        if site.is_local() { setup.then(Script::new().pipe([producer])) } else { setup.then(packing.send(producer)) };
     let mut receiver = Receiver::new(packing, draft).map_err(|error| io_failed("a dump can't be received", error))?;
     let about = format!("dump of {}", site.stage.name);
     let mut failed_here = false;

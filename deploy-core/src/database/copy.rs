@@ -26,9 +26,10 @@ pub(super) fn restore_from_prod(local: &Local<'_>) -> Result<()> {
 
 /// The code of the stage may be ahead of the data that came.
 fn tell_pending(local: &Local<'_>, target: &Site<'_>) -> Result<()> {
-    let folders = match target.is_local() {
-        true => vec![target.layout().current(), local.config.root.display().to_string()],
-        false => vec![target.layout().current()],
+    let folders = if target.is_local() {
+        vec![target.layout().current(), local.config.root.display().to_string()]
+    } else {
+        vec![target.layout().current()]
     };
     let found = target.run(vec![target.adapter.pending(&folders).into()], &mut |_, _| {})?;
     let pending = found.get("pending").and_then(|count| count.trim().parse().ok()).unwrap_or(0);

@@ -192,13 +192,14 @@ impl Dump {
             .hint("take another one: cargo xtask db backup list"));
         }
         let sha256 = sha256(&self.file, &|error| unreadable(&self.path, error), seen)?;
-        match sha256 == manifest.sha256 {
-            true => Ok(sha256),
-            false => Err(Error::task(format!(
+        if sha256 == manifest.sha256 {
+            Ok(sha256)
+        } else {
+            Err(Error::task(format!(
                 "`{}` is damaged: its SHA-256 is not the one that it had when it was made",
                 self.path.display()
             ))
-            .hint("take another one: cargo xtask db backup list")),
+            .hint("take another one: cargo xtask db backup list"))
         }
     }
 
@@ -241,10 +242,7 @@ impl Dump {
 fn unreadable(path: &Path, error: io::Error) -> Error {
     let missing = error.kind() == io::ErrorKind::NotFound;
     let failed = Error::task(format!("failed to read `{}`", path.display())).because(error);
-    match missing {
-        true => failed.hint("see what there is: cargo xtask db backup list"),
-        false => failed,
-    }
+    if missing { failed.hint("see what there is: cargo xtask db backup list") } else { failed }
 }
 
 fn damaged(path: &Path, error: io::Error) -> Error {
@@ -254,9 +252,10 @@ fn damaged(path: &Path, error: io::Error) -> Error {
             .hint("make it anew by pg_dump, without --create, and not by pg_dumpall");
     }
     let cut_off = error.kind() == io::ErrorKind::UnexpectedEof;
-    let error = match cut_off {
-        true => Error::task(format!("`{}` is damaged: it is cut off", path.display())),
-        false => Error::task(format!("`{}` is damaged", path.display())).because(error),
+    let error = if cut_off {
+        Error::task(format!("`{}` is damaged: it is cut off", path.display()))
+    } else {
+        Error::task(format!("`{}` is damaged", path.display())).because(error)
     };
     error.hint("take another one: cargo xtask db backup list")
 }

@@ -33,9 +33,10 @@ pub(super) fn restore(of: &Explain<'_>) -> String {
 pub(super) fn copy(of: &Explain<'_>) -> String {
     let parts = || {
         let file = of.options.get("file").map_or("the new backup", String::as_str);
-        let source = match of.options.contains_key("file") {
-            true => Vec::new(),
-            false => dump_of(of.config.stage(&database_of(of.stage)?.source)?)?,
+        let source = if of.options.contains_key("file") {
+            Vec::new()
+        } else {
+            dump_of(of.config.stage(&database_of(of.stage)?.source)?)?
         };
         Ok(source.into_iter().chain(restore_of(of.stage, file)?).collect())
     };

@@ -259,10 +259,8 @@ impl<'r, 'l> Restore<'r, 'l> {
         let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
         let (held, found) = hold(self.local, site, &names)?;
         let folder = found.get("folder").cloned().unwrap_or_default();
-        let file = match self.is_read_by_name() {
-            true => absolute(&self.dump.path)?,
-            false => self.bring(&folder, found.get("room"))?,
-        };
+        let file =
+            if self.is_read_by_name() { absolute(&self.dump.path)? } else { self.bring(&folder, found.get("room"))? };
         let holder = found.get("lock_session").cloned().unwrap_or_default();
         Ok(Workshop { names, folder, file, holder, held })
     }
@@ -351,10 +349,7 @@ impl<'r, 'l> Restore<'r, 'l> {
 ///
 /// When somebody else has the lock, or the machine has no place for the folder.
 pub(super) fn hold(local: &Local<'_>, site: &Site<'_>, names: &Names) -> Result<(Box<dyn Held>, Found)> {
-    let own = match site.is_local() {
-        true => local.config.work_dir.display().to_string(),
-        false => site.layout().records(),
-    };
+    let own = if site.is_local() { local.config.work_dir.display().to_string() } else { site.layout().records() };
     let bases = [own, site.layout().root().to_owned(), site.stage.settings.tmp_dir.clone()];
     let about =
         format!("restore by {} since {}", site.stage.settings.local_user, Timestamp::now().strftime("%H:%M UTC"));

@@ -79,13 +79,14 @@ impl<'l> Site<'l> {
     ///
     /// When its server follows another one.
     pub(super) fn must_take_writes(&self) -> Result<()> {
-        match self.survey.identity.as_ref().is_some_and(|identity| identity.standby) {
-            false => Ok(()),
-            true => Err(Error::task(format!(
+        if self.survey.identity.as_ref().is_some_and(|identity| identity.standby) {
+            Err(Error::task(format!(
                 "the server of the database {} follows another one, and is read-only",
                 self.describe()
             ))
-            .hint("name the one that it follows: `host` of `[database]`")),
+            .hint("name the one that it follows: `host` of `[database]`"))
+        } else {
+            Ok(())
         }
     }
 
@@ -123,9 +124,10 @@ impl<'l> Site<'l> {
 
     /// The database as people say it: "`shop` on `db1` as `shop`, from `deploy@app1`".
     pub(super) fn describe(&self) -> String {
-        match self.is_local() {
-            true => self.adapter.describe(),
-            false => format!("{}, from `{}`", self.adapter.describe(), self.machine.label()),
+        if self.is_local() {
+            self.adapter.describe()
+        } else {
+            format!("{}, from `{}`", self.adapter.describe(), self.machine.label())
         }
     }
 
@@ -137,10 +139,7 @@ impl<'l> Site<'l> {
     /// `error`, with what it means and where it happened.
     pub(super) fn explain(&self, error: Error) -> Error {
         let error = self.adapter.explain(error);
-        match self.is_local() {
-            true => error,
-            false => anyhow::Error::from(error).context(self.machine.label().to_owned()).into(),
-        }
+        if self.is_local() { error } else { anyhow::Error::from(error).context(self.machine.label().to_owned()).into() }
     }
 }
 
@@ -152,11 +151,12 @@ pub(super) fn quoted(names: &[String]) -> String {
 /// The configuration of the stage's database.
 pub(super) fn database_of(stage: &Stage) -> Result<&Database> {
     let (database, name) = (&stage.settings.database, &stage.name);
-    match database.is_configured() {
-        true => Ok(database),
-        false => Err(Error::config(format!("stage `{name}` has no database"))
+    if database.is_configured() {
+        Ok(database)
+    } else {
+        Err(Error::config(format!("stage `{name}` has no database"))
             .hint(format!("in deploy.toml: [stages.{name}.database] name = \"…\", or rails = \"config/database.yml\""))
-            .hint("docs/CONFIGURATION.md has every key of `[database]`")),
+            .hint("docs/CONFIGURATION.md has every key of `[database]`"))
     }
 }
 

@@ -181,9 +181,10 @@ impl Draft {
     pub(super) fn read_back<T>(&self, read: impl FnOnce(&mut dyn Read) -> io::Result<T>) -> io::Result<T> {
         let mut source = Summed { source: File::open(&self.part)?, sum: Crc::new() };
         let answer = read(&mut source)?;
-        match (source.sum.amount(), source.sum.sum()) == (self.sum.amount(), self.sum.sum()) {
-            true => Ok(answer),
-            false => Err(io::Error::other("the disk gives back something else than what was written")),
+        if (source.sum.amount(), source.sum.sum()) == (self.sum.amount(), self.sum.sum()) {
+            Ok(answer)
+        } else {
+            Err(io::Error::other("the disk gives back something else than what was written"))
         }
     }
 
@@ -251,10 +252,7 @@ impl Draft {
 fn write_failed(path: &Path, error: io::Error) -> Error {
     let full = error.kind() == io::ErrorKind::StorageFull;
     let failed = Error::task(format!("failed to write `{}`", path.display())).because(error);
-    match full {
-        true => failed.hint("make room on this machine, or keep backups elsewhere: database.backup_dir"),
-        false => failed,
-    }
+    if full { failed.hint("make room on this machine, or keep backups elsewhere: database.backup_dir") } else { failed }
 }
 
 impl Write for Draft {

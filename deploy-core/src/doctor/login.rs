@@ -62,12 +62,11 @@ fn configuration(login: &Login, by_hand: ByHand<'_>) -> Option<Finding> {
         SshConfigFile::File(file) => file.display().to_string(),
     };
     let source = format!("{files} ({})", login.config);
-    Some(match login.warnings.is_empty() {
-        true => Finding::ok("configuration", source),
-        false => {
-            let value = [&[source], &login.warnings[..]].concat().join("\n");
-            Finding::warning("configuration", value, format!("ssh -G {}", by_hand.server.host))
-        }
+    Some(if login.warnings.is_empty() {
+        Finding::ok("configuration", source)
+    } else {
+        let value = [&[source], &login.warnings[..]].concat().join("\n");
+        Finding::warning("configuration", value, format!("ssh -G {}", by_hand.server.host))
     })
 }
 

@@ -73,10 +73,8 @@ fn path(facts: &Facts) -> Option<Finding> {
     let (system, own): (Vec<&str>, Vec<&str>) =
         facts.lines("path_lacks").into_iter().partition(|folder| is_system_folder(folder));
     if own.is_empty() {
-        let also = match system.is_empty() {
-            true => String::new(),
-            false => format!(" (a login shell also has {})", system.join(":")),
-        };
+        let also =
+            if system.is_empty() { String::new() } else { format!(" (a login shell also has {})", system.join(":")) };
         return Some(Finding::ok("path", format!("{path}{also}")));
     }
     let own = own.join(":");
@@ -106,10 +104,7 @@ fn tools(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
     let value = format!("missing: {}", missing.join(", "));
     let package = if first.starts_with("awk") { "gawk coreutils" } else { "coreutils grep sed tar" };
     let mend = by_hand.install(facts, package);
-    Some(match bearable {
-        true => Finding::warning("tools", value, mend),
-        false => Finding::problem("tools", value, mend),
-    })
+    Some(if bearable { Finding::warning("tools", value, mend) } else { Finding::problem("tools", value, mend) })
 }
 
 fn tmp_dir(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {

@@ -127,10 +127,7 @@ fn linked_files(facts: &Facts, by_hand: ByHand<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let findings: Vec<_> = facts.lines("linked").iter().filter_map(|line| linked_file(line, by_hand)).collect();
-    match findings.is_empty() {
-        true => vec![Finding::ok("linked_files", files.join(", "))],
-        false => findings,
-    }
+    if findings.is_empty() { vec![Finding::ok("linked_files", files.join(", "))] } else { findings }
 }
 
 /// What is wrong with a linked file, by a line of `probe_linked`.

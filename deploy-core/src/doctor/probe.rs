@@ -21,10 +21,7 @@ pub(super) fn script(stage: &Stage, server: &Server, repository: Option<&str>) -
         .then(sh!("deploy_fact tools_missing \"$(probe_tools)\""))
         .then(sh!("deploy_fact packages \"$(probe_packages)\""))
         .then(sh!("probe_tmp {} || :", &stage.settings.tmp_dir));
-    let script = match server.no_release {
-        true => script,
-        false => script.then(deployment(stage, server, repository)),
-    };
+    let script = if server.no_release { script } else { script.then(deployment(stage, server, repository)) };
     TaskScript { script, ..TaskScript::default() }
 }
 

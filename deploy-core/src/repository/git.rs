@@ -56,9 +56,10 @@ pub(super) fn remote<'s>(shell: &'s Shell, url: &Url, args: &[&str]) -> Cmd<'s> 
     };
     let git =
         git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_HTTP_LOW_SPEED_LIMIT", "1").env("GIT_HTTP_LOW_SPEED_TIME", "60");
-    match url.is_ssh() && !has_own_ssh(shell) {
-        true => git.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30"),
-        false => git,
+    if url.is_ssh() && !has_own_ssh(shell) {
+        git.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30")
+    } else {
+        git
     }
 }
 

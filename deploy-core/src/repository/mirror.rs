@@ -80,10 +80,7 @@ impl Mirror {
     pub(super) fn fetch(&self, url: &Url, refspecs: &[&str]) -> Result<()> {
         let had_one = self.dir.exists();
         let Err(error) = self.fetch_into(&self.dir, url, refspecs) else { return Ok(()) };
-        match had_one {
-            true => self.fetch_anew(url, refspecs).map_err(|_| error),
-            false => Err(error),
-        }
+        if had_one { self.fetch_anew(url, refspecs).map_err(|_| error) } else { Err(error) }
     }
 
     /// Fetches `refspecs` into a new mirror, which takes the old one's place.

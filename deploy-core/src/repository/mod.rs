@@ -62,10 +62,11 @@ impl Repository {
                 .hint("set git.strategy = \"push\": then servers need no access to the repository")
                 .hint("or take it out of repo_url, and let servers log in with a deploy key or a credential helper"));
         }
-        match here || !Path::new(self.url.address()).starts_with(&self.root) {
-            true => Ok(()),
-            false => Err(Error::config(format!("servers can't fetch from `{}`, a folder of this machine", self.url))
-                .hint("set git.strategy = \"push\", or a repo_url that servers can reach")),
+        if here || !Path::new(self.url.address()).starts_with(&self.root) {
+            Ok(())
+        } else {
+            Err(Error::config(format!("servers can't fetch from `{}`, a folder of this machine", self.url))
+                .hint("set git.strategy = \"push\", or a repo_url that servers can reach"))
         }
     }
 
@@ -103,20 +104,22 @@ impl Repository {
         let args =
             ["ls-remote", "--quiet", "--", self.url.address()].into_iter().chain(patterns.iter().map(String::as_str));
         let output = git::output(&git::remote(&shell, &self.url, &args.collect::<Vec<_>>()).ignore_status())?;
-        match output.status.success() {
-            true => Ok(Refs::parse(&String::from_utf8_lossy(&output.stdout))),
-            false => Err(self.unreadable(&output)),
+        if output.status.success() {
+            Ok(Refs::parse(&String::from_utf8_lossy(&output.stdout)))
+        } else {
+            Err(self.unreadable(&output))
         }
     }
 
     fn unreadable(&self, output: &std::process::Output) -> Error {
         let url = &self.url;
         let error = Error::connection(format!("can't read the repository `{url}`")).because(git::said(output));
-        match url.is_path() {
-            true => error.hint("see repo_url in deploy.toml"),
-            false => error
+        if url.is_path() {
+            error.hint("see repo_url in deploy.toml")
+        } else {
+            error
                 .hint(format!("try it by hand: git ls-remote {url}"))
-                .hint("git asks nothing during a run: keys belong in ssh-agent, passwords in a credential helper"),
+                .hint("git asks nothing during a run: keys belong in ssh-agent, passwords in a credential helper")
         }
     }
 
@@ -169,11 +172,12 @@ impl Repository {
         let mirror = self.mirror()?;
         must_be_id(sha)?;
         let output = git::output(&mirror.git(&["verify-commit", sha]).ignore_status())?;
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(Error::task(format!("commit {sha} has no good signature"))
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(Error::task(format!("commit {sha} has no good signature"))
                 .detail(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-                .hint("sign it, or set git.verify_commit = false")),
+                .hint("sign it, or set git.verify_commit = false"))
         }
     }
 

@@ -53,9 +53,10 @@ impl Executor<'_> {
 /// Fails a task that needs what only other tasks find out.
 fn known(task: &Task, cx: &ServerCx<'_>) -> Result<()> {
     let missing: Vec<_> = cx.missing.take().into_iter().map(|name| format!("`{name}`")).collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(Error::task(format!("`{}` can't run alone: it needs the facts {}", task.id, missing.join(", ")))
-            .hint("run the flow that it is a part of: cargo xtask tasks --flow deploy --all")),
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::task(format!("`{}` can't run alone: it needs the facts {}", task.id, missing.join(", ")))
+            .hint("run the flow that it is a part of: cargo xtask tasks --flow deploy --all"))
     }
 }

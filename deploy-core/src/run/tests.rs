@@ -338,12 +338,13 @@ struct AllBut(&'static str, Local);
 
 impl Connect for AllBut {
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>> {
-        match server.host == self.0 {
-            true => Err(Error::connection(format!("`{}` is down", self.0))
+        if server.host == self.0 {
+            Err(Error::connection(format!("`{}` is down", self.0))
                 .because(anyhow::anyhow!("no route"))
                 .detail("tried: one key")
-                .hint("look after it")),
-            false => self.1.connect(stage, server),
+                .hint("look after it"))
+        } else {
+            self.1.connect(stage, server)
         }
     }
 }

@@ -283,9 +283,10 @@ impl StreamState {
     fn text<'a>(&mut self, stream: Stream, text: &'a [u8], complete: bool) -> Result<&'a [u8], Nonsense> {
         if let Some((kind, value)) = &mut self.open {
             value.extend_from_slice(text);
-            return match value.len() > LONGEST_TEXT {
-                false => Ok(&[]),
-                true => Err(Nonsense(format!("a text `{kind}` of more than {LONGEST_TEXT} bytes"))),
+            return if value.len() > LONGEST_TEXT {
+                Err(Nonsense(format!("a text `{kind}` of more than {LONGEST_TEXT} bytes")))
+            } else {
+                Ok(&[])
             };
         }
         let mut rest = text;

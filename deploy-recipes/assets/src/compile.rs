@@ -107,17 +107,11 @@ impl Assets {
     /// Compiles, or takes what the controller sends.
     pub(crate) fn make(&self, place: &Place) -> Script {
         let forget = sh!("rm -f -- \"$backup/.deploy_inputs\"");
-        let made = match self.receives(place) {
-            true => self.receive(),
-            false => self.rails_env(place).then(self.run_commands()),
-        };
+        let made = if self.receives(place) { self.receive() } else { self.rails_env(place).then(self.run_commands()) };
         let own = self.own_folders();
         let nothing = sh!("deploy_fail \"the build wrote nothing to \\`$missing\\`\" 'see output in [recipes.assets]'");
         let found = Cmd::new("assets_output").unprefixed().args(&own);
-        let checked = match own.is_empty() {
-            true => Script::new(),
-            false => Script::new().when(found, Script::new(), nothing),
-        };
+        let checked = if own.is_empty() { Script::new() } else { Script::new().when(found, Script::new(), nothing) };
         forget.then(made).then(checked).then(self.write_down())
     }
 
@@ -127,10 +121,7 @@ impl Assets {
             own if own.is_empty() => Script::new(),
             own => call("assets_keep_output", &own),
         };
-        match self.skip_unchanged {
-            true => output.then(sh!("assets_keep_inputs")),
-            false => Script::new(),
-        }
+        if self.skip_unchanged { output.then(sh!("assets_keep_inputs")) } else { Script::new() }
     }
 
     /// As Capistrano does, the stage's name where nothing else is said.

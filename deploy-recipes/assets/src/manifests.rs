@@ -65,9 +65,10 @@ fi"#,
 
     /// The body of `deploy:normalize_assets`.
     pub(crate) fn normalize(&self, place: &Place) -> Script {
-        match self.normalize.is_empty() {
-            true => sh!("deploy_skip 'normalize names nothing'"),
-            false => place.start(self).then(call("assets_normalize", &self.normalize)),
+        if self.normalize.is_empty() {
+            sh!("deploy_skip 'normalize names nothing'")
+        } else {
+            place.start(self).then(call("assets_normalize", &self.normalize))
         }
     }
 

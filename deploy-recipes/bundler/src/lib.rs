@@ -124,9 +124,10 @@ impl Bundler {
     fn bundle(&self, shared: &str) -> Script {
         let install = Script::new().run(self.install());
         let script = self.config(shared);
-        let script = match self.check_before_install {
-            true => script.when(bundle().arg("check"), Script::new(), install),
-            false => script.then(install),
+        let script = if self.check_before_install {
+            script.when(bundle().arg("check"), Script::new(), install)
+        } else {
+            script.then(install)
         };
         match &self.binstubs {
             // `bundle install --binstubs` makes none where `bundle check` was enough, and newer Bundlers don't know it.

@@ -137,9 +137,10 @@ impl Migrations {
         let deploy = Phase { name: "check", tasks: vec![flow::DEPLOY] };
         let migrations = Task::flow(MIGRATIONS, "Deploy a new release, and surely migrate", [deploy], flow::FAILED);
         tasks.task(migrations.needs([CHECK_SERVER]).without([CHECK_ROLE]));
-        match self.on_deploy {
-            true => tasks.need(&flow::DEPLOY, CHECK_ROLE),
-            false => tasks.change(&flow::DEPLOY, |deploy| deploy.without([MIGRATE])),
+        if self.on_deploy {
+            tasks.need(&flow::DEPLOY, CHECK_ROLE)
+        } else {
+            tasks.change(&flow::DEPLOY, |deploy| deploy.without([MIGRATE]))
         }
     }
 

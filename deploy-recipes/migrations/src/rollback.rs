@@ -66,10 +66,12 @@ fn confirm(local: &Local<'_>) -> Result<()> {
     let fact = |name: &str| local.fact(server, name).unwrap_or_default();
     let (asked, release) = (fact("newer_asked"), local.run_fact("release").unwrap_or_default());
     let newer = fact("newer_migrations");
-    let what = match asked == release {
-        true if newer.is_empty() => return Ok(()),
-        true => format!("the database has {}", named(&newer, &release)),
-        false => format!("what release {release} doesn't know of the database wasn't found out"),
+    let what = if asked != release {
+        format!("what release {release} doesn't know of the database wasn't found out")
+    } else if newer.is_empty() {
+        return Ok(());
+    } else {
+        format!("the database has {}", named(&newer, &release))
     };
     if local.option(ALLOW).is_some() {
         local.note(what);

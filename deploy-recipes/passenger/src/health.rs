@@ -26,9 +26,10 @@ impl HealthUrl {
     pub(crate) fn on(&self, host: &str) -> (String, Option<String>) {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let text = self.0.replace("{host}", &host);
-        match text.starts_with('/') {
-            true => (format!("http://127.0.0.1{text}"), Some(format!("Host: {host}"))),
-            false => (text, None),
+        if text.starts_with('/') {
+            (format!("http://127.0.0.1{text}"), Some(format!("Host: {host}")))
+        } else {
+            (text, None)
         }
     }
 }

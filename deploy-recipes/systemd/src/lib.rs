@@ -126,10 +126,7 @@ impl Systemd {
 
     /// How to look at a unit by hand; its name follows.
     fn hint(&self) -> &'static str {
-        match self.user {
-            true => "on the server: systemctl --user status",
-            false => "on the server: systemctl status",
-        }
+        if self.user { "on the server: systemctl --user status" } else { "on the server: systemctl status" }
     }
 
     /// The functions by which the library calls systemd's programs.

@@ -235,9 +235,10 @@ impl Cluster {
 
     /// Starts it; false when it ended instead of accepting connections.
     fn comes_up(&mut self) -> bool {
-        let ready = match self.data_dir().join("standby.signal").exists() {
-            true => "database system is ready to accept read-only connections",
-            false => "database system is ready to accept connections",
+        let ready = if self.data_dir().join("standby.signal").exists() {
+            "database system is ready to accept read-only connections"
+        } else {
+            "database system is ready to accept connections"
         };
         let before = self.log().matches(ready).count();
         let mut child = self.spawn();

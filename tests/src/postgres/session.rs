@@ -67,9 +67,10 @@ pub(super) fn finish(mut command: Command, input: &[u8]) -> Result<String, Strin
         child.wait_with_output().expect("a child can be waited for")
     });
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    match output.status.success() {
-        true => Ok(text(output.stdout).trim_end_matches('\n').to_owned()),
-        false => Err(text(output.stderr)),
+    if output.status.success() {
+        Ok(text(output.stdout).trim_end_matches('\n').to_owned())
+    } else {
+        Err(text(output.stderr))
     }
 }
 

@@ -77,14 +77,16 @@ fn the_logs_of_revisions_are_the_same() {
         let project = project();
         for text in ["one\n", "two\n"] {
             say(&project, text);
-            match is_capistrano {
-                true => capistrano(&project).cap("deploy").success(),
-                false => project.xtask("deploy staging").success(),
+            if is_capistrano {
+                capistrano(&project).cap("deploy").success()
+            } else {
+                project.xtask("deploy staging").success()
             };
         }
-        match is_capistrano {
-            true => capistrano(&project).cap("deploy:rollback").success(),
-            false => project.xtask("deploy rollback staging").success(),
+        if is_capistrano {
+            capistrano(&project).cap("deploy:rollback").success()
+        } else {
+            project.xtask("deploy rollback staging").success()
         };
         let site = &project.server("app1").site;
         let commits = project.repo.git(&["log", "--format=%H"]);

@@ -266,9 +266,6 @@ fn everything_is_written_to_a_log_file() {
 
 fn find_logs(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let nested = entries.map(|path| match path.is_dir() {
-        true => find_logs(&path),
-        false => vec![path],
-    });
+    let nested = entries.map(|path| if path.is_dir() { find_logs(&path) } else { vec![path] });
     nested.flatten().filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect()
 }

@@ -20,12 +20,12 @@ struct Bound {
 /// printed as such a row: `cargo test -p e2e --test e2e -- counts:: --nocapture`.
 #[rustfmt::skip]
 const BOUNDS: &[Bound] = &[
-    bound(1, "first",    2, 4, 27_500, 135,  92, 15),
-    bound(1, "next",     2, 4, 27_500, 154, 101, 20),
-    bound(1, "rollback", 2, 4, 17_500,  76,  54,  0),
-    bound(2, "first",    5, 7, 37_500, 156, 107, 15),
-    bound(2, "next",     5, 7, 37_500, 175, 116, 20),
-    bound(2, "rollback", 5, 7, 26_500,  97,  69,  0),
+    bound(1, "first",    1, 1, 24_000,  93,  58, 10),
+    bound(1, "next",     1, 1, 13_000,  88,  52,  8),
+    bound(1, "rollback", 1, 1,  4_500,  41,  23,  0),
+    bound(2, "first",    1, 1, 24_000,  99,  61, 10),
+    bound(2, "next",     1, 1, 13_000,  94,  55,  8),
+    bound(2, "rollback", 1, 1,  4_500,  47,  26,  0),
 ];
 
 #[expect(clippy::too_many_arguments, reason = "a row of the table")]

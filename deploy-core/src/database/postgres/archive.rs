@@ -132,10 +132,7 @@ impl<R: Read> Archive<R> {
             5 => Layout::Directory,
             other => return Err(damaged(format!("its layout has the number {other}, which is not known here"))),
         };
-        let compressed = match self.version >= (1, 15) {
-            true => self.byte()? != 0,
-            false => self.int()? != 0,
-        };
+        let compressed = if self.version >= (1, 15) { self.byte()? != 0 } else { self.int()? != 0 };
         for _time in 0..7 {
             self.int()?;
         }

@@ -10,9 +10,10 @@ impl Writer {
     fn new(version: (u8, u8)) -> Writer {
         let mut writer = Writer { version, bytes: MAGIC.to_vec() };
         writer.bytes.extend([version.0, version.1, 0, 4, 8, 1]);
-        match version >= (1, 15) {
-            true => writer.bytes.push(0),
-            false => writer.int(0),
+        if version >= (1, 15) {
+            writer.bytes.push(0)
+        } else {
+            writer.int(0)
         }
         (0..7).for_each(|time| writer.int(time));
         ["shop", "15.18 (Debian)", "16.2"].iter().for_each(|text| writer.text(Some(text)));

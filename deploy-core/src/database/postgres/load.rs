@@ -71,17 +71,19 @@ impl Postgres {
             let script = if pass.jobs == Jobs::One { script.then(sh!("set -- \"$@\" --jobs=1")) } else { script };
             let load = sh!("pg_watched {} pg_load \"$archive\" {} {} \"$@\"", &names.next, &names.next, pass.role);
             let script = script.then(load);
-            match pass.role.is_empty() && !loading.role().is_empty() {
-                true => script.then(give_schemas(&names.next, loading.owner)),
-                false => script,
+            if pass.role.is_empty() && !loading.role().is_empty() {
+                script.then(give_schemas(&names.next, loading.owner))
+            } else {
+                script
             }
         });
-        match loading.rights.is_empty() {
-            true => script,
-            false => script.then(Script::shell(
+        if loading.rights.is_empty() {
+            script
+        } else {
+            script.then(Script::shell(
                 "lost=$(pg_sql {} {})\npg_not_brought \"$lost\"",
                 &[Arg::from(&names.next), Arg::brief(rights::sql(loading.rights), "rights.sql")],
-            )),
+            ))
         }
     }
 
@@ -114,22 +116,22 @@ impl Postgres {
     pub(super) fn settle_script(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script {
         let as_owner = as_role(loading);
         let script = self.session().then(sh!("pg_jobs {} {}", &self.jobs, &self.free));
-        let script = match changed {
-            true => {
-                let text = format!("{as_owner}{}", include_str!("sql/refresh.sql"));
-                script.then(sql(&names.next, Arg::brief(text, "refresh.sql"), &[]))
-            }
-            false => script,
+        let script = if changed {
+            let text = format!("{as_owner}{}", include_str!("sql/refresh.sql"));
+            script.then(sql(&names.next, Arg::brief(text, "refresh.sql"), &[]))
+        } else {
+            script
         };
         // Statistics are gathered by several sessions; those of a role that isn't the owner gather none.
-        let script = match as_owner.is_empty() || loading.superuser {
-            true => script.then(sh!(
+        let script = if as_owner.is_empty() || loading.superuser {
+            script.then(sh!(
                 "pg_need vacuumdb 999 {}\nnext=$(pg_named {})\n\
                  \"$found\" --analyze-only --quiet --no-password \"--jobs=$jobs\" \"--dbname=$next\"",
                 &self.bin_dir,
                 &names.next
-            )),
-            false => script.then(sql(&names.next, format!("{as_owner}ANALYZE;"), &[])),
+            ))
+        } else {
+            script.then(sql(&names.next, format!("{as_owner}ANALYZE;"), &[]))
         };
         script.then(sh!(
             "left=$(pg_sql \"$maintenance\" {} -v db={} -v scratch={})\n\
@@ -181,11 +183,12 @@ impl Postgres {
         let others = |part: &Part| part.kind == "COMMENT" && loading.others.iter().any(|name| is_named(part, name));
         let wanted = |part: &Part| !stays_out(part) && !is_for_superusers(part) && !others(part);
         let script = left_out(loading).then(sh!("pg_need pg_restore 999 {}\npg_restore=$found", &self.bin_dir));
-        let script = match parts.is_empty() {
-            true => script.then(sh!("pg_selected() { pg_as_sql \"$archive\"; }")),
-            false => script
+        let script = if parts.is_empty() {
+            script.then(sh!("pg_selected() { pg_as_sql \"$archive\"; }"))
+        } else {
+            script
                 .then(write_list(&list(parts, wanted)))
-                .then(sh!("pg_selected() { pg_as_sql \"--use-list=$folder/list\" \"$archive\"; }")),
+                .then(sh!("pg_selected() { pg_as_sql \"--use-list=$folder/list\" \"$archive\"; }"))
         };
         script.then(sh!("pg_contents() { { pg_selected && pg_end; } | pg_without_commit; }"))
     }

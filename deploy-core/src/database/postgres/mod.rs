@@ -289,10 +289,7 @@ database_packers"#,
     }
 
     fn misfit(&self, survey: &Survey, inventory: &Inventory) -> Option<Error> {
-        match survey.whole {
-            true => explain::misfit(survey, inventory),
-            false => Some(explain::no_maintenance(self)),
-        }
+        if survey.whole { explain::misfit(survey, inventory) } else { Some(explain::no_maintenance(self)) }
     }
 
     fn hold(&self, names: &Names, folder: &str, bases: &[String], about: &str) -> (Script, Hold) {
@@ -401,9 +398,10 @@ database_packers"#,
         let (name, value) = setting.setting.split_once('=').unwrap_or((&setting.setting, ""));
         // These are lists of names, quoted one by one where they have to be.
         let lists = ["search_path", "local_preload_libraries", "session_preload_libraries", "temp_tablespaces"];
-        let value = match lists.contains(&&*name.to_lowercase()) {
-            true => value.to_owned(),
-            false => ["'", &value.replace('\'', "''"), "'"].concat(),
+        let value = if lists.contains(&&*name.to_lowercase()) {
+            value.to_owned()
+        } else {
+            ["'", &value.replace('\'', "''"), "'"].concat()
         };
         match &*setting.role {
             "" => format!("ALTER DATABASE {database} SET {name} TO {value};"),

@@ -29,9 +29,10 @@ pub(super) fn must_be_complete(source: &mut dyn Read) -> io::Result<()> {
         tail.extend_from_slice(&buffer[..read]);
         tail.drain(..tail.len().saturating_sub(TAIL));
     }
-    match tail.windows(COMPLETE.len()).any(|window| window == COMPLETE) {
-        true => Ok(()),
-        false => Err(ErrorKind::UnexpectedEof.into()),
+    if tail.windows(COMPLETE.len()).any(|window| window == COMPLETE) {
+        Ok(())
+    } else {
+        Err(ErrorKind::UnexpectedEof.into())
     }
 }
 

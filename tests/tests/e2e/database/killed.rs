@@ -91,10 +91,7 @@ fn lives_on(shop: &Shop, fault: Fault, dump: &Path, before: &Before) -> Result<(
     shop.own("staging", "insert into old_things values (2, 'new')");
     let written = shop.own("staging", "delete from old_things where id = 2 returning name");
     let verify = shop.project.xtask_with(&["db", "backup", "verify", "--file", dump.to_str().expect("UTF-8")]);
-    match verify.ending() == "exit status: 0" && written == "new" {
-        true => Ok(()),
-        false => Err(format!("{written}\n{verify}")),
-    }
+    if verify.ending() == "exit status: 0" && written == "new" { Ok(()) } else { Err(format!("{written}\n{verify}")) }
 }
 
 /// Breaks a restore off at `moment` in every way.
@@ -176,9 +173,10 @@ fn a_backup_is_broken_off_in_its_beginning_and_its_middle() {
 
 fn ends_orderly(shop: &Shop, run: Running) -> Result<(), String> {
     let output = run.wait().fails();
-    match output.to_string().contains("pg_dump") && !output.to_string().contains(&shop.secret()) {
-        true => Ok(()),
-        false => Err(format!("`pg_dump` is not named:\n{output}")),
+    if output.to_string().contains("pg_dump") && !output.to_string().contains(&shop.secret()) {
+        Ok(())
+    } else {
+        Err(format!("`pg_dump` is not named:\n{output}"))
     }
 }
 

@@ -187,11 +187,13 @@ impl Shop {
         let until = Instant::now() + ENDED_WITHIN;
         loop {
             let left = [self.project.sandbox.processes(), self.cluster(stage).connections()].concat();
-            match left.is_empty() {
-                true => return Ok(()),
-                false if Instant::now() > until => return Err(format!("still there: {left:#?}")),
-                false => std::thread::sleep(Duration::from_millis(30)),
+            if left.is_empty() {
+                return Ok(());
             }
+            if Instant::now() > until {
+                return Err(format!("still there: {left:#?}"));
+            }
+            std::thread::sleep(Duration::from_millis(30));
         }
     }
 

@@ -63,9 +63,10 @@ fn the_controller_is_killed_during_a_first_deploy() {
 
 /// The servers must not be left with different releases.
 fn same_everywhere(lives: &[String], run: &Watched) -> Result<(), String> {
-    match lives.iter().all(|live| *live == lives[0]) {
-        true => Ok(()),
-        false => Err(format!("the servers differ: {lives:?}\n{}", run.text.lines().last().unwrap_or_default())),
+    if lives.iter().all(|live| *live == lives[0]) {
+        Ok(())
+    } else {
+        Err(format!("the servers differ: {lives:?}\n{}", run.text.lines().last().unwrap_or_default()))
     }
 }
 
@@ -115,9 +116,10 @@ fn a_server_loses_its_sshd_during_a_deploy() {
         project.server_mut("app2").sshd.kill();
         let status = run.finish(Duration::from_secs(40));
         project.server_mut("app2").sshd.restart();
-        let named = match is_over || status.success() || run.text.contains(&project.server("app2").port.to_string()) {
-            true => Ok(()),
-            false => Err(format!("the server is not named: {}", run.text.lines().last().unwrap_or_default())),
+        let named = if is_over || status.success() || run.text.contains(&project.server("app2").port.to_string()) {
+            Ok(())
+        } else {
+            Err(format!("the server is not named: {}", run.text.lines().last().unwrap_or_default()))
         };
         let result =
             named.and_then(|()| aftermath(&project)).and_then(|_| deploys_again(&project, &format!("after {marker}")));

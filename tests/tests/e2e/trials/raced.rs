@@ -46,18 +46,20 @@ fn exactly_one_wins(project: &Project) -> Result<(), String> {
 
 fn both_get_their_turn(project: &Project) -> Result<(), String> {
     let ends = pair(project, "deploy staging --lock-wait 90s");
-    match ends.iter().all(|(ending, _)| ending == "exit status: 0") {
-        true => nothing_is_left(project),
-        false => Err(format!("not both deployed: {ends:#?}")),
+    if ends.iter().all(|(ending, _)| ending == "exit status: 0") {
+        nothing_is_left(project)
+    } else {
+        Err(format!("not both deployed: {ends:#?}"))
     }
 }
 
 fn nothing_is_left(project: &Project) -> Result<(), String> {
     let lives = lives(project)?;
     let left = lock_files(project);
-    match left.is_empty() && lives.iter().all(|live| *live == lives[0]) {
-        true => Ok(()),
-        false => Err(format!("left behind: {left:?}, live: {lives:?}")),
+    if left.is_empty() && lives.iter().all(|live| *live == lives[0]) {
+        Ok(())
+    } else {
+        Err(format!("left behind: {left:?}, live: {lives:?}"))
     }
 }
 

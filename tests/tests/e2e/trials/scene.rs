@@ -168,10 +168,7 @@ basename "$to"
 fn sh(script: &str, folder: &Path) -> Result<String, String> {
     let output = Command::new("sh").args(["-c", script, "sh"]).arg(folder).output().expect("sh runs");
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    match output.status.success() {
-        true => Ok(text),
-        false => Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr))),
-    }
+    if output.status.success() { Ok(text) } else { Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr))) }
 }
 
 /// What is live on each server; an error if any of it isn't whole.
@@ -197,11 +194,13 @@ pub(super) fn is_quiet(project: &Project) -> Result<(), String> {
     let until = Instant::now() + ENDED_WITHIN;
     loop {
         let left = project.sandbox.processes();
-        match left.is_empty() {
-            true => return Ok(()),
-            false if Instant::now() > until => return Err(format!("still running: {left:#?}")),
-            false => std::thread::sleep(Duration::from_millis(30)),
+        if left.is_empty() {
+            return Ok(());
         }
+        if Instant::now() > until {
+            return Err(format!("still running: {left:#?}"));
+        }
+        std::thread::sleep(Duration::from_millis(30));
     }
 }
 
@@ -214,9 +213,10 @@ pub(super) fn deploys_again(project: &Project, text: &str) -> Result<(), String>
     }
     let lives = lives(project)?;
     let is_new = |site: &&e2e::Site| site.read("current/index.html").trim() == text;
-    match project.sites().iter().all(is_new) && lives.iter().all(|live| *live == lives[0]) {
-        true => Ok(()),
-        false => Err(format!("the next deploy is not live everywhere: {lives:?}")),
+    if project.sites().iter().all(is_new) && lives.iter().all(|live| *live == lives[0]) {
+        Ok(())
+    } else {
+        Err(format!("the next deploy is not live everywhere: {lives:?}"))
     }
 }
 
