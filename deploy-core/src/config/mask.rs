@@ -91,11 +91,14 @@ fn hidden(text: &str) -> Vec<Range<usize>> {
     secret::apart(hidden)
 }
 
-/// Whether the last word of `text` is or resembles the name of a secret. An address of a repository is none.
+/// Addresses that are no secrets as a whole; a login in one is found all the same.
+const PLAIN: [&str; 2] = ["repo", "health"];
+
+/// Whether the last word of `text` is or resembles the name of a secret.
 fn is_secret(text: &str) -> bool {
     let word = text.trim_end_matches([' ', '\t', '"', '\'']).rsplit(['\n', ' ', '{', ',']).next().unwrap_or_default();
     let word = word.to_lowercase();
-    !word.contains("repo") && SECRET.iter().any(|part| word.contains(part))
+    !PLAIN.iter().any(|part| word.contains(part)) && SECRET.iter().any(|part| word.contains(part))
 }
 
 /// How far the value reaches with which `text` begins: to the end of its line, or of what it opens there. One that begins
@@ -178,6 +181,7 @@ mod tests {
     fn secrets_in_addresses_are_stars_wherever_they_stand() {
         assert_eq!(mask("host = \"ssh://ann:pw@git/x\""), "host = \"ssh://*****@git/x\"");
         assert_eq!(mask("repo_url = \"ssh://git@git/x\""), "repo_url = \"ssh://git@git/x\"");
+        assert_eq!(mask("health_url = 'x', 'https://a:b@c'"), "health_url = 'x', 'https://*****@c'");
         assert_eq!(mask("repo_url = \"https://git/x?token=abc\""), "repo_url = \"https://git/x?token=*****\"");
     }
 
