@@ -1,7 +1,7 @@
 //! The stage's lock: held on each of its servers from a run's first change to its last.
 //!
-//! The program of a run that takes the lock stays on the server as its keeper: it notes the controller's beats, and frees
-//! the lock when its input ends, however the run ended. A run that finds a lock whose beat has been missing for
+//! The conversation in which a run takes the lock holds it: it notes the controller's beats, and frees the lock when it ends,
+//! however the run ended. A run that finds a lock whose beat has been missing for
 //! [`LEASE_SECONDS`] takes it over, and ends what the old run still had running there.
 
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ fn take(cx: &ServerCx<'_>) -> Script {
     script(cx).then(sh!("take_lock {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list")))
 }
 
-/// What the keeper does.
+/// What a conversation does that holds the lock.
 fn hold(cx: &ServerCx<'_>) -> Hold {
     let names = sh!("lock={} token={}", cx.layout().lock(), cx.fact("token"));
     Hold {

@@ -1,5 +1,5 @@
 # The stage's lock on this server is a file with three lines: the run's token, who holds it since when, the run's servers.
-# It is made by link(2), so of two only one succeeds. Beside it the run's keeper writes a beat while the run lives.
+# It is made by link(2), so of two only one succeeds. Beside it the run's conversation writes a beat while the run lives.
 #
 # take_lock TOKEN ABOUT SERVERS
 take_lock() {

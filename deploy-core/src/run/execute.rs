@@ -13,7 +13,7 @@ use crate::task::{Body, Local, LocalBody, Rolling};
 use crate::transport::{Traffic, Transport};
 
 use super::executor::{Executor, Failed, Finished, PATIENCE_STOPPED, Run};
-use super::gates::{Gates, Visit};
+use super::limits::{Limits, Visit};
 use super::link::Link;
 use super::lock_state::LockState;
 use super::machine::Reaching;
@@ -37,7 +37,7 @@ impl Run<'_> {
             printed: Mutex::default(),
             lock: LockState::default(),
             pulse,
-            gates: Gates::default(),
+            limits: Limits::default(),
             others: Mutex::default(),
             stop: Mutex::new(self.stop.clone()),
             until: OnceLock::new(),
@@ -152,7 +152,7 @@ impl Executor<'_> {
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
         let stop = self.stop();
-        let visit = Visit::new(&self.gates);
+        let visit = Visit::new(&self.limits);
         let permit = |task: usize, waiting: &mut dyn FnMut()| {
             let step = prepared.steps[task];
             let waits = self.waits_for_lock(step, &prepared.steps);

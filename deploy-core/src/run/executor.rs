@@ -16,7 +16,7 @@ use crate::task::{Facts, Kind, Options, ServerCx};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
-use super::gates::Gates;
+use super::limits::Limits;
 use super::link::Link;
 use super::lock_state::LockState;
 use super::prepare::{Prepared, patience_of, shell_of};
@@ -93,7 +93,7 @@ pub(super) struct Executor<'a> {
     /// Which steps began on which servers: what may have to be undone.
     pub(super) began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
     pub(super) printed: Mutex<String>,
-    pub(super) gates: Gates,
+    pub(super) limits: Limits,
     /// Servers that local tasks reached, which are not among the run's own.
     pub(super) others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
     pub(super) lock: LockState,

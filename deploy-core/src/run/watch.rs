@@ -152,7 +152,7 @@ impl<'w> Watch<'w> {
         self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
     }
 
-    /// A program that was sent away at its gate has done nothing, and must be told so.
+    /// A program that was told not to begin has done nothing, and must be told so.
     pub(super) fn not_begun(&mut self) {
         if self.failures.is_empty() && self.ended < self.prepared.steps.len() && !self.quiet {
             let error = Error::new(ErrorKind::Locked, "waits for the lock on the other servers");

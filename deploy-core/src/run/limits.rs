@@ -11,12 +11,12 @@ use super::Stop;
 
 /// How many servers are inside of each limited task.
 #[derive(Default)]
-pub(super) struct Gates {
+pub(super) struct Limits {
     inside: Mutex<BTreeMap<StepNo, usize>>,
     left: Condvar,
 }
 
-impl Gates {
+impl Limits {
     /// Returns when fewer than `limit` servers are inside of `step`, or the run is told to stop; calls `waiting` until then.
     fn enter(&self, step: StepNo, limit: usize, stop: &Stop, waiting: &mut dyn FnMut()) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,25 +37,25 @@ impl Gates {
     }
 }
 
-/// One program's way through the gates: what it entered it leaves, however it ends.
+/// One program's way through limited tasks: what it entered it leaves, however it ends.
 pub(super) struct Visit<'g> {
-    gates: &'g Gates,
+    limits: &'g Limits,
     inside: Cell<Option<StepNo>>,
 }
 
 impl<'g> Visit<'g> {
-    pub(super) fn new(gates: &'g Gates) -> Visit<'g> {
-        Visit { gates, inside: Cell::new(None) }
+    pub(super) fn new(limits: &'g Limits) -> Visit<'g> {
+        Visit { limits, inside: Cell::new(None) }
     }
 
     pub(super) fn enter(&self, step: StepNo, limit: usize, stop: &Stop, waiting: &mut dyn FnMut()) {
-        self.gates.enter(step, limit, stop, waiting);
+        self.limits.enter(step, limit, stop, waiting);
         self.inside.set(Some(step));
     }
 
     pub(super) fn leave(&self) {
         if let Some(step) = self.inside.take() {
-            self.gates.leave(step);
+            self.limits.leave(step);
         }
     }
 }
