@@ -11,6 +11,9 @@ struct Known {
     hint: &'static str,
 }
 
+/// What PostgreSQL says where a role would see only some of the rows. In a file of the user's own it takes the same to mend.
+const HIDDEN: &str = "would be affected by row-level security";
+
 /// The first that fits counts. `{}` stands for the database and how it is reached.
 const KNOWN: &[Known] = &[
     Known {
@@ -149,7 +152,7 @@ const KNOWN: &[Known] = &[
         hint: "GRANT owner TO user, or name another one: database.owner",
     },
     Known {
-        words: "would be affected by row-level security",
+        words: HIDDEN,
         message: "the role sees only some rows of a table in the database {}, whose row-level security is forced on its owner too",
         hint: "ALTER ROLE … BYPASSRLS, as a superuser; or log in as a role that sees all: database.user",
     },
@@ -173,7 +176,8 @@ const KNOWN: &[Known] = &[
 /// `error` with what its text means. What PostgreSQL said stays below it.
 pub(super) fn explain(error: Error, database: &Postgres) -> Error {
     if let Some(place) = error.detail_text().and_then(in_a_file) {
-        return reworded(error, &place, None);
+        let is_hidden = |known: &&Known| known.words == HIDDEN && place.contains(HIDDEN);
+        return reworded(error, &place, KNOWN.iter().find(is_hidden).map(|known| known.hint));
     }
     let text = error.to_string();
     let about = database.connection.describe();
