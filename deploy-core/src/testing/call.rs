@@ -68,10 +68,11 @@ impl PartialEq<&str> for Call {
     }
 }
 
-/// Makes `file` the stand-in `name`: it notes each call in a folder of its own below `calls`, then does `body`.
+/// Makes `file` the stand-in `name`: it notes each call in a folder of its own below `calls`, then does `body`. The sleep of a
+/// conversation's guard is no call of a task's.
 pub(super) fn write_program(file: &Path, calls: &Path, name: &str, body: &str) {
     let note = format!(
-        "#!/bin/sh\n(\nn=1\nuntil mkdir {calls}/$n 2>/dev/null; do n=$((n + 1)); done\ncd {calls}/$n\n\
+        "#!/bin/sh\n[ -z \"${{DEPLOY_GUARD-}}\" ] || exec env PATH=/usr/bin:/bin {name} \"$@\"\n(\nn=1\nuntil mkdir {calls}/$n 2>/dev/null; do n=$((n + 1)); done\ncd {calls}/$n\n\
          printf '%s\\0' \"$SERVER\" \"$OLDPWD\" {name} \"$@\" >words\nenv -0 >env\n) || exit 126\n",
         calls = Arg::from(calls.display().to_string()),
         name = Arg::from(name)
