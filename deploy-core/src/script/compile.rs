@@ -133,7 +133,7 @@ impl Program {
 
 /// What `shellcheck` has to know of our programs. It doesn't travel.
 pub(super) const SHELLCHECK: &str =
-    "# shellcheck shell=sh disable=SC1090,SC2016,SC2034,SC2086,SC2094,SC2154,SC2317,SC2329\n";
+    "# shellcheck shell=sh disable=SC1090,SC2016,SC2034,SC2086,SC2094,SC2119,SC2120,SC2154,SC2317,SC2329\n";
 
 /// What the bodies of tasks call.
 const PRELUDE: &str = include_str!("prelude.sh");
