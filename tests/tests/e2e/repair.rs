@@ -18,7 +18,7 @@ fn project_with(strategy: &str) -> Project {
 /// A second deploy, of something new.
 fn deploy_anew(project: &Project) {
     project.repo.write("index.html", "two\n").commit("Say two");
-    project.xtask("deploy staging").success();
+    project.xtask("deploy staging --lock-wait 10s").success();
     assert_eq!(project.server("app1").site.read("current/index.html"), "two\n");
 }
 

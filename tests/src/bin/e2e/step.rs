@@ -49,7 +49,7 @@ fn examples() -> Step {
 /// What does. Half of the scenarios wait for something at any time, so there are more of them than cores.
 fn scenarios(full: bool) -> Step {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = format!("--test-threads={}", cores * 2);
+    let threads = format!("--test-threads={}", cores + 1);
     Step::tests("scenarios", &["--test", "e*"], &[threads]).with_trials(full)
 }
 
