@@ -13,13 +13,13 @@ use crate::task::{Body, Local, LocalBody, Rolling};
 use crate::transport::{Traffic, Transport};
 
 use super::executor::{Executor, Failed, Finished, PATIENCE_STOPPED, Run};
-use super::limits::{Limits, Visit};
-use super::link::Link;
-use super::lock_state::LockState;
+use super::lock::state::LockState;
 use super::machine::Reaching;
-use super::prepare::Prepared;
+use super::program::prepare::Prepared;
 use super::pulse::Pulse;
-use super::watch::Watch;
+use super::server::limits::{Limits, Visit};
+use super::server::link::Link;
+use super::server::watch::Watch;
 
 impl Run<'_> {
     /// Connects, runs every leg until one fails, and then the failure path.

@@ -16,11 +16,11 @@ use crate::task::{Facts, Kind, Options, ServerCx};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
-use super::limits::Limits;
-use super::link::Link;
-use super::lock_state::LockState;
-use super::prepare::{Prepared, patience_of, shell_of};
+use super::lock::state::LockState;
+use super::program::prepare::{Prepared, patience_of, shell_of};
 use super::pulse::Pulse;
+use super::server::limits::Limits;
+use super::server::link::Link;
 
 /// How long after Ctrl-C the failure path may take, and how long it may take at least.
 pub(super) const PATIENCE_STOPPED: Duration = Duration::from_secs(11);

@@ -13,9 +13,9 @@ use crate::task::{Found, Held, Job, Kind, Machine, Reach, talk};
 use crate::transport::Transport;
 
 use super::executor::Executor;
-use super::prepare::{Prepared, patience_of, shell_of};
+use super::program::prepare::{Prepared, patience_of, shell_of};
 use super::pulse::part;
-use super::watch::Current;
+use super::server::watch::Current;
 
 /// What the task `step` reaches servers by.
 pub(super) struct Reaching<'e> {

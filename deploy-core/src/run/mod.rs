@@ -1,29 +1,21 @@
 //! Running a plan: one thread a server, a barrier after every leg, and a way back when something fails.
 
-mod compose;
 mod execute;
 mod executor;
 mod failure;
-mod hints;
-mod host;
-mod limits;
-mod link;
-mod lock_state;
-mod locking;
+mod lock;
 mod machine;
-mod prepare;
-mod preview;
+mod program;
 mod pulse;
-mod tail;
-mod watch;
+mod server;
 
 pub use crate::conversation::Stop;
 pub use crate::task::{Facts, Host, Local, Options, ServerCx};
 pub use executor::{Finished, Run};
-pub(crate) use prepare::{patience_of, shell_of};
-pub use preview::preview;
+pub(crate) use program::prepare::{patience_of, shell_of};
+pub use program::preview::preview;
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use preview::step_program;
+pub(crate) use program::preview::step_program;
 
 #[cfg(test)]
 mod tests;

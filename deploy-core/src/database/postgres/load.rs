@@ -1,7 +1,7 @@
 //! Loading a dump, and bringing what was loaded into the state in which it can go live.
 
+use super::archive::passes::{Jobs, is_for_superusers, is_named, list, passes, stays_out};
 use super::explain::reader_of;
-use super::passes::{Jobs, is_for_superusers, is_named, list, passes, stays_out};
 use super::rights;
 use super::spelling::{copy, identifier};
 use super::{Postgres, sql, sql_file, sql_path, write_sql};

@@ -1,7 +1,7 @@
 //! Likely causes: from what a command said and how it ended to what to do next.
 
 /// What to do about a command that ended with `status` after writing `tail`.
-pub(super) fn for_failure(status: i32, command: Option<&str>, tail: &[String]) -> Vec<String> {
+pub(in crate::run) fn for_failure(status: i32, command: Option<&str>, tail: &[String]) -> Vec<String> {
     let said = tail.join("\n");
     let has = |text: &str| said.contains(text);
     let mut hints = Vec::new();

@@ -10,7 +10,7 @@ const FRAMES: usize = 3;
 
 /// The last lines of output, without the inside of backtraces.
 #[derive(Default)]
-pub(super) struct Tail {
+pub(in crate::run) struct Tail {
     lines: VecDeque<String>,
     /// How many frames of a backtrace came in a row.
     frames: usize,
@@ -18,7 +18,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Takes the next line.
-    pub(super) fn push(&mut self, line: String) {
+    pub(in crate::run) fn push(&mut self, line: String) {
         self.frames = if is_frame(&line) { self.frames + 1 } else { 0 };
         match self.frames.saturating_sub(FRAMES) {
             0 => self.keep(line),
@@ -28,7 +28,7 @@ impl Tail {
     }
 
     /// The lines, oldest first.
-    pub(super) fn into_lines(self) -> Vec<String> {
+    pub(in crate::run) fn into_lines(self) -> Vec<String> {
         self.lines.into()
     }
 

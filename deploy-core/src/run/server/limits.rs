@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::event::StepNo;
 
-use super::Stop;
+use crate::conversation::Stop;
 
 /// How many servers are inside of each limited task.
 #[derive(Default)]
-pub(super) struct Limits {
+pub(in crate::run) struct Limits {
     inside: Mutex<BTreeMap<StepNo, usize>>,
     left: Condvar,
 }
@@ -38,22 +38,22 @@ impl Limits {
 }
 
 /// One program's way through limited tasks: what it entered it leaves, however it ends.
-pub(super) struct Visit<'g> {
+pub(in crate::run) struct Visit<'g> {
     limits: &'g Limits,
     inside: Cell<Option<StepNo>>,
 }
 
 impl<'g> Visit<'g> {
-    pub(super) fn new(limits: &'g Limits) -> Visit<'g> {
+    pub(in crate::run) fn new(limits: &'g Limits) -> Visit<'g> {
         Visit { limits, inside: Cell::new(None) }
     }
 
-    pub(super) fn enter(&self, step: StepNo, limit: usize, stop: &Stop, waiting: &mut dyn FnMut()) {
+    pub(in crate::run) fn enter(&self, step: StepNo, limit: usize, stop: &Stop, waiting: &mut dyn FnMut()) {
         self.limits.enter(step, limit, stop, waiting);
         self.inside.set(Some(step));
     }
 
-    pub(super) fn leave(&self) {
+    pub(in crate::run) fn leave(&self) {
         if let Some(step) = self.inside.take() {
             self.limits.leave(step);
         }

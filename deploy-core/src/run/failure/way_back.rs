@@ -7,15 +7,15 @@ use crate::event::StepNo;
 use crate::plan::{Leg, Step};
 use crate::script::Script;
 
-use super::executor::{Executor, Failed};
-use super::link::Link;
+use crate::run::executor::{Executor, Failed};
+use crate::run::server::link::Link;
 
 /// How many hints the error at the end of a run gives. Each failure's own are shown with it.
 const MOST_HINTS: usize = 4;
 
 impl Executor<'_> {
     /// After a failure: takes back what the unfinished phase did, runs the failure path, and sums up.
-    pub(super) fn failed(&self, leg: &Leg, failures: Vec<Failed>) -> Error {
+    pub(in crate::run) fn failed(&self, leg: &Leg, failures: Vec<Failed>) -> Error {
         let reasons: Vec<_> = failures.iter().map(|failed| failed.error.message().to_owned()).collect();
         self.facts().run.insert("failure".to_owned(), reasons.join("; "));
         self.go_on_although_stopped();
@@ -79,7 +79,7 @@ impl Executor<'_> {
     }
 
     /// One error for everything that went wrong, server by server.
-    pub(super) fn sum_up(&self, failures: Vec<Failed>, later: Vec<Failed>) -> Error {
+    pub(in crate::run) fn sum_up(&self, failures: Vec<Failed>, later: Vec<Failed>) -> Error {
         let kind = failures.iter().map(|failed| failed.error.kind()).min_by_key(severity).unwrap_or(ErrorKind::Task);
         let servers: BTreeSet<_> = failures.iter().filter_map(|failed| failed.server).collect();
         let root = &self.run.plan.root;

@@ -5,19 +5,19 @@ use crate::event::StepNo;
 use crate::script::{Script, TaskScript};
 use crate::task::{ServerCx, Task};
 
-use super::executor::Executor;
-use super::link::Link;
-use super::prepare::{Prepared, task_script};
+use crate::run::executor::Executor;
+use crate::run::program::prepare::{Prepared, task_script};
+use crate::run::server::link::Link;
 
 impl Executor<'_> {
     /// Composes the program of `steps` for a server, feeds included.
-    pub(super) fn prepare(&self, link: &Link<'_>, steps: &[StepNo]) -> Result<Prepared> {
+    pub(in crate::run) fn prepare(&self, link: &Link<'_>, steps: &[StepNo]) -> Result<Prepared> {
         self.compose(link, steps, &|task, cx| task.script_work().map_or_else(Script::new, |work| (work.run)(cx)))
     }
 
     /// Composes a program of what `body` makes of each of `steps`. Where the run has lost a server that it had locked, it
     /// takes the lock again first.
-    pub(super) fn compose(
+    pub(in crate::run) fn compose(
         &self,
         link: &Link<'_>,
         steps: &[StepNo],
@@ -44,7 +44,7 @@ impl Executor<'_> {
     }
 
     /// Whether more servers run the step than may do so at a time.
-    pub(super) fn is_limited(&self, step: StepNo) -> bool {
+    pub(in crate::run) fn is_limited(&self, step: StepNo) -> bool {
         let step = self.step(step);
         step.task.most_at_once().is_some_and(|limit| step.servers.len() > limit)
     }

@@ -9,10 +9,10 @@ use crate::event::{Event, ServerNo, StepNo};
 use crate::flow::lock::lock_name;
 use crate::plan::Leg;
 
-use super::executor::{Executor, Failed};
-use super::link::Link;
-use super::lock_state::Conflict;
-use super::pulse::part;
+use crate::run::executor::{Executor, Failed};
+use crate::run::lock::state::Conflict;
+use crate::run::pulse::part;
+use crate::run::server::link::Link;
 
 /// How long the run that goes on waits for the other one to give way.
 const MEETING: Duration = Duration::from_secs(20);
@@ -22,18 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Executor<'_> {
     /// Whether the leg is the one that takes the lock.
-    pub(super) fn takes_lock(&self, leg: &Leg) -> bool {
+    pub(in crate::run) fn takes_lock(&self, leg: &Leg) -> bool {
         leg.steps().iter().any(|step| self.step(*step).task.takes_lock())
     }
 
     /// The servers on which the run takes the lock.
-    pub(super) fn lock_servers(&self) -> Vec<ServerNo> {
+    pub(in crate::run) fn lock_servers(&self) -> Vec<ServerNo> {
         let lock = self.run.plan.steps.iter().find(|step| step.task.takes_lock());
         lock.map(|step| step.servers.clone()).unwrap_or_default()
     }
 
     /// Whether `step` is the first task in a program of `steps` that must not begin before the lock is held on all servers.
-    pub(super) fn waits_for_lock(&self, step: StepNo, steps: &[StepNo]) -> bool {
+    pub(in crate::run) fn waits_for_lock(&self, step: StepNo, steps: &[StepNo]) -> bool {
         let is_lock = |step: StepNo| self.step(step).task.takes_lock();
         let changes = |step: &&StepNo| self.step(**step).task.waits_for_all_locks();
         self.lock_servers().len() > 1
@@ -42,7 +42,7 @@ impl Executor<'_> {
     }
 
     /// Runs the leg that takes the lock, again and again as long as that is sensible.
-    pub(super) fn locking_leg(&self, leg: &Leg) -> Vec<Failed> {
+    pub(in crate::run) fn locking_leg(&self, leg: &Leg) -> Vec<Failed> {
         let start = Instant::now();
         let patience = self.run.lock_wait;
         let Leg::Scripts { steps, .. } = leg else { return self.leg(leg) };
@@ -88,7 +88,7 @@ impl Executor<'_> {
     }
 
     /// The step that takes the lock, where the run had it and has lost its conversation with the server since.
-    pub(super) fn lock_again(&self, link: &Link<'_>) -> Option<StepNo> {
+    pub(in crate::run) fn lock_again(&self, link: &Link<'_>) -> Option<StepNo> {
         let lost = self.lock.held().contains(&link.number) && !link.slot.is_open();
         self.run.plan.steps.iter().find(|step| lost && step.task.takes_lock()).map(|step| step.number)
     }

@@ -11,7 +11,7 @@ use crate::plan::{Leg, Plan, Step};
 use crate::script::compile;
 use crate::task::{Explain, Facts, Options, ScriptWork, ServerCx};
 
-use super::prepare::{shell_of, task_script};
+use crate::run::program::prepare::{shell_of, task_script};
 
 /// The scripts of `plan`, in order, and what tasks on this machine say that they would do. Facts that only a run can find
 /// out stand as `<name>`.

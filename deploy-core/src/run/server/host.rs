@@ -8,13 +8,13 @@ use crate::script::{Script, TaskScript};
 use crate::task::{Body, Host, HostBody, Payload, talk};
 use crate::transport::Transport;
 
-use super::executor::{Executor, Failed};
-use super::link::Link;
-use super::prepare::{Prepared, task_script};
-use super::watch::Watch;
+use crate::run::executor::{Executor, Failed};
+use crate::run::program::prepare::{Prepared, task_script};
+use crate::run::server::link::Link;
+use crate::run::server::watch::Watch;
 
 impl Executor<'_> {
-    pub(super) fn on_host(&self, link: &Link<'_>, step: StepNo) -> Vec<Failed> {
+    pub(in crate::run) fn on_host(&self, link: &Link<'_>, step: StepNo) -> Vec<Failed> {
         let Body::OnHost(body) = &self.step(step).task.body else { return Vec::new() };
         let transport = match link.transport() {
             Ok(transport) => transport,

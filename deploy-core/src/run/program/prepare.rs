@@ -10,26 +10,26 @@ use crate::script::{Program, Script, Shell, TaskScript, WorkDir, compile};
 use crate::task::{Dir, Payload, ServerCx, Task};
 
 /// A program with everything that belongs to it.
-pub(super) struct Prepared {
-    pub(super) steps: Vec<StepNo>,
-    pub(super) scripts: Vec<TaskScript>,
-    pub(super) payloads: Vec<Payload>,
-    pub(super) shell: Shell,
-    pub(super) program: Program,
+pub(in crate::run) struct Prepared {
+    pub(in crate::run) steps: Vec<StepNo>,
+    pub(in crate::run) scripts: Vec<TaskScript>,
+    pub(in crate::run) payloads: Vec<Payload>,
+    pub(in crate::run) shell: Shell,
+    pub(in crate::run) program: Program,
 }
 
 impl Prepared {
-    pub(super) fn new(shell: Shell) -> Prepared {
+    pub(in crate::run) fn new(shell: Shell) -> Prepared {
         let program = Program::default();
         Prepared { steps: Vec::new(), scripts: Vec::new(), payloads: Vec::new(), shell, program }
     }
 
     /// The errand of running it.
-    pub(super) fn errand<'e>(&'e self, permit: &'e Permit<'e>, stop: &'e Stop) -> Errand<'e> {
+    pub(in crate::run) fn errand<'e>(&'e self, permit: &'e Permit<'e>, stop: &'e Stop) -> Errand<'e> {
         Errand { program: &self.program, payloads: &self.payloads, permit, stop, until: None }
     }
 
-    pub(super) fn compile(mut self) -> Result<Prepared> {
+    pub(in crate::run) fn compile(mut self) -> Result<Prepared> {
         self.program = compile(&self.scripts, &self.shell)?;
         Ok(self)
     }
@@ -57,7 +57,7 @@ pub(crate) fn patience_of(stage: &Stage) -> Duration {
 }
 
 /// How `task` runs `script` on the server of `cx`.
-pub(super) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
+pub(in crate::run) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
     let dir = match &task.dir {
         Dir::Home => WorkDir::Home,
         Dir::Release => release_dir(cx),

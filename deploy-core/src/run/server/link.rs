@@ -10,11 +10,11 @@ use crate::event::{Event, Events, ServerNo};
 use crate::transport::{Connect, Traffic, Transport};
 
 /// The way to one server.
-pub(super) struct Link<'a> {
-    pub(super) number: ServerNo,
-    pub(super) server: &'a Server,
+pub(in crate::run) struct Link<'a> {
+    pub(in crate::run) number: ServerNo,
+    pub(in crate::run) server: &'a Server,
     /// The conversation with it.
-    pub(super) slot: Arc<Slot>,
+    pub(in crate::run) slot: Arc<Slot>,
     stage: &'a Stage,
     connect: &'a dyn Connect,
     events: Events,
@@ -36,7 +36,7 @@ enum Way {
 }
 
 impl<'a> Link<'a> {
-    pub(super) fn new(
+    pub(in crate::run) fn new(
         number: ServerNo,
         slot: Arc<Slot>,
         stage: &'a Stage,
@@ -48,7 +48,7 @@ impl<'a> Link<'a> {
     }
 
     /// Logs in, whatever the state was before.
-    pub(super) fn connect(&self) {
+    pub(in crate::run) fn connect(&self) {
         let began = Instant::now();
         let way = match self.connect.connect(self.stage, self.server) {
             Ok(transport) => {
@@ -72,7 +72,7 @@ impl<'a> Link<'a> {
     /// # Errors
     ///
     /// Why the server can't be reached. The same each time, until [`Link::connect`] tries again.
-    pub(super) fn transport(&self) -> Result<Arc<dyn Transport>, Error> {
+    pub(in crate::run) fn transport(&self) -> Result<Arc<dyn Transport>, Error> {
         let connecting = |state: &mut State| matches!(state.way, Way::Connecting);
         let state = self.changed.wait_while(self.state(), connecting).unwrap_or_else(PoisonError::into_inner);
         match &state.way {
@@ -83,7 +83,7 @@ impl<'a> Link<'a> {
     }
 
     /// Notes that the connection was lost.
-    pub(super) fn lost(&self, error: &Error) {
+    pub(in crate::run) fn lost(&self, error: &Error) {
         self.slot.abandon();
         let traffic = self.traffic();
         let way = self.down(error.repeated());
@@ -92,12 +92,12 @@ impl<'a> Link<'a> {
     }
 
     /// Whether the server can't be reached, or was lost.
-    pub(super) fn is_down(&self) -> bool {
+    pub(in crate::run) fn is_down(&self) -> bool {
         matches!(self.state().way, Way::Down(..))
     }
 
     /// What went over the wire, over all connections to the server.
-    pub(super) fn traffic(&self) -> Traffic {
+    pub(in crate::run) fn traffic(&self) -> Traffic {
         let state = self.state();
         let now = match &state.way {
             Way::Up(transport) => transport.traffic(),

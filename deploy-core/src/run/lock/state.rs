@@ -9,7 +9,7 @@ use crate::event::ServerNo;
 
 /// What is known about a run's lock on each server.
 #[derive(Default)]
-pub(super) struct LockState {
+pub(in crate::run) struct LockState {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -22,35 +22,35 @@ struct State {
 
 impl LockState {
     /// The lock is taken on `server`.
-    pub(super) fn taken(&self, server: ServerNo) {
+    pub(in crate::run) fn taken(&self, server: ServerNo) {
         self.state().taken.insert(server);
         self.changed.notify_all();
     }
 
     /// The lock can't be taken everywhere: who waits for it goes home.
-    pub(super) fn refused(&self) {
+    pub(in crate::run) fn refused(&self) {
         self.state().refused = true;
         self.changed.notify_all();
     }
 
     /// A new attempt begins.
-    pub(super) fn try_again(&self) {
+    pub(in crate::run) fn try_again(&self) {
         self.state().refused = false;
     }
 
     /// The lock is given up everywhere.
-    pub(super) fn given_up(&self) {
+    pub(in crate::run) fn given_up(&self) {
         self.state().taken.clear();
     }
 
     /// The servers on which the lock was taken.
-    pub(super) fn held(&self) -> BTreeSet<ServerNo> {
+    pub(in crate::run) fn held(&self) -> BTreeSet<ServerNo> {
         self.state().taken.clone()
     }
 
     /// Waits until the lock is taken on all of `servers`; false if it can't be, or the run is told to stop. Calls `waiting`
     /// until then.
-    pub(super) fn wait_for(&self, servers: &[ServerNo], stop: &Stop, waiting: &mut dyn FnMut()) -> bool {
+    pub(in crate::run) fn wait_for(&self, servers: &[ServerNo], stop: &Stop, waiting: &mut dyn FnMut()) -> bool {
         let mut state = self.state();
         loop {
             if servers.iter().all(|server| state.taken.contains(server)) {
@@ -72,16 +72,16 @@ impl LockState {
 
 /// What a run found where it could not take the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Conflict {
+pub(in crate::run) struct Conflict {
     /// Who holds it, as text.
-    pub(super) about: String,
+    pub(in crate::run) about: String,
     /// The servers of that run, as it calls them.
-    pub(super) servers: BTreeSet<String>,
+    pub(in crate::run) servers: BTreeSet<String>,
 }
 
 impl Conflict {
     /// What the facts of a server say, if its lock was refused.
-    pub(super) fn of(facts: &BTreeMap<String, String>) -> Option<Conflict> {
+    pub(in crate::run) fn of(facts: &BTreeMap<String, String>) -> Option<Conflict> {
         let fact = |name: &str| facts.get(name).cloned();
         fact("lock_held_by")?;
         let servers = fact("lock_servers")?.split_whitespace().map(str::to_owned).collect();
@@ -90,7 +90,7 @@ impl Conflict {
 
     /// Whether we go on, and the other run gives way: of two that meet, the one that holds the first server that both
     /// want. `ours` are our servers, `held` those on which we have the lock.
-    pub(super) fn is_ours(&self, ours: &BTreeSet<String>, held: &BTreeSet<String>) -> bool {
+    pub(in crate::run) fn is_ours(&self, ours: &BTreeSet<String>, held: &BTreeSet<String>) -> bool {
         let first = ours.intersection(&self.servers).next();
         first.is_some_and(|first| held.contains(first))
     }

@@ -7,32 +7,32 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Failure, Outcome, ServerNo, StepNo, Stream};
 use crate::script::Report;
 
-use super::executor::{Executor, Failed, failure_of};
-use super::hints;
-use super::link::Link;
-use super::prepare::Prepared;
-use super::tail::Tail;
+use crate::run::executor::{Executor, Failed, failure_of};
+use crate::run::failure::hints;
+use crate::run::failure::tail::Tail;
+use crate::run::program::prepare::Prepared;
+use crate::run::server::link::Link;
 
 /// Turns the reports of one program into events, facts and failures.
-pub(super) struct Watch<'w> {
+pub(in crate::run) struct Watch<'w> {
     executor: &'w Executor<'w>,
     server: ServerNo,
     prepared: &'w Prepared,
     current: Option<Current>,
     /// How many tasks have ended.
     ended: usize,
-    pub(super) failures: Vec<Failed>,
-    pub(super) found: BTreeMap<String, String>,
+    pub(in crate::run) failures: Vec<Failed>,
+    pub(in crate::run) found: BTreeMap<String, String>,
     /// Whether the task's beginning and end are told by somebody else.
     quiet: bool,
 }
 
 /// The task that is running.
-pub(super) struct Current {
+pub(in crate::run) struct Current {
     task: usize,
     start: Instant,
     tail: Tail,
-    pub(super) skipped: Option<String>,
+    pub(in crate::run) skipped: Option<String>,
     failure: Failure,
     failed_at: Option<(usize, i32)>,
     pipe_member: Option<usize>,
@@ -43,13 +43,13 @@ pub(super) struct Current {
 }
 
 impl<'w> Watch<'w> {
-    pub(super) fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
+    pub(in crate::run) fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
         let (server, failures, found) = (link.number, Vec::new(), BTreeMap::new());
         Watch { executor, server, prepared, current: None, ended: 0, failures, found, quiet: false }
     }
 
     /// For the scripts of an imperative task, whose beginning and end are told by somebody else.
-    pub(super) fn quietly(self) -> Watch<'w> {
+    pub(in crate::run) fn quietly(self) -> Watch<'w> {
         Watch { quiet: true, ..self }
     }
 
@@ -61,7 +61,7 @@ impl<'w> Watch<'w> {
         self.executor.run.events.emit(event);
     }
 
-    pub(super) fn report(&mut self, report: Report) {
+    pub(in crate::run) fn report(&mut self, report: Report) {
         match report {
             Report::Began(task) => self.begin(task),
             Report::Ended(task, status) => self.end(task, status),
@@ -153,7 +153,7 @@ impl<'w> Watch<'w> {
     }
 
     /// A program that was told not to begin has done nothing, and must be told so.
-    pub(super) fn not_begun(&mut self) {
+    pub(in crate::run) fn not_begun(&mut self) {
         if self.failures.is_empty() && self.ended < self.prepared.steps.len() && !self.quiet {
             let error = Error::new(ErrorKind::Locked, "waits for the lock on the other servers");
             self.failures.push(Failed { server: Some(self.server), step: None, error });
@@ -170,7 +170,7 @@ impl<'w> Watch<'w> {
     }
 
     /// The program ended in the middle: whatever was running has failed.
-    pub(super) fn broken_off(&mut self, error: Error) {
+    pub(in crate::run) fn broken_off(&mut self, error: Error) {
         if !self.failures.is_empty() && error.kind() == ErrorKind::Task {
             return;
         }
@@ -192,7 +192,7 @@ fn first_line(command: &str) -> String {
 }
 
 impl Current {
-    pub(super) fn new(task: usize) -> Current {
+    pub(in crate::run) fn new(task: usize) -> Current {
         Current {
             task,
             start: Instant::now(),
@@ -207,13 +207,13 @@ impl Current {
     }
 
     /// Keeps a line of output, for the case that the task fails.
-    pub(super) fn line(&mut self, line: &[u8]) {
+    pub(in crate::run) fn line(&mut self, line: &[u8]) {
         let shown = &line[..line.len().min(2000)];
         self.tail.push(String::from_utf8_lossy(shown).into_owned());
     }
 
     /// Keeps what the task says about its end.
-    pub(super) fn note(&mut self, report: Report) {
+    pub(in crate::run) fn note(&mut self, report: Report) {
         match report {
             Report::Skip(reason) => self.skipped = Some(reason),
             Report::Message(message) if self.failure.reason.is_empty() => self.failure.reason = message,
@@ -227,7 +227,7 @@ impl Current {
     }
 
     /// Why the task failed. A task that gave its own reason needs no command to explain it.
-    pub(super) fn into_failure(self, status: i32, steps: &[String]) -> Failure {
+    pub(in crate::run) fn into_failure(self, status: i32, steps: &[String]) -> Failure {
         let (at, status) = self.failed_at.unwrap_or((0, status));
         let command = steps.get(at.wrapping_sub(1)).cloned();
         let tail = self.tail.into_lines();

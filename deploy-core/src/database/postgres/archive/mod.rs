@@ -8,6 +8,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use crate::database::adapter::Mark;
 
+pub(super) mod passes;
+
 /// What every archive begins with.
 pub(super) const MAGIC: &[u8; 5] = b"PGDMP";
 
@@ -327,5 +329,4 @@ fn damaged(why: impl Into<String>) -> io::Error {
 }
 
 #[cfg(test)]
-#[path = "archive_tests.rs"]
 mod tests;

@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 use crate::database::adapter::{Loading, Part};
 
 /// A part of a dump that is loaded at a time.
-pub(super) struct Pass<'l> {
+pub(in crate::database::postgres) struct Pass<'l> {
     /// The lines for `pg_restore --use-list`; `None`: everything.
-    pub(super) list: Option<String>,
+    pub(in crate::database::postgres) list: Option<String>,
     /// The role that is to own it; empty: who logs in.
-    pub(super) role: &'l str,
-    pub(super) jobs: Jobs,
+    pub(in crate::database::postgres) role: &'l str,
+    pub(in crate::database::postgres) jobs: Jobs,
 }
 
 /// How many sessions load a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Jobs {
+pub(in crate::database::postgres) enum Jobs {
     One,
     Many,
 }
 
 /// The passes of an archive. Extensions and event triggers may need a superuser, who logs in where that isn't the owner.
-pub(super) fn passes<'l>(loading: &'l Loading<'_>) -> Vec<Pass<'l>> {
+pub(in crate::database::postgres) fn passes<'l>(loading: &'l Loading<'_>) -> Vec<Pass<'l>> {
     let parts = &*loading.inventory.parts;
     let role = loading.role();
     if parts.is_empty() {
@@ -76,12 +76,12 @@ fn dependents(parts: &[Part], is_root: impl Fn(&Part) -> bool) -> BTreeSet<i64> 
 }
 
 /// The lines for `pg_restore --use-list` of the parts that are `wanted`.
-pub(super) fn list(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> String {
+pub(in crate::database::postgres) fn list(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> String {
     parts.iter().filter(|part| wanted(part)).map(|part| format!("{};\n", part.id)).collect()
 }
 
 /// Whether the part is a comment on the extension `name`.
-pub(super) fn is_named(part: &Part, name: &str) -> bool {
+pub(in crate::database::postgres) fn is_named(part: &Part, name: &str) -> bool {
     part.name.strip_prefix("EXTENSION ").is_some_and(|quoted| quoted.trim_matches('"') == name)
 }
 
@@ -93,13 +93,13 @@ fn is_about(part: &Part, kind: &str) -> bool {
 
 /// Every new database has the schema `public`, and older servers let only a superuser comment on it. Logins to other servers
 /// come with the rights: they name roles.
-pub(super) fn stays_out(part: &Part) -> bool {
+pub(in crate::database::postgres) fn stays_out(part: &Part) -> bool {
     part.kind == "USER MAPPING"
         || part.kind == "SCHEMA" && part.name == "public"
         || part.kind == "COMMENT" && part.name == "SCHEMA public"
 }
 
-pub(super) fn is_for_superusers(part: &Part) -> bool {
+pub(in crate::database::postgres) fn is_for_superusers(part: &Part) -> bool {
     is_about(part, "EVENT TRIGGER")
 }
 

@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
-use super::lexer::Lexer;
+use self::lexer::Lexer;
+
+mod lexer;
 
 /// What `pg_dump` writes when it has written everything.
 const COMPLETE: &[u8] = b"-- PostgreSQL database dump complete";

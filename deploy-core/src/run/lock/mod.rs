@@ -1,0 +1,4 @@
+//! The stage's lock as a run sees it: taking it on every server, and knowing where it is held.
+
+pub(super) mod state;
+mod taking;
