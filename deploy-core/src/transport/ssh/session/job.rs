@@ -100,6 +100,8 @@ impl Job {
             return Ok(false);
         }
         self.counters.execs.fetch_add(1, Ordering::Relaxed);
+        // A whole program may stand in it.
+        self.counters.sent.fetch_add(self.command.text.len() as u64, Ordering::Relaxed);
         self.state = State::Running;
         Ok(true)
     }
