@@ -84,8 +84,10 @@ tidy_mirror() {
 }
 # What `git archive` would silently leave out. For LFS every file is looked into, but only where attributes speak of it.
 refuse_submodules() {
-  [ "$held" = "${held#*submodule}" ] || deploy_fail 'the commit has submodules, whose files would be missing' \
-    'vendor them, or set git.ignore_submodules = true to deploy empty folders'
+  [ "$held" != "${held#*submodule }" ] || return 0
+  named=$(printf '%s\n' "$held" | sed -n 's/^submodule //p')
+  deploy_fail "the commit has submodules, whose files would be missing: $(printf '%s' "$named" | tr '\n' ' ')" \
+    'commit their files, without a .git of their own' 'or set git.ignore_submodules = true to deploy empty folders'
 }
 refuse_lfs() {
   [ "$held" != "${held#*attributes}" ] || return 0
@@ -98,7 +100,7 @@ refuse_lfs() {
 # What the tree has that needs a second look, as `held`. Attributes of the folders above it hold as well.
 look_at_tree() {
   held=$(git ls-tree -r "$tree" | awk '
-    $1 == "160000" && !submodule++ { print "submodule" }
+    $1 == "160000" && submodules++ < 3 { sub(/^[^\t]*\t/, ""); print "submodule " $0 }
     /[\t\/]\.gitattributes"?$/ && !attributes++ { print "attributes" }
   ')
   [ "$tree" = "$commit" ] || held="$held attributes"
