@@ -59,6 +59,7 @@ impl Assets {
         };
         let folder = local.config.work_dir.join("assets").join(&local.stage.name);
         flow::git::checkout(local, &revision, &folder)?;
+        self.must_stay_inside(&folder)?;
         if self.skip_unchanged && self.is_live(local, &folder)? {
             local.note("the live release was built from the same");
             return Ok(());
@@ -130,10 +131,15 @@ impl Assets {
         Ok(variables)
     }
 
+    /// Looked at before the build, which would write where symlinks lead, and after it.
+    fn must_stay_inside(&self, folder: &Path) -> anyhow::Result<()> {
+        self.folders().iter().try_for_each(|name| outside::must_stay_inside(folder, name))
+    }
+
     /// One file with all that was compiled.
     fn pack(&self, local: &Local<'_>, folder: &Path) -> anyhow::Result<PathBuf> {
+        self.must_stay_inside(folder)?;
         let folders = self.folders();
-        folders.iter().try_for_each(|name| outside::must_stay_inside(folder, name))?;
         if let Some(missing) = folders.iter().find(|name| !folder.join(name).is_dir()) {
             return Err(Error::task(format!("the build made no folder `{missing}`"))
                 .hint("see `prefixes` or `output` in [recipes.assets]")
