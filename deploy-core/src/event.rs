@@ -201,7 +201,7 @@ pub struct Traffic {
     pub connections: u64,
     /// Commands that were started.
     pub execs: u64,
-    /// Bytes of standard input that were sent.
+    /// Bytes of commands and of their standard input that were sent.
     pub sent: u64,
     /// Bytes of standard output and error that were received.
     pub received: u64,
