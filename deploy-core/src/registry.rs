@@ -34,6 +34,7 @@ pub struct Tasks {
     linked_dirs: Vec<String>,
     linked_files: Vec<String>,
     optional_linked_files: Vec<String>,
+    made_paths: Vec<String>,
     env: BTreeMap<String, String>,
     prefixes: Vec<(String, String)>,
     database_yml: Option<(String, String)>,
@@ -141,6 +142,12 @@ impl Tasks {
     /// Adds a file to the stage's `optional_linked_files`, unless it, or a folder around it, is linked already.
     pub fn optional_linked_file(&mut self, file: impl Into<String>) {
         self.optional_linked_files.push(file.into());
+    }
+
+    /// Names a path of the release that tasks write, make or remove; with a slash at its end, a folder in which they do. A
+    /// release in which a symlink leads the way there elsewhere is refused as soon as its files are known.
+    pub fn made_path(&mut self, path: impl Into<String>) {
+        self.made_paths.push(path.into());
     }
 
     /// Sets a variable for all tasks of the stage, unless `default_env` has it.
@@ -287,6 +294,7 @@ impl Tasks {
                 settings.optional_linked_files.push(file.clone());
             }
         }
+        settings.made_paths.extend(self.made_paths.iter().cloned());
         for (name, value) in &self.env {
             settings.default_env.entry(name.clone()).or_insert_with(|| value.clone());
         }

@@ -124,6 +124,15 @@ fn link_files(cx: &ServerCx<'_>) -> Script {
     optional.fold(link(cx, &all).then(links(&settings.linked_files)), Script::then)
 }
 
+/// Fails where the way to what is written, made or removed in the release later leads out of it. Right after its files are
+/// there this is known, and nothing else has happened.
+pub(super) fn must_stay_inside(cx: &ServerCx<'_>) -> Script {
+    let settings = &cx.stage.settings;
+    let linked = settings.linked_files.iter().chain(&settings.optional_linked_files).chain(&settings.linked_dirs);
+    // At the top of a release nothing is in the way.
+    link(cx, &linked.chain(&settings.made_paths).filter(|path| path.contains('/')).collect::<Vec<_>>())
+}
+
 /// What links of `paths` need: nothing is linked before it is known that no way leads out of the release.
 fn link(cx: &ServerCx<'_>, paths: &[&String]) -> Script {
     if paths.is_empty() {

@@ -27,6 +27,7 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
         .then(sh!("echo unpacking >\"$repo/deploy-suspect\""))
         .pipe(archive(cx, folder))
         .then(sh!(": >\"$repo/deploy-suspect\"\ntidy_mirror"))
+        .then(super::super::shared::must_stay_inside(cx))
 }
 
 /// The folder of the repository that is deployed, unless all of it is.
