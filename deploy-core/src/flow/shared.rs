@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::config::{Server, Stage, TransportKind};
 use crate::layout::Layout;
 use crate::registry::Tasks;
-use crate::script::{Cmd, Script, quote};
+use crate::script::{Cmd, Script};
 use crate::sh;
 use crate::task::ServerCx;
 use crate::task::{Effect, Servers, Task, TaskId};
+use crate::transport::ssh::{Way, word};
 
 pub(super) const CHECK_DIRECTORIES: TaskId = TaskId::new("deploy:check:directories");
 pub(super) const CHECK_LINKED_DIRS: TaskId = TaskId::new("deploy:check:linked_dirs");
@@ -115,14 +116,10 @@ fn check_linked_files(cx: &ServerCx<'_>) -> Script {
 
 /// The command that uploads the linked file `file` from the project's folder.
 pub(crate) fn upload(stage: &Stage, server: &Server, file: &str) -> String {
-    let word = |text: &str| String::from_utf8_lossy(&quote(text.as_bytes())).into_owned();
-    let path = word(&format!("{}/{file}", Layout::new(&server.deploy_to).shared()));
-    let file = word(file);
-    let port = server.port.map(|port| format!("-P {port} ")).unwrap_or_default();
-    let user = server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    let path = format!("{}/{file}", Layout::new(&server.deploy_to).shared());
     match stage.transport {
-        TransportKind::Local => format!("cp {file} {path}"),
-        TransportKind::Ssh => format!("scp {port}{file} {user}{}:{path}", server.host),
+        TransportKind::Local => format!("cp {} {}", word(file), word(&path)),
+        TransportKind::Ssh => Way::to(&stage.settings.ssh, server).scp(file, &path),
     }
 }
 
