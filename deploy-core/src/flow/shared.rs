@@ -51,18 +51,27 @@ fn check_directories(cx: &ServerCx<'_>) -> Script {
     let linked = settings.linked_dirs.iter().cloned().chain(parents_of_files(cx));
     let folders = [layout.releases(), layout.shared(), layout.records()].into_iter();
     let full = format!("nothing can be written to `{}`", layout.root());
+    // Only what the run has to do with: a rollback needs no mirror.
+    let places = match cx.known("repository") {
+        Some(_) => sh!("at_places at_mirror need_access"),
+        None => sh!("at_places need_access"),
+    };
+    let umask = if settings.umask.is_none() { sh!("[ ! -g \"$root\" ] || warn_of_umask n") } else { Script::new() };
     sh!("root={}", layout.root())
+        .uses(super::ACCESS)
+        .then(places)
         .then(make_folders(folders.chain(linked.map(|path| in_shared(cx, &path)))))
         .then(sh!(
-            "{ true >>\"$root/.deploy/releases\"; } 2>/dev/null || deploy_fail {} {}",
+            "if [ ! -e \"$root/.deploy/releases\" ] || [ -w \"$root/.deploy/releases\" ]; then { true >>\"$root/.deploy/releases\"; } 2>/dev/null || deploy_fail {} {}; fi",
             full,
             "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
         ))
+        .then(umask)
         .then(sh!("need_room {}", ROOM_TO_BEGIN))
 }
 
 fn make_folders(folders: impl IntoIterator<Item = String>) -> Script {
-    Script::new().uses(super::RELEASES).run(Cmd::new("make_folders").unprefixed().args(folders))
+    Script::new().uses(super::RELEASES).uses(super::ACCESS).run(Cmd::new("make_folders").unprefixed().args(folders))
 }
 
 fn in_shared(cx: &ServerCx<'_>, path: &str) -> String {
