@@ -61,7 +61,7 @@ pub use site::Site;
 pub use spy::Spy;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
-pub use user::{User, current as current_user, is_root};
+pub use user::{Group, User, current as current_user, is_root};
 
 /// Whether the long trials run too (`cargo xtask test --full`).
 pub fn full() -> bool {

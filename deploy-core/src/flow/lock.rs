@@ -52,7 +52,7 @@ pub(crate) fn lock_name(server: &Server) -> String {
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
-    Script::new().uses(SHELL).then(sh!("root={}", cx.layout().root()))
+    Script::new().uses(SHELL).uses(super::ACCESS).then(sh!("root={}", cx.layout().root()))
 }
 
 fn take(cx: &ServerCx<'_>) -> Script {

@@ -172,7 +172,7 @@ pub fn likely_release(cx: &ServerCx<'_>) -> Script {
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
-    Script::new().uses(RELEASES).then(sh!("root={}", cx.layout().root()))
+    Script::new().uses(RELEASES).uses(super::ACCESS).then(sh!("root={}", cx.layout().root()))
 }
 
 fn revert_release(cx: &ServerCx<'_>) -> Script {
@@ -288,7 +288,11 @@ for each in $(release_classes); do
 done
 [ "$#" -gt 0 ] || deploy_skip 'nothing to remove'
 put_away "$@"
-if [ "$#" -eq 1 ]; then deploy_note "removed 1 release"; else deploy_note "removed $# releases"; fi"#,
+case $removed in
+  0) ;;
+  1) deploy_note "removed 1 release" ;;
+  *) deploy_note "removed $removed releases" ;;
+esac"#,
         settings.keep_releases,
         failed
     ))

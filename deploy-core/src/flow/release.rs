@@ -144,6 +144,7 @@ pub(super) fn begin(cx: &ServerCx<'_>) -> Script {
 fn discard(cx: &ServerCx<'_>) -> Script {
     let start = Script::new()
         .uses(super::RELEASES)
+        .uses(super::ACCESS)
         .then(sh!("root={}\nlive_release\ndeploy_fact live_now \"$live\"", cx.layout().root()));
     let Some(release) = cx.known("new_release") else {
         return start.then(sh!("deploy_skip 'no release was made'"));

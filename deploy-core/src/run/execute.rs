@@ -190,8 +190,10 @@ impl Executor<'_> {
             if error.kind() == ErrorKind::Connection {
                 link.lost(&error);
             }
-            // How far it came is not known: its last markers may be lost.
-            self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            if !watch.never_began {
+                // How far it came is not known: its last markers may be lost.
+                self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            }
             watch.broken_off(error);
         }
         if !watch.failures.is_empty() {

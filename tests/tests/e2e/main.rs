@@ -1,5 +1,6 @@
 //! Scenarios with the real binary, real repositories and real SSH servers.
 
+mod accounts;
 mod assets;
 mod capistrano;
 mod cleanup;

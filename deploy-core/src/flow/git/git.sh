@@ -37,15 +37,26 @@ make_mirror() {
 }
 # keep_mirror URL: the same with a mirror that was found whole. What a git that was killed left behind goes.
 keep_mirror() {
+  # Where the folder around it is shared, by its group, so is the mirror.
   if [ -e "$repo/HEAD" ]; then
     find "$repo/" -type f \( -name '*.lock' -o -name 'tmp_*' \) -exec rm -f -- {} +
+  elif [ -g "${repo%/*}" ]; then
+    git init --quiet --bare --shared=group -- "$repo"
   else
     git init --quiet --bare -- "$repo"
   fi
+  share_mirror
   ! has_origin "$1" || return 0
   git config remote.origin.url "$1"
   git config remote.origin.fetch '+refs/*:refs/*'
   git config remote.origin.mirror true
+}
+share_mirror() {
+  [ -g "${repo%/*}" ] || return 0
+  while read -r key _; do
+    if [ "$key" = sharedRepository ] || [ "$key" = sharedrepository ]; then return 0; fi
+  done <"$repo/config"
+  git config core.sharedRepository group
 }
 # begin_pack, unpack_pack, end_pack: take a pack and its index. The index comes last, since only with it is the pack in use.
 begin_pack() {
@@ -136,10 +147,15 @@ find_commit() {
   if [ -z "$found" ] && printf '%s\n' "$2" | grep -Eqx '[0-9a-f]{40}'; then found=$2; fi
   [ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$2\`"
 }
+# What git writes down about each fetch, and would write over: another user's can only be removed.
+forget_fetch() {
+  if [ -e "$repo/FETCH_HEAD" ] && [ ! -w "$repo/FETCH_HEAD" ]; then rm -f -- "$repo/FETCH_HEAD"; fi
+}
 # fetch_commit COMMIT: has the repository's branches and tags, and the commit though none of them may lead to it.
 fetch_commit() {
+  forget_fetch
   if [ -e "$repo/shallow" ]; then unshallow=--unshallow; else unshallow=; fi
   git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow origin '+refs/*:refs/*' || return
   has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags origin "$1" 2>/dev/null || :
 }
-fetch_shallow() { git -c gc.auto=0 fetch --quiet --no-tags --depth=1 origin "$1"; }
+fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 origin "$1"; }

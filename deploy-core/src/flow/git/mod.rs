@@ -80,6 +80,8 @@ pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
 fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
     let settings = &local.stage.settings;
     let repository = Repository::new(&settings.repo_url, &local.config.root, &local.config.work_dir);
+    // Known from here on: the run has to do with mirrors.
+    local.set("repository", repository.address());
     let pushes = settings.git.strategy == GitStrategy::Push;
     if !pushes {
         repository.must_be_for_servers(local.stage.transport == TransportKind::Local)?;

@@ -43,7 +43,8 @@ impl Executor<'_> {
 
     fn failure_path(&self, undo: &[StepNo]) -> Vec<Failed> {
         std::thread::scope(|scope| {
-            for link in self.links.iter().filter(|link| link.is_down() && !undo.is_empty()) {
+            let has_begun = |link: &&Link<'_>| undo.iter().any(|step| self.began().contains(&(*step, link.number)));
+            for link in self.links.iter().filter(|link| link.is_down()).filter(has_begun) {
                 scope.spawn(|| link.connect());
             }
         });
