@@ -21,10 +21,10 @@ struct Bound {
 #[rustfmt::skip]
 const BOUNDS: &[Bound] = &[
     bound(1, "first",    1, 1, 24_000,  93,  58, 10),
-    bound(1, "next",     1, 1, 13_000,  88,  52,  8),
+    bound(1, "next",     1, 1, 13_000,  89,  53,  8),
     bound(1, "rollback", 1, 1,  4_500,  41,  23,  0),
     bound(2, "first",    1, 1, 24_000,  99,  61, 10),
-    bound(2, "next",     1, 1, 13_000,  94,  55,  8),
+    bound(2, "next",     1, 1, 13_000,  95,  56,  8),
     bound(2, "rollback", 1, 1,  4_500,  47,  26,  0),
 ];
 
