@@ -24,25 +24,38 @@
 //! What it adds: `systemd:restart`, as a part of `deploy:restart`, which every deploy and every rollback runs after
 //! publishing.
 //!
+//! A unit is well if it is active, was not started again by systemd meanwhile, and its main process runs from the release that
+//! is live: its working directory and its program are in no other release, and in none that is removed. So let
+//! `WorkingDirectory=` and `ExecStart=` lead through the link `current`. A reload is given five times `settle` for
+//! that, since `systemctl reload` ends before it has had an effect. Where systemd had to kill what didn't stop in time, that is told:
+//! `systemctl` ends well then.
+//!
 //! Only the restart needs sudo. For the units of the system, allow it in `/etc/sudoers.d`:
 //!
 //! ```text
 //! deploy ALL=(root) NOPASSWD: /usr/bin/systemctl restart shop-worker
 //! ```
 //!
-//! A user's own units need none, and live on without a login after `sudo loginctl enable-linger deploy`. For the journal
+//! A user's own units need none, and live on without a login after `sudo loginctl enable-linger deploy`: without it, systemd
+//! stops them 10 seconds after the last login ends, and nothing says so. A deploy asks before anything changes, and
+//! `systemd:restart` once more. For the journal
 //! of a unit of the system, the user has to be in the group `systemd-journal`.
 
 mod units;
 
 use deploy_core::config::Time;
 use deploy_core::prelude::*;
-use deploy_core::task::ServerCx;
+use deploy_core::task::{Effect, ServerCx};
 use serde::Deserialize;
 use units::Unit;
 
+/// Makes sure that the user's units outlive the login.
+pub const CHECK: TaskId = TaskId::new("systemd:check");
 /// Restarts the units.
 pub const RESTART: TaskId = TaskId::new("systemd:restart");
+
+/// The shell that talks with systemd.
+const LIBRARY: &str = include_str!("systemd.sh");
 
 /// `[recipes.systemd]`. The crate's page explains each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -98,6 +111,10 @@ impl Recipe for Systemd {
     fn register(self, tasks: &mut Tasks) {
         tasks.task(self.task());
         tasks.step(&flow::RESTART, RESTART);
+        if self.user {
+            tasks.task(self.check());
+            tasks.hook(When::After(flow::CHECK), CHECK);
+        }
     }
 }
 
@@ -110,6 +127,13 @@ impl Systemd {
         if self.rolling { task.rolling(self.group, self.wait.0) } else { task }
     }
 
+    /// Without lingering, what is restarted ends with the deployment's login: found out before anything changes.
+    fn check(&self) -> Task {
+        let on = Servers::roles(&self.roles).with_releases();
+        let check = |_: &ServerCx<'_>| sh!("systemd_user").uses(LIBRARY);
+        Task::script(CHECK, "Make sure that the units outlive the login", on, check).hidden().effect(Effect::Looks)
+    }
+
     /// Restarts the units; where none are named, the one that is called like the application.
     fn script(&self, application: &str) -> Script {
         let action = match (&self.command, self.action) {
@@ -118,10 +142,13 @@ impl Systemd {
             (None, Action::ReloadOrRestart) => "reload-or-restart",
         };
         let settle = self.settle.0.as_secs_f64().to_string();
-        let restart = Cmd::new("systemd_restart").unprefixed().args([action, &settle]).arg(self.journal_lines);
+        let patience = (self.settle.0 * 5).as_secs().to_string();
+        let restart =
+            Cmd::new("systemd_restart").unprefixed().args([action, &settle, &patience]).arg(self.journal_lines);
         let own = self.units.is_empty().then_some(application);
         let units = self.units.iter().flat_map(Unit::instances).chain(own);
-        self.programs().run(restart.arg(self.hint()).args(units))
+        let script = self.programs().run(restart.arg(self.hint()).args(units));
+        if self.user { script.then(sh!("systemd_lingers")) } else { script }
     }
 
     /// How to look at a unit by hand; its name follows.
@@ -147,7 +174,7 @@ systemd_journal() { journalctl \"$@\"; }"),
             Some(command) => sh!("systemd_own() { sh -eu -c {}; }", command),
             None => Script::new(),
         };
-        programs.then(own).uses(include_str!("systemd.sh"))
+        programs.then(own).uses(LIBRARY)
     }
 }
 

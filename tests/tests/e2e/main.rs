@@ -27,6 +27,7 @@ mod repositories;
 mod revisions;
 mod rollback;
 mod ssh;
+mod systemd;
 mod tasks;
 mod traffic;
 mod trials;
