@@ -227,6 +227,101 @@ fn the_scripts_pass_shellcheck() {
     }
 }
 
+/// Two services, one of which has a socket.
+const SERVICES: &str = "user = true\nsettle = 0\n[recipes.systemd.services.web]\ncommand = 'bin/web'\nport = 19292\n[recipes.systemd.services.job]\n\
+    roles = ['job']\ncommand = 'bin/job'\nreload = 'kill -HUP $MAINPID'\nenvironment_file = 'job.env'";
+
+/// What systemd was told to do.
+fn done(run: &Ran) -> Vec<String> {
+    let asks =
+        |call: &String| ["show", "is-active"].iter().any(|verb| call.contains(verb)) || call.starts_with("journalctl");
+    let calls = told(run).iter().map(|call| call.to_string().replace("systemctl --user ", "")).collect::<Vec<_>>();
+    calls.into_iter().filter(|call| !asks(call)).collect()
+}
+
+fn services(shell: &str) -> Site {
+    let site = site(SERVICES).shell(shell).servers(&["app1 app", "job1 job"]);
+    log_in(&site, "/../../tmp");
+    site.release("20260101000000");
+    site.program("systemctl", "case $* in *is-active*) exit 3 ;; *show*) echo ActiveState=active ;; esac");
+    site
+}
+
+#[test]
+fn each_server_keeps_the_units_of_its_services() {
+    for shell in SHELLS {
+        let site = services(shell);
+        let run = site.run("systemd:restart");
+        run.succeeded();
+        let on = |host: &str| -> Vec<String> {
+            let calls = run
+                .calls_on(host)
+                .iter()
+                .map(|call| call.to_string().replace("systemctl --user ", ""))
+                .collect::<Vec<_>>();
+            let verbs = ["daemon-reload", "enable", "start", "stop", "restart", "reload"];
+            calls.into_iter().filter(|call| verbs.iter().any(|verb| call.starts_with(verb))).collect()
+        };
+        assert_eq!(
+            on("app1"),
+            [
+                "daemon-reload",
+                "enable --quiet shop-web.service",
+                "enable --quiet shop-web.socket",
+                "stop shop-web.socket shop-web.service",
+                "start shop-web.socket",
+                "restart shop-web.service",
+            ]
+        );
+        let job = ["daemon-reload", "enable --quiet shop-job.service", "reload-or-restart shop-job.service"];
+        assert_eq!(on("job1"), job);
+        assert!(run.notes().iter().any(|note| note.contains("+ListenStream=127.0.0.1:19292")), "{:?}", run.notes());
+        let again = site.run("systemd:setup");
+        assert!(!done(&again).contains(&"daemon-reload".to_owned()), "{:?}", done(&again));
+    }
+}
+
+#[test]
+fn a_unit_that_is_asked_for_by_name_is_the_only_one() {
+    let stop = |name: &str| services("dash").task("systemd:stop").option("unit", name).hosts(&["app1"]).run();
+    for name in ["web", "shop-web", "shop-web.service"] {
+        assert_eq!(done(&stop(name)), ["stop shop-web.socket shop-web.service"]);
+    }
+    assert!(stop("job").failure().contains("there is no unit `job` on this server"));
+}
+
+#[test]
+fn the_scripts_for_services_pass_shellcheck() {
+    for task in ["check", "setup", "diff", "status", "logs", "start", "stop", "restart"] {
+        services("dash").shellcheck(&format!("systemd:{task}"));
+    }
+}
+
+#[test]
+fn services_need_the_users_manager_and_good_names() {
+    let problems = |table: &str| {
+        let mut tasks = Tasks::default();
+        toml::from_str::<Systemd>(table).unwrap().register(&mut tasks);
+        tasks.check().join("\n")
+    };
+    assert!(problems("[services.web]\ncommand = 'x'").contains("say `user = true`"));
+    let text = problems("user = true\n[services.'a b']\ncommand = 'x'\n[services.c]\ncommand = ''");
+    assert!(text.contains("[recipes.systemd.services.a b] its name has to be of letters"), "{text}");
+    assert!(text.contains("[recipes.systemd.services.c] `command` is empty"), "{text}");
+}
+
+#[test]
+fn the_table_of_a_services_settings_is_complete() {
+    let refusal = refusal::<Systemd>("[services.web]\ncommand = 'x'\nthere_is_no_such_key = 1");
+    let known = refusal.split_once("known: ").expect("a list of what is known").1.lines().next().unwrap();
+    let mut known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+    let rows = include_str!("service.rs").lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next());
+    let mut rows: Vec<_> = rows.collect();
+    known.sort_unstable();
+    rows.sort_unstable();
+    assert_eq!(rows, known);
+}
+
 #[test]
 fn deploys_and_rollbacks_restart_after_they_published() {
     Xtask::new().recipe::<Systemd>().check().unwrap();

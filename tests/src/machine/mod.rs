@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,8 +28,8 @@ pub struct Machine {
     pid: String,
     /// How many accounts it has. Only one is made at a time: programs that make them lock the list.
     accounts: Mutex<usize>,
-    /// The machine runs for as long as this is open.
-    _lifeline: ChildStdin,
+    /// The machine runs for as long as the input of this is open.
+    _boot: Child,
 }
 
 /// Whether a user's units run without a login.
@@ -70,12 +70,11 @@ impl Machine {
         let mut boot = Command::new("sh");
         boot.arg(folder.join("boot.sh")).arg(&folder).arg(port.to_string());
         let mut boot = boot.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
-        let lifeline = boot.stdin.take().expect("it is piped");
         let mut pid = String::new();
         let mut says = std::io::BufReader::new(boot.stdout.take().expect("it is piped"));
         std::io::BufRead::read_line(&mut says, &mut pid).expect("it says something");
         let pid = pid.trim().to_owned();
-        let machine = Machine { folder, port, host_key, pid, accounts: Mutex::new(0), _lifeline: lifeline };
+        let machine = Machine { folder, port, host_key, pid, accounts: Mutex::new(0), _boot: boot };
         machine.must_be_up();
         machine
     }

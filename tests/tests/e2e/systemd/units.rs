@@ -1,4 +1,4 @@
-//! Units under a real systemd, restarted by deploys.
+//! Units that are there, restarted by deploys.
 
 use e2e::{Account, Linger, Machine, Project};
 
