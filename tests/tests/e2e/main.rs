@@ -30,6 +30,7 @@ mod revisions;
 mod rollback;
 mod ssh;
 mod status;
+mod systemd;
 mod tasks;
 mod traffic;
 mod trials;

@@ -43,6 +43,13 @@ const NEEDS: &[Need] = &[
     Need { program: "pgbouncer", package: "pgbouncer" },
     Need { program: "pip3", package: "python3-pip" },
     Need { program: "tar", package: "tar" },
+    // A machine with systemd, and with what a login to one has.
+    Need { program: "/lib/systemd/systemd", package: "systemd" },
+    Need { program: "dbus-daemon", package: "dbus" },
+    Need { program: "/usr/lib/systemd/user/dbus.socket", package: "dbus-user-session" },
+    Need { program: "/usr/share/pam-configs/systemd", package: "libpam-systemd" },
+    Need { program: "unshare", package: "util-linux" },
+    Need { program: "pgrep", package: "procps" },
     // Gives a test's command a terminal of its own.
     Need { program: "setsid", package: "util-linux" },
     // Counts what a server starts.
