@@ -6,10 +6,10 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 ///
-/// When the value has a form that depends on more than the file: the output of a command, a variable that isn't there.
-/// The error names the form, and no part of a value.
+/// When the value has a form that depends on more than the file: the output of a command, a variable that isn't there, a
+/// backslash that versions of the gem take differently. The error names the form, and no part of a value.
 pub(super) fn value(text: &str, key: &str) -> Result<Option<String>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
     let entries = entries(&text);
     let Some(last) = entries.iter().rposition(|entry| entry.key == key) else { return Ok(None) };
     resolve(&entries, last).map(Some)
@@ -19,7 +19,7 @@ pub(super) fn value(text: &str, key: &str) -> Result<Option<String>> {
 #[derive(Debug)]
 struct Entry<'t> {
     key: &'t str,
-    quote: Option<char>,
+    /// With its quotes.
     value: &'t str,
 }
 
@@ -41,23 +41,30 @@ fn entries(text: &str) -> Vec<Entry<'_>> {
 
 /// The entry at the beginning of `text`, and what follows its line.
 fn entry(text: &str) -> Option<(Entry<'_>, &str)> {
-    let text = text.trim_start_matches(blank);
-    let exported = text.strip_prefix("export").filter(|rest| rest.starts_with(blank));
-    let text = exported.map_or(text, |rest| rest.trim_start_matches(blank));
-    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))?;
-    let (key, rest) = text.split_at(end);
-    let assigned = rest.trim_start_matches(blank).strip_prefix('=');
-    let rest = assigned.or_else(|| rest.strip_prefix(':').filter(|rest| rest.starts_with(blank)))?;
-    let (quote, value, after) = quoted(rest.trim_start_matches(blank)).unwrap_or_else(|| unquoted(rest));
-    (!key.is_empty()).then_some((Entry { key, quote, value }, after))
+    let text = text.trim_start_matches(space);
+    let exported = text.strip_prefix("export").filter(|rest| rest.starts_with(space));
+    exported.and_then(|rest| assignment(rest.trim_start_matches(space))).or_else(|| assignment(text))
 }
 
-fn blank(c: char) -> bool {
-    c == ' ' || c == '\t'
+fn assignment(text: &str) -> Option<(Entry<'_>, &str)> {
+    let end = text.find(|c: char| !(is_word(c) || c == '.')).filter(|end| *end > 0)?;
+    let (key, rest) = text.split_at(end);
+    let assigned = rest.trim_start_matches(space).strip_prefix('=');
+    let rest = assigned.or_else(|| rest.strip_prefix(':')?.strip_prefix(space))?;
+    let (value, after) = quoted(rest.trim_start_matches(space)).unwrap_or_else(|| unquoted(rest));
+    Some((Entry { key, value }, after))
+}
+
+fn space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c')
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }
 
 /// A value in quotes: they end at one that no backslash stands before, else at one that has nothing behind it.
-fn quoted(text: &str) -> Option<(Option<char>, &str, &str)> {
+fn quoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next().filter(|c| *c == '\'' || *c == '"')?;
     let inner = &text[1..];
     let mut ends: Vec<usize> = Vec::new();
@@ -68,70 +75,106 @@ fn quoted(text: &str) -> Option<(Option<char>, &str, &str)> {
         }
     }
     let end = ends.into_iter().rev().find(|end| line_ends(&inner[end + 1..]).is_some())?;
-    Some((Some(quote), &inner[..end], line_ends(&inner[end + 1..])?))
+    Some((&text[..end + 2], line_ends(&inner[end + 1..])?))
 }
 
 /// What follows the line, if nothing but a comment is left of it.
 fn line_ends(text: &str) -> Option<&str> {
     let (line, after) = text.split_once('\n').unwrap_or((text, ""));
-    let line = line.trim_start();
+    let line = line.trim_start_matches(space);
     (line.is_empty() || line.starts_with('#')).then_some(after)
 }
 
-fn unquoted(text: &str) -> (Option<char>, &str, &str) {
+fn unquoted(text: &str) -> (&str, &str) {
     let (line, after) = text.split_once('\n').unwrap_or((text, ""));
-    (None, line.split('#').next().unwrap_or_default().trim(), after)
+    (line.split('#').next().unwrap_or_default().trim_matches(space), after)
+}
+
+/// What stands between the quotes of `value`, and which they are.
+fn stripped(value: &str) -> (Option<char>, &str) {
+    let between = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    match (between('\''), between('"')) {
+        (Some(inner), _) => (Some('\''), inner),
+        (None, Some(inner)) => (Some('"'), inner),
+        (None, None) => (None, value),
+    }
 }
 
 fn resolve(entries: &[Entry<'_>], number: usize) -> Result<String> {
-    let Entry { quote, value, .. } = entries[number];
-    if quote == Some('\'') {
-        return Ok(value.to_owned());
-    }
-    let mut text = String::new();
-    let mut rest = value;
-    while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
-        match c {
-            '\\' => rest = escaped(rest, quote, &mut text),
-            '$' => rest = variable(entries, number, rest, &mut text)?,
-            c => text.push(c),
+    let key = entries[number].key;
+    let (quote, value) = stripped(entries[number].value);
+    let value = match quote {
+        Some('\'') => return Ok(value.to_owned()),
+        Some(_) if value.contains("\\n") || value.contains("\\r") => {
+            return Err(unclear(key, "`\\n` or `\\r` in double quotes, which versions of dotenv take differently"));
         }
+        Some(_) => unescaped(value),
+        None if has_backslash(value) => {
+            return Err(unclear(key, "a backslash outside of quotes, which versions of dotenv take differently"));
+        }
+        None => value.to_owned(),
+    };
+    let text = substituted(entries, number, &value)?;
+    if text.contains("$(") {
+        return Err(unclear(key, "the output of a command, `$(…)`"));
     }
     Ok(text)
 }
 
-/// A character behind a backslash, which goes; what `\n` means is a line's end, in double quotes.
-fn escaped<'t>(rest: &'t str, quote: Option<char>, text: &mut String) -> &'t str {
-    let Some(c) = rest.chars().next() else {
-        text.push('\\');
-        return rest;
-    };
-    text.push(match c {
-        'n' if quote == Some('"') => '\n',
-        'r' if quote == Some('"') => '\r',
-        c => c,
-    });
-    &rest[c.len_utf8()..]
+/// Whether a backslash stands before anything but a dollar.
+fn has_backslash(value: &str) -> bool {
+    value.match_indices('\\').any(|(at, _)| value.get(at + 1..at + 2) != Some("$"))
 }
 
-/// `$NAME` and `${NAME}`, of a line above.
-fn variable<'t>(entries: &[Entry<'_>], number: usize, rest: &'t str, text: &mut String) -> Result<&'t str> {
-    if rest.starts_with('(') {
-        return Err(unclear(entries[number].key, "the output of a command, `$(…)`"));
+/// Without the backslashes before anything but a dollar.
+fn unescaped(value: &str) -> String {
+    let mut text = String::new();
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        match chars.next_if(|next| c == '\\' && *next != '$') {
+            Some(next) => text.push(next),
+            None => text.push(c),
+        }
     }
-    let inner = rest.strip_prefix('{').unwrap_or(rest);
-    let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
+    text
+}
+
+/// `value`, with what lines above say instead of `$NAME` and `${NAME}`.
+fn substituted(entries: &[Entry<'_>], number: usize, value: &str) -> Result<String> {
+    let mut text = String::new();
+    let mut rest = value;
+    while let Some(at) = rest.find('$') {
+        let (before, dollar) = rest.split_at(at);
+        let (name, after) = variable(dollar);
+        let written = &dollar[..dollar.len() - after.len()];
+        rest = after;
+        match before.strip_suffix('\\').filter(|_| !after.starts_with('(')) {
+            Some(before) => text.extend([before, written]),
+            None if name.is_empty() => text.extend([before, written]),
+            None => text.extend([before, &named(entries, number, name)?]),
+        }
+    }
+    Ok(text + rest)
+}
+
+/// The name behind the dollar that `text` begins with, and what follows. The braces need not be a pair.
+fn variable(text: &str) -> (&str, &str) {
+    let inner = &text[1..];
+    if inner.starts_with('(') {
+        return ("", inner);
+    }
+    let inner = inner.strip_prefix('{').unwrap_or(inner);
+    let end = inner.find(|c| !is_word(c)).unwrap_or(inner.len());
     let (name, after) = inner.split_at(end);
-    if name.is_empty() {
-        text.push('$');
-        return Ok(rest);
+    (name, after.strip_prefix('}').unwrap_or(after))
+}
+
+/// What the last line above says of `name`.
+fn named(entries: &[Entry<'_>], number: usize, name: &str) -> Result<String> {
+    match entries[..number].iter().rposition(|entry| entry.key == name) {
+        Some(earlier) => resolve(entries, earlier),
+        None => Err(unclear(entries[number].key, &format!("the variable `{name}`, which no line above sets"))),
     }
-    let Some(earlier) = entries[..number].iter().rposition(|entry| entry.key == name) else {
-        return Err(unclear(entries[number].key, &format!("the variable `{name}`, which no line above sets")));
-    };
-    text.push_str(&resolve(entries, earlier)?);
-    Ok(after.strip_prefix('}').filter(|_| inner.len() < rest.len()).unwrap_or(after))
 }
 
 fn unclear(key: &str, what: &str) -> Error {
@@ -140,45 +183,5 @@ fn unclear(key: &str, what: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Option<String> {
-        value(text, "URL").unwrap()
-    }
-
-    #[test]
-    fn values_are_read_as_dotenv_reads_them() {
-        for (text, expected) in [
-            ("URL=a://b", "a://b"),
-            ("URL = a://b  # the shop", "a://b"),
-            ("export URL=\"a://b\" # the shop\n", "a://b"),
-            ("  URL: a://b\r\n", "a://b"),
-            ("\u{feff}URL=a://b", "a://b"),
-            ("URL='a://$b\\n#' # x", "a://$b\\n#"),
-            ("URL=\"a\\\"b\\$c\\\\d\"", "a\"b$c\\d"),
-            ("URL=a\\$b", "a$b"),
-            ("HOST=db\nURL=\"a://${HOST}:1/$HOST\"", "a://db:1/db"),
-            ("URL=first\nURL=last", "last"),
-            ("KEY=\"one\nURL=inside\ntwo\"\nURL=outside", "outside"),
-            ("URL=outside\nKEY='one\nURL=inside'\n", "outside"),
-            ("URL=\"a\" b", "\"a\" b"),
-            ("URL='C:\\'\nNEXT='y'", "C:\\"),
-            ("NOT_URL=x\nURL=y", "y"),
-            ("URL=a://h1:1,h2:2/x?b=c", "a://h1:1,h2:2/x?b=c"),
-            ("URL=", ""),
-            ("URL=100$", "100$"),
-        ] {
-            assert_eq!(read(text).as_deref(), Some(expected), "{text:?}");
-        }
-        assert_eq!(read("# URL=x\nURL\nCURL=y\n"), None);
-    }
-
-    #[test]
-    fn what_the_file_alone_does_not_say_is_named_without_the_value() {
-        for (text, form) in [("URL=\"s3cret$(cat x)\"", "`$(…)`"), ("URL=s3cret${HOST}", "`HOST`")] {
-            let error = value(text, "URL").unwrap_err().to_string();
-            assert!(error.contains(form) && !error.contains("s3cret"), "{error}");
-        }
-    }
-}
+#[path = "dotenv_tests.rs"]
+mod tests;
