@@ -244,6 +244,13 @@ fn migrations_can_come_after_all_else_that_fails_before_the_switch() {
         run.succeeded();
         assert_eq!(calls(&run), ["rake xtask:migrate"]);
     }
+    let several = super::site("last = true").servers(&["app1 app", "db1 db"]);
+    several.write("db1", "pending", "20260101 CreatePosts\n");
+    several.run("deploy").succeeded();
+    several.write("db1", "broken", "");
+    let run = several.run("deploy");
+    assert!(run.failure().contains("PG::UndefinedTable"), "{}", run.failure());
+    assert!(!run.order().contains(&"deploy:symlink:release"), "no server has switched");
     let off = super::site("last = true\non_deploy = false");
     assert_eq!(calls(&off.run("deploy")), [""; 0]);
     assert_eq!(calls(&off.run("deploy:migrations")), ["rake xtask:migrate"]);
