@@ -21,7 +21,7 @@ pub(super) fn open(
         Data::Out(_) => Talk::DataOut,
         Data::In(_) => Talk::DataIn,
     };
-    // Some login shells don't take a text of many lines on their command line. Then nothing has run yet.
+    // Some servers can't unpack the text of a command. Then nothing has run yet.
     for plainly in [false, true] {
         let mut conversation = match begin(place, errand, talk, plainly) {
             Ok(conversation) => conversation,
@@ -31,7 +31,10 @@ pub(super) fn open(
         match conversation.listen(errand, &mut partner, on, data) {
             Ok(()) => return (Some(conversation), Ok(())),
             Err(Break::NeverBegun(_)) if !plainly => {}
-            Err(Break::NeverBegun(exit)) => return (None, Err(never_begun(&exit, &partner.strays))),
+            Err(Break::NeverBegun(exit)) => {
+                on(Report::NeverBegan);
+                return (None, Err(place.never_begun(&exit, &partner.strays)));
+            }
             Err(Break::Gone(error)) => return (None, Err(partner.explain(error))),
             Err(Break::Told(error)) => return (Some(conversation), Err(error)),
         }
@@ -41,18 +44,17 @@ pub(super) fn open(
 
 fn begin(place: &Place<'_>, errand: &Errand<'_>, talk: Talk, plainly: bool) -> Result<Conversation> {
     let hello = nonce()?;
-    let opening = Opening::new(place.shell, errand.program, talk, &hello, plainly);
-    let mut process = place.transport.exec(&opening.command);
-    if !opening.input.is_empty() {
-        process.stdin.send(opening.input);
+    let Opening { command, input, known, unpacks } = Opening::new(place.shell, errand.program, talk, &hello, plainly);
+    let mut process = place.transport.exec(&command);
+    if !input.is_empty() {
+        process.stdin.send(input);
     }
     let tasks = errand.program.steps.len();
     let decoder = match talk {
         Talk::DataOut => Decoder::of_standard_error(&hello, tasks),
         Talk::Programs | Talk::DataIn => Decoder::new(&hello, tasks),
     };
-    let (known, beaten) = (opening.known, Instant::now());
-    Ok(Conversation { process, decoder, known, number: 0, beaten, all_well: true })
+    Ok(Conversation { process, decoder, known, unpacks, number: 0, beaten: Instant::now(), all_well: true })
 }
 
 impl Place<'_> {
@@ -70,16 +72,22 @@ impl Place<'_> {
     pub(super) fn silent(&self) -> Error {
         let seconds = self.patience.as_secs();
         Error::connection(format!("the server let us in, and within {seconds} seconds it began to run no command"))
-            .hint("does a file such as ~/.bashrc there start another shell, or wait for something?")
+            .hint("does ~/.bashrc there, or what else the shell of this user reads, start another shell or wait for something?")
+            .hints(self.by_hand())
     }
-}
 
-/// The server's shell ended before it began to run what it was sent.
-fn never_begun(exit: &Exit, strays: &[String]) -> Error {
-    let error = match strays.last() {
-        Some(line) => Error::connection(format!("the server runs no command for this user; it says: {line}")),
-        None => Error::connection(format!("the server's shell ended {}, and ran nothing", how(exit))),
-    };
-    let error = if strays.len() > 1 { error.detail(strays.join("\n")) } else { error };
-    error.hint("what does the user's login shell do with a command there? try: ssh HOST true")
+    /// The server's shell ended before it began to run what it was sent.
+    fn never_begun(&self, exit: &Exit, strays: &[String]) -> Error {
+        let error = match strays.last() {
+            Some(line) => Error::connection(format!("the server runs no command for this user; it says: {line}")),
+            None => Error::connection(format!("the server's shell ended {}, and ran nothing", how(exit))),
+        };
+        let error = if strays.len() > 1 { error.detail(strays.join("\n")) } else { error };
+        error.hint("what does the user's login shell do with a command there?").hints(self.by_hand())
+    }
+
+    /// The line to try it by, where there is one.
+    fn by_hand(&self) -> Option<String> {
+        self.transport.by_hand("true").map(|line| format!("try it by hand: {line}"))
+    }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::config::{Server, Stage, TransportKind};
 use crate::layout::Layout;
 use crate::registry::Tasks;
-use crate::script::{Cmd, Script, quote};
+use crate::script::{Arg, Cmd, Script};
 use crate::sh;
 use crate::task::ServerCx;
 use crate::task::{Effect, Servers, Task, TaskId};
+use crate::transport::ssh::{Way, word};
 
 pub(super) const CHECK_DIRECTORIES: TaskId = TaskId::new("deploy:check:directories");
 pub(super) const CHECK_LINKED_DIRS: TaskId = TaskId::new("deploy:check:linked_dirs");
@@ -28,10 +29,8 @@ pub(super) fn register(tasks: &mut Tasks) {
     let add = [
         Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories)
             .effect(Effect::Prepares),
-        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs)
-            .effect(Effect::Prepares),
-        Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents)
-            .effect(Effect::Prepares),
+        made_at_once(CHECK_LINKED_DIRS, "Make the linked folders in `shared`"),
+        made_at_once(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`"),
         Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files)
             .effect(Effect::Prepares),
         Task::script(LINKED_FILES, "Link shared files into the release", on(), link_files),
@@ -43,6 +42,11 @@ pub(super) fn register(tasks: &mut Tasks) {
     add.into_iter().for_each(|task| tasks.task(task.hidden()));
 }
 
+/// A task of Capistrano's whose folders are made with all others, by one command: its name stays, for hooks.
+fn made_at_once(id: TaskId, about: &'static str) -> Task {
+    Task::script(id, about, Servers::releases(), |_| Script::new()).needs([CHECK_DIRECTORIES]).effect(Effect::Prepares)
+}
+
 /// Makes all folders at once, and looks for room: a disk that is full or read-only is found out before anything changes.
 fn check_directories(cx: &ServerCx<'_>) -> Script {
     let layout = cx.layout();
@@ -50,29 +54,31 @@ fn check_directories(cx: &ServerCx<'_>) -> Script {
     let linked = settings.linked_dirs.iter().cloned().chain(parents_of_files(cx));
     let folders = [layout.releases(), layout.shared(), layout.records()].into_iter();
     let full = format!("nothing can be written to `{}`", layout.root());
+    // Only what the run has to do with: a rollback needs no mirror.
+    let places = match cx.known("repository") {
+        Some(_) => sh!("at_places at_mirror need_access"),
+        None => sh!("at_places need_access"),
+    };
+    let umask = if settings.umask.is_none() { sh!("[ ! -g \"$root\" ] || warn_of_umask n") } else { Script::new() };
     sh!("root={}", layout.root())
+        .uses(super::ACCESS)
+        .then(places)
         .then(make_folders(folders.chain(linked.map(|path| in_shared(cx, &path)))))
         .then(sh!(
-            "{ true >>\"$root/.deploy/releases\"; } 2>/dev/null || deploy_fail {} {}",
+            "if [ ! -e \"$root/.deploy/releases\" ] || [ -w \"$root/.deploy/releases\" ]; then { true >>\"$root/.deploy/releases\"; } 2>/dev/null || deploy_fail {} {}; fi",
             full,
             "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
         ))
+        .then(umask)
         .then(sh!("need_room {}", ROOM_TO_BEGIN))
 }
 
 fn make_folders(folders: impl IntoIterator<Item = String>) -> Script {
-    Script::new().uses(super::RELEASES).run(Cmd::new("make_folders").unprefixed().args(folders))
+    Script::new().uses(super::RELEASES).uses(super::ACCESS).run(Cmd::new("make_folders").unprefixed().args(folders))
 }
 
 fn in_shared(cx: &ServerCx<'_>, path: &str) -> String {
     format!("{}/{path}", cx.layout().shared())
-}
-
-fn check_linked_dirs(cx: &ServerCx<'_>) -> Script {
-    match cx.stage.settings.linked_dirs.as_slice() {
-        [] => Script::new(),
-        dirs => make_folders(dirs.iter().map(|dir| in_shared(cx, dir))),
-    }
 }
 
 /// The folders that `paths` stand in, each once; those at the top stand in no folder.
@@ -81,14 +87,6 @@ fn parents(paths: &[String]) -> Vec<&str> {
     parents.sort_unstable();
     parents.dedup();
     parents
-}
-
-fn make_parents(cx: &ServerCx<'_>) -> Script {
-    let parents = parents_of_files(cx);
-    if parents.is_empty() {
-        return Script::new();
-    }
-    make_folders(parents.iter().map(|parent| in_shared(cx, parent)))
 }
 
 /// Also those of optional files, so that they can be uploaded.
@@ -115,14 +113,10 @@ fn check_linked_files(cx: &ServerCx<'_>) -> Script {
 
 /// The command that uploads the linked file `file` from the project's folder.
 pub(crate) fn upload(stage: &Stage, server: &Server, file: &str) -> String {
-    let word = |text: &str| String::from_utf8_lossy(&quote(text.as_bytes())).into_owned();
-    let path = word(&format!("{}/{file}", Layout::new(&server.deploy_to).shared()));
-    let file = word(file);
-    let port = server.port.map(|port| format!("-P {port} ")).unwrap_or_default();
-    let user = server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    let path = format!("{}/{file}", Layout::new(&server.deploy_to).shared());
     match stage.transport {
-        TransportKind::Local => format!("cp {file} {path}"),
-        TransportKind::Ssh => format!("scp {port}{file} {user}{}:{path}", server.host),
+        TransportKind::Local => format!("cp {} {}", word(file), word(&path)),
+        TransportKind::Ssh => Way::to(&stage.settings.ssh, server).scp(file, &path),
     }
 }
 
@@ -134,6 +128,15 @@ fn link_files(cx: &ServerCx<'_>) -> Script {
     });
     let all: Vec<_> = settings.linked_files.iter().chain(&settings.optional_linked_files).collect();
     optional.fold(link(cx, &all).then(links(&settings.linked_files)), Script::then)
+}
+
+/// Fails where the way to what is written, made or removed in the release later leads out of it. Right after its files are
+/// there this is known, and nothing else has happened.
+pub(super) fn must_stay_inside(cx: &ServerCx<'_>) -> Script {
+    let settings = &cx.stage.settings;
+    let linked = settings.linked_files.iter().chain(&settings.optional_linked_files).chain(&settings.linked_dirs);
+    // At the top of a release nothing is in the way.
+    link(cx, &linked.chain(&settings.made_paths).filter(|path| path.contains('/')).collect::<Vec<_>>())
 }
 
 /// What links of `paths` need: nothing is linked before it is known that no way leads out of the release.
@@ -153,8 +156,16 @@ fn links<'p>(paths: impl IntoIterator<Item = &'p String>) -> Script {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         folders.entry(folder).or_default().push(name);
     }
+    let inside: Vec<Arg> =
+        folders.keys().filter(|folder| !folder.is_empty()).map(|folder| Arg::from(*folder)).collect();
+    let made = if inside.is_empty() {
+        Script::new()
+    } else {
+        let text = format!("make_folders{}", " \"$release\"/{}".repeat(inside.len()));
+        Script::shell(&text, &inside).uses(super::RELEASES)
+    };
     let each = folders
         .into_iter()
         .map(|(folder, names)| Script::new().run(Cmd::new("link_shared").unprefixed().arg(folder).args(names)));
-    each.fold(Script::new(), Script::then)
+    each.fold(made, Script::then)
 }

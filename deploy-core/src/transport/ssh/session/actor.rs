@@ -20,7 +20,7 @@ use super::waker::Waker;
 use crate::event::{Event, Events};
 use crate::transport::ssh::libssh2::fault::reason;
 use crate::transport::ssh::libssh2::port::Port;
-use crate::transport::ssh::libssh2::sys::AgentChannels;
+use crate::transport::ssh::libssh2::sys::{AgentChannels, Intake};
 use crate::transport::ssh::libssh2::wire::{Wire, wait_for};
 use crate::transport::ssh::login::agent::Agent;
 
@@ -46,6 +46,7 @@ pub(crate) struct Actor {
     charge: Charge,
     channels: Channels,
     agent: Option<AgentChannels>,
+    intake: Intake,
     /// Commands that wait for a channel.
     queue: VecDeque<Command>,
     jobs: Vec<Job>,
@@ -63,6 +64,7 @@ impl Actor {
         let agent = charge.forward_agent.is_some().then(|| AgentChannels::accept(&charge.wire.session));
         let request = if agent.is_some() { AgentRequest::Wanted } else { AgentRequest::Unwanted };
         Actor {
+            intake: Intake::watch(&charge.wire.session),
             channels: Channels::new(charge.purpose, request, charge.under_way),
             agent,
             charge,
@@ -99,6 +101,9 @@ impl Actor {
         for job in &mut self.jobs {
             moved |= job.step(wire, buffer, label)?;
             wire.note_interest();
+            if let Some(is_granted) = job.take_agent_answer() {
+                self.channels.note_agent(is_granted);
+            }
         }
         for pump in &mut self.pumps {
             moved |= pump.step(wire, buffer)?;
@@ -107,7 +112,8 @@ impl Actor {
         self.jobs.retain(|job| !job.is_over());
         self.pumps.retain(|pump| !pump.is_over());
         self.let_others_go_first();
-        Ok(moved)
+        // What one channel took in may be for another that had its turn already, or a new one: they must not be slept over.
+        Ok(self.intake.take() || moved)
     }
 
     fn take_requests(&mut self) -> bool {
@@ -147,10 +153,9 @@ impl Actor {
 
     fn start_jobs(&mut self) -> bool {
         let mut moved = false;
-        while !self.queue.is_empty() {
-            let Some(port) = self.channels.take() else { break };
-            let Some(command) = self.queue.pop_front() else { break };
-            self.jobs.push(Job::new(command, port, Arc::clone(&self.charge.counters)));
+        while let Some((port, asks)) = self.queue.front().and_then(|command| self.channels.take(command)) {
+            let counters = Arc::clone(&self.charge.counters);
+            self.jobs.extend(self.queue.pop_front().map(|command| Job::new(command, port, asks, counters)));
             moved = true;
         }
         moved
