@@ -3,9 +3,11 @@
 //! Everything that happens on a server is a script, composed here and run by the commands, which know nothing of any
 //! system: how a dump travels, where it is kept, what is shown and asked, what is given up after a failure.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 
+use crate::config::Secret;
 use crate::error::{Error, Result};
 use crate::script::{Cmd, Hold, Script};
 use crate::task::Found;
@@ -108,6 +110,16 @@ pub(super) trait Adapter: Sync {
 
     /// `error` with what it means and what to do, where that is known.
     fn explain(&self, error: Error) -> Error;
+}
+
+/// What says how a database is reached, below what is configured.
+pub(super) enum Given {
+    /// Nothing else.
+    Nothing,
+    /// A URL.
+    Url(Secret),
+    /// The settings in an application's file, and the file's name.
+    Settings(String, BTreeMap<String, String>),
 }
 
 /// What is known of a stage's database.

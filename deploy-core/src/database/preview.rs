@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::adapter::{Adapter, Form, Inventory, Loading, Survey};
+use super::adapter::{Adapter, Form, Given, Inventory, Loading, Survey};
 use super::postgres::Postgres;
 use super::site::{database_of, server_of};
 use super::wire::Packing;
-use crate::config::{ConnectionSource, Secret, Stage, TransportKind};
+use crate::config::{ConnectionSource, Stage, TransportKind};
 use crate::error::Result;
 use crate::script::Script;
 use crate::task::Explain;
@@ -95,14 +95,14 @@ fn text(of: &Explain<'_>, parts: Result<Vec<Part>>) -> String {
 /// How the database is reached, as far as that is known here.
 fn adapter(stage: &Stage) -> Result<Postgres> {
     let mut config = database_of(stage)?.clone();
-    let url = match &config.connection {
-        Some(ConnectionSource::Url(url)) => Some(url.clone()),
-        _ => None,
+    let given = match &config.connection {
+        Some(ConnectionSource::Url(url)) => Given::Url(url.clone()),
+        _ => Given::Nothing,
     };
-    if url.is_none() {
+    if let Given::Nothing = given {
         config.parts.name.get_or_insert_with(|| "<database>".to_owned());
     }
-    Postgres::new(url.as_ref().map(Secret::reveal), &config, &stage.name)
+    Postgres::new(&given, &config, &stage.name)
 }
 
 fn place(stage: &Stage) -> Result<String> {

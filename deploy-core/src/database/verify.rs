@@ -1,6 +1,6 @@
 //! `db:backup:verify`: whether backups are whole, and with `--deep` whether they can be restored.
 
-use super::adapter::Adapter;
+use super::adapter::{Adapter, Given};
 use super::dump::Dump;
 use super::list;
 use super::postgres::Postgres;
@@ -51,7 +51,7 @@ pub(super) fn verify(local: &Local<'_>) -> Result<()> {
 fn reader(local: &Local<'_>) -> Result<Postgres> {
     let mut database = local.stage.settings.database.clone();
     database.parts.name.get_or_insert_with(|| "none".to_owned());
-    Postgres::new(None, &database, &local.stage.name)
+    Postgres::new(&Given::Nothing, &database, &local.stage.name)
 }
 
 fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Result<String> {

@@ -72,7 +72,8 @@ impl Connection {
         self.ports(&ports.join(","))
     }
 
-    fn ports(&mut self, ports: &str) -> Result<()> {
+    /// Takes a port, or several of them parted by commas.
+    pub(super) fn ports(&mut self, ports: &str) -> Result<()> {
         let is_number = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
         if !ports.split(',').all(is_number) {
             return Err(wrong("has a port that is no number"));

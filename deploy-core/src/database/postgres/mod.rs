@@ -10,6 +10,7 @@ mod facts;
 mod load;
 mod parameters;
 mod rights;
+mod settings;
 mod spelling;
 mod text;
 
@@ -17,7 +18,7 @@ use std::io::{self, Read};
 
 use self::archive::{Archive, Layout, MAGIC};
 use self::connection::{Connection, conninfo_value};
-use super::adapter::{Adapter, Form, Identity, Inventory, Loading, Names, Part, Setting, Survey};
+use super::adapter::{Adapter, Form, Given, Identity, Inventory, Loading, Names, Part, Setting, Survey};
 use super::wire::DATABASE;
 use crate::config::Database;
 use crate::error::{Error, Result};
@@ -61,13 +62,18 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// The database that `url` and `config` name together.
+    /// The database that `given` and `config` name together.
     ///
     /// # Errors
     ///
-    /// When the URL is wrong, or nobody names the database.
-    pub(super) fn new(url: Option<&str>, config: &Database, stage: &str) -> Result<Postgres> {
-        let connection = url.map_or_else(|| Ok(Connection::default()), Connection::parse)?.with(&config.parts);
+    /// When what is given is wrong, or nobody names the database.
+    pub(super) fn new(given: &Given, config: &Database, stage: &str) -> Result<Postgres> {
+        let connection = match given {
+            Given::Nothing => Connection::default(),
+            Given::Url(url) => Connection::parse(url.reveal())?,
+            Given::Settings(file, settings) => Connection::of_settings(file, settings)?,
+        };
+        let connection = connection.with(&config.parts);
         let database = connection.parts.name.clone().ok_or_else(|| {
             Error::config(format!("nothing says which database stage `{stage}` has"))
                 .hint(format!("in deploy.toml: [stages.{stage}.database] name = \"…\""))

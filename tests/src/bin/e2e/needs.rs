@@ -66,6 +66,8 @@ const GEMS: &[Need] = &[
     Need { program: "sprockets-rails", package: "ruby-sprockets-rails" },
     Need { program: "bootsnap", package: "ruby-bootsnap" },
     Need { program: "puma", package: "puma" },
+    // What files of variables are read by, to compare with.
+    Need { program: "dotenv", package: "ruby-dotenv" },
 ];
 
 /// Installs what is missing, where this user may; else says what to type.
