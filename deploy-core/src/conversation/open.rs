@@ -6,7 +6,7 @@ use super::exit::how;
 use super::talk::{Break, Data, Partner};
 use super::{Conversation, Errand, Place};
 use crate::error::{Error, Result};
-use crate::script::{Decoder, Opening, Report, Talk, nonce};
+use crate::script::{Beginning, Decoder, Opening, Report, Talk, nonce};
 use crate::transport::Exit;
 
 /// Begins a conversation, and listens until its first program is over.
@@ -51,8 +51,8 @@ fn begin(place: &Place<'_>, errand: &Errand<'_>, talk: Talk, plainly: bool) -> R
         Talk::DataOut => Decoder::of_standard_error(&hello, tasks),
         Talk::Programs | Talk::DataIn => Decoder::new(&hello, tasks),
     };
-    let (known, beaten) = (opening.known, Instant::now());
-    Ok(Conversation { process, decoder, known, number: 0, beaten, all_well: true })
+    let (known, beaten, beginning) = (opening.known, Instant::now(), Beginning::new(&hello));
+    Ok(Conversation { process, decoder, beginning, known, number: 0, beaten, all_well: true })
 }
 
 impl Place<'_> {

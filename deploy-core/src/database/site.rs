@@ -12,6 +12,7 @@ use crate::config::{AdapterKind, ConnectionParts, ConnectionSource, Database, Se
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::script::{Arg, Cmd, Script, WorkDir};
+use crate::secret;
 use crate::sh;
 use crate::task::{Found, Job, Local, Machine, Servers};
 
@@ -194,6 +195,8 @@ impl Place<'_> {
     /// The adapter, connected as the stage's configuration says.
     fn adapter(&self, machine: &dyn Machine, config: &Database) -> Result<Box<dyn Adapter>> {
         let (url, parts) = self.source(machine, config)?;
+        url.iter().for_each(|url| secret::keep_those_of(url.reveal()));
+        parts.password.iter().for_each(|password| secret::keep(password.reveal()));
         let config = Database { parts: over(config.parts.clone(), parts), ..config.clone() };
         let url = url.as_ref().map(Secret::reveal);
         match config.adapter {

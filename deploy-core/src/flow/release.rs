@@ -29,7 +29,13 @@ pub(super) fn register(tasks: &mut Tasks) {
             .reports("wanted", Kind::Line(32))
             .hidden(),
     );
-    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).hidden());
+    tasks.task(
+        Task::local(NEW_RELEASE, "Name the new release", new_release)
+            .needs([CHECK_RELEASES])
+            .sets("release")
+            .sets("new_release")
+            .hidden(),
+    );
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])

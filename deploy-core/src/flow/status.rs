@@ -29,7 +29,7 @@ pub(super) fn register(tasks: &mut Tasks) {
         Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read)
             .hidden()
             .reports("live", Kind::Maybe(&Kind::Release))
-            .reports("revision", LINE)
+            .reports("live_revision", LINE)
             .reports("releases", Kind::List(&LINE))
             .reports("lock", LINE)
             .effect(Effect::Looks),
@@ -48,7 +48,7 @@ live_release
 revision=''
 if [ -r "$root/current/REVISION" ]; then read -r revision <"$root/current/REVISION" || :; fi
 deploy_fact live "$live"
-deploy_fact revision "$revision"
+deploy_fact live_revision "$revision"
 table=yes
 deploy_fact releases "$(release_classes)"
 lock=''
@@ -107,7 +107,7 @@ impl Server {
             release.state = "unfinished".to_owned();
         }
         let label = local.server(number).label();
-        Server { label, live: fact("live"), revision: fact("revision"), lock, releases }
+        Server { label, live: fact("live"), revision: fact("live_revision"), lock, releases }
     }
 
     fn live_release(&self) -> Option<&Release> {

@@ -172,6 +172,7 @@ impl Executor<'_> {
             watch.report(report);
         });
         if let Err(error) = ended {
+            let error = self.or_lock_lost(link, transport, error);
             if error.kind() == ErrorKind::Connection {
                 link.lost(&error);
             }

@@ -7,6 +7,7 @@
 //! The rules hold for dash, bash and busybox ash: every task runs as a subshell under `set -eu`; its commands have
 //! `/dev/null` for input; an `exit 0` before the last step is a failure.
 
+mod beginning;
 mod compile;
 mod decode;
 mod library;
@@ -19,6 +20,7 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
+pub(crate) use beginning::Beginning;
 pub use compile::{Lock, Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
 pub use opening::{Opening, Talk};

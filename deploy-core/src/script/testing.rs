@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
+use super::{Beginning, Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
 use crate::event::Stream;
 
 /// dash, bash as `sh`, and busybox ash, as argument lists. The tests need all three.
@@ -129,6 +129,7 @@ pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, talk: 
     let mut decoder = Decoder::new(HELLO, tasks.len());
     if talk == Talk::DataOut {
         decoder = Decoder::of_standard_error(HELLO, tasks.len());
+        bytes = Beginning::new(HELLO).pass(&bytes).unwrap().into_owned();
     } else {
         decoder.feed(Stream::Stdout, &std::mem::take(&mut bytes), &mut |report| reports.push(report));
     }

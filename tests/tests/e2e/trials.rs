@@ -4,10 +4,13 @@
 mod another;
 mod interrupted;
 mod killed;
+mod lies;
 mod lost;
+mod lying;
 mod orphaned;
 mod raced;
 mod recorded;
 mod scene;
 mod starved;
+mod stopped;
 mod switched;

@@ -47,7 +47,9 @@ pub(crate) const GIT: &str = include_str!("git.sh");
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
-    tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).hidden());
+    tasks.task(
+        Task::local(RESOLVE, "Find out which commit is deployed", resolve).sets("revision").sets("branch").hidden(),
+    );
     tasks.task(
         Task::script(CHECK, "Check that the repository can be reached", on(), transfer::check)
             .effect(Effect::Prepares)
@@ -70,7 +72,9 @@ pub(super) fn register(tasks: &mut Tasks) {
 /// Adds what depends on a stage's settings: servers that fetch agree on a commit, and only so many fetch at a time.
 pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
     if settings.git.strategy == GitStrategy::Fetch {
-        tasks.task(Task::local(AGREE, "Agree on the commit that is deployed", agree).hidden());
+        tasks.task(
+            Task::local(AGREE, "Agree on the commit that is deployed", agree).sets("revision").sets("branch").hidden(),
+        );
         tasks.need(&UPDATE, AGREE);
         tasks.change(&UPDATE, |task| task.without_feed().limit(settings.git.max_fetches));
     }
