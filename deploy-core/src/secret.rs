@@ -42,9 +42,11 @@ static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 pub(crate) fn keep(value: &str) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     for line in value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST) {
-        for shown in [line.to_owned(), line.replace('\'', r"'\''"), line.replace("$$", "$")] {
-            if !known.contains(&shown) {
-                known.push(shown);
+        for plain in [line.to_owned(), line.replace("$$", "$")] {
+            for shown in [plain.replace('\'', r"'\''"), plain] {
+                if !known.contains(&shown) {
+                    known.push(shown);
+                }
             }
         }
     }
@@ -241,8 +243,8 @@ mod tests {
         keep_named("SHOP_TOKEN", "it's-$$kept-by-name");
         keep_named("CACHE_URL", "redis://:kept-in-url@cache/0");
         keep_named("GREETING", "shown-all-the-same");
-        let text = "it's-$$kept-by-name 'it'\\''s-$$kept-by-name' it's-$kept-by-name kept-in-url shown-all-the-same";
-        assert_eq!(mask(text), "***** '*****' ***** ***** shown-all-the-same");
+        let text = "it's-$$kept-by-name 'it'\\''s-$$kept-by-name' it's-$kept-by-name 'it'\\''s-$kept-by-name' kept-in-url shown-all-the-same";
+        assert_eq!(mask(text), "***** '*****' ***** '*****' ***** shown-all-the-same");
     }
 
     #[test]

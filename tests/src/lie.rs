@@ -70,6 +70,11 @@ impl Lie {
         text.lines().map(|line| Lie::parse(line).unwrap_or_else(|| panic!("no lie: {line}"))).collect()
     }
 
+    /// Notes that a lie of `file` was told.
+    pub fn told(file: &Path) {
+        fs::write(mark(file), "told").expect("a file can be written");
+    }
+
     fn parse(line: &str) -> Option<Lie> {
         let words: Vec<&str> = line.split('\t').collect();
         let [stream, marker, number, kind, bytes, count] = words[..] else { return None };
@@ -129,7 +134,17 @@ impl Liar {
     /// Tells these lies from now on.
     pub fn tell(&self, lies: &[Lie]) {
         fs::write(&self.file, lies.iter().map(Lie::line).collect::<String>()).expect("a file can be written");
+        let _ = fs::remove_file(mark(&self.file));
     }
+
+    /// Whether one of them was told.
+    pub fn has_told(&self) -> bool {
+        mark(&self.file).exists()
+    }
+}
+
+fn mark(file: &Path) -> PathBuf {
+    file.with_extension("told")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -133,7 +133,6 @@ free_lock() {
 find_loss() {
   deploy_lock=$root/.deploy/lock deploy_token=$1
   deploy_find_loss
-  if [ "$deploy_holder" = "$1" ]; then deploy_about=''; fi
   rm -f -- "$deploy_lock.$1.lost"
   deploy_fact lock_lost "$deploy_about"
 }

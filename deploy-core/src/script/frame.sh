@@ -116,10 +116,12 @@ deploy_fence() {
 deploy_find_loss() {
   deploy_holder='' deploy_about=''
   { read -r deploy_holder && read -r deploy_about; } 2>/dev/null <"$deploy_lock" || :
-  if [ -n "$deploy_holder" ]; then
+  if [ -n "$deploy_holder" ] && [ "$deploy_holder" != "$deploy_token" ]; then
     deploy_about="; now it is locked by $deploy_about"
   elif { read -r deploy_about; } 2>/dev/null <"$deploy_lock.$deploy_token.lost"; then
     deploy_about=": $deploy_about"
+  else
+    deploy_about=''
   fi
 }
 # Waits for the controller's word.

@@ -10,13 +10,17 @@ use e2e::{Lie, OURS, Saying, Told};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let lies = Lie::read(Path::new(&arguments.next().expect("the file with the lies")));
+    let file = arguments.next().expect("the file with the lies");
+    let lies = Lie::read(Path::new(&file));
     let command = std::env::var("SSH_ORIGINAL_COMMAND").expect("sshd says what it was asked to run");
     let mut sh = Command::new("sh");
     let mut child = sh.args(["-c", &command]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh runs");
-    tell(&mut child, &lies);
+    tell(&mut child, &lies, Path::new(&file));
     let status = child.wait().expect("a child can be waited for");
     let end = lies.iter().find(|lie| lie.place.marker == "end");
+    if end.is_some() {
+        Lie::told(Path::new(&file));
+    }
     match end.map(|lie| &lie.saying) {
         Some(Saying::Exit(status)) => std::process::exit(*status),
         Some(Saying::Silence) => silence(),
@@ -25,11 +29,11 @@ fn main() -> ExitCode {
 }
 
 /// Passes both streams on, to their ends.
-fn tell(child: &mut Child, lies: &[Lie]) {
+fn tell(child: &mut Child, lies: &[Lie], file: &Path) {
     let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     std::thread::scope(|scope| {
-        scope.spawn(|| Teller::new(lies, Told::Stdout).pass(out, std::io::stdout()));
-        scope.spawn(|| Teller::new(lies, Told::Stderr).pass(err, std::io::stderr()));
+        scope.spawn(|| Teller::new(lies, Told::Stdout, file).pass(out, std::io::stdout()));
+        scope.spawn(|| Teller::new(lies, Told::Stderr, file).pass(err, std::io::stderr()));
     });
 }
 
@@ -42,6 +46,8 @@ fn silence() -> ! {
 /// One stream that is passed on.
 struct Teller<'l> {
     lies: Vec<(&'l Lie, usize)>,
+    /// Where they stand.
+    file: &'l Path,
     /// What the markers begin with, once the shell has said it.
     word: Option<Vec<u8>>,
     /// Whether a value is being left out.
@@ -49,9 +55,9 @@ struct Teller<'l> {
 }
 
 impl<'l> Teller<'l> {
-    fn new(lies: &'l [Lie], stream: Told) -> Teller<'l> {
+    fn new(lies: &'l [Lie], stream: Told, file: &'l Path) -> Teller<'l> {
         let is_ours = |lie: &&Lie| lie.place.stream == Told::Both || lie.place.stream == stream;
-        Teller { lies: lies.iter().filter(is_ours).map(|lie| (lie, 0)).collect(), word: None, hides: false }
+        Teller { lies: lies.iter().filter(is_ours).map(|lie| (lie, 0)).collect(), file, word: None, hides: false }
     }
 
     fn pass(mut self, from: impl Read, mut to: impl Write) {
@@ -102,6 +108,7 @@ impl<'l> Teller<'l> {
             *seen += 1;
             if lie.place.number == 0 || lie.place.number == *seen {
                 saying = Some(&lie.saying);
+                Lie::told(self.file);
             }
         }
         saying

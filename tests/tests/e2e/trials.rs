@@ -4,13 +4,15 @@
 mod another;
 mod interrupted;
 mod killed;
-mod lies;
 mod lost;
 mod lying;
 mod orphaned;
+mod prying;
 mod raced;
 mod recorded;
 mod scene;
 mod starved;
 mod stopped;
 mod switched;
+
+pub(crate) use scene::Sum;

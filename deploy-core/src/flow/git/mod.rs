@@ -45,6 +45,9 @@ const AGREE: TaskId = TaskId::new("git:agree");
 /// Shell functions about mirrors. `in_mirror` comes first.
 pub(crate) const GIT: &str = include_str!("git.sh");
 
+/// The fact about the run that names the server which found the commit, where others found another one.
+const FOUND_BY: &str = "found_by";
+
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     tasks.task(
@@ -73,7 +76,11 @@ pub(super) fn register(tasks: &mut Tasks) {
 pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
     if settings.git.strategy == GitStrategy::Fetch {
         tasks.task(
-            Task::local(AGREE, "Agree on the commit that is deployed", agree).sets("revision").sets("branch").hidden(),
+            Task::local(AGREE, "Agree on the commit that is deployed", agree)
+                .sets("revision")
+                .sets("branch")
+                .sets(FOUND_BY)
+                .hidden(),
         );
         tasks.need(&UPDATE, AGREE);
         tasks.change(&UPDATE, |task| task.without_feed().limit(settings.git.max_fetches));
@@ -131,7 +138,16 @@ fn agree(local: &mut Local<'_>) -> anyhow::Result<()> {
     let Some((first, revision)) = all.first() else { return Ok(()) };
     if all.iter().any(|(_, other)| other != revision) {
         let label = local.server(*first).label();
+        // Without history nobody could say whether the branch has the commit.
+        if local.stage.settings.git.shallow {
+            let each = all.iter().map(|(server, found)| format!("{}: {found}", local.server(*server).label()));
+            return Err(Error::task("the servers don't agree on which commit is deployed")
+                .detail(each.collect::<Vec<_>>().join("\n"))
+                .hint("if the branch has just moved, deploy again")
+                .into());
+        }
         local.note(format!("the branch has moved meanwhile; all servers deploy {revision}, which {label} found"));
+        local.set(FOUND_BY, label);
     }
     local.set("revision", revision);
     local.set("branch", local.stage.settings.branch.clone());

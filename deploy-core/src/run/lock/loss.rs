@@ -17,11 +17,10 @@ impl Executor<'_> {
         if !is_cut || !self.lock.held().contains(&link.number) {
             return error;
         }
-        match self.find_loss(link, transport).filter(|lost| !lost.is_empty()) {
-            Some(lost) => Error::new(ErrorKind::Locked, format!("this run no longer holds the stage's lock{lost}"))
-                .hint("see what became of it: cargo xtask deploy status"),
-            None => error,
-        }
+        let Some(lost) = self.find_loss(link, transport).filter(|lost| !lost.is_empty()) else { return error };
+        self.lock.lost(link.number);
+        Error::new(ErrorKind::Locked, format!("this run no longer holds the stage's lock{lost}"))
+            .hint("see what became of it: cargo xtask deploy status")
     }
 
     /// What took the lock away, as the server says it in a conversation of its own.

@@ -189,6 +189,6 @@ fn what_rc_files_print_is_no_part_of_a_dump() {
     let noisy = r#"ForceCommand printf 'Welcome to \033[1mshop\n\nPGDMP'; exec sh -c "$SSH_ORIGINAL_COMMAND""#;
     shop.project.server_mut("staging1").sshd.set_option(noisy);
     let output = shop.project.xtask("db backup create --stage staging").success();
-    shop.project.xtask("db backup verify --deep").success();
+    shop.project.xtask("db backup verify --deep --stage staging").success();
     output.says("a file such as ~/.bashrc on the server prints `Welcome to \\u{1b}[1mshop` before every command");
 }

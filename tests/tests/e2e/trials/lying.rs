@@ -2,19 +2,18 @@
 //! none the worse for it.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use e2e::{Liar, Project};
+use e2e::{Liar, Lie, Project, Saying};
 use rustix::process::Signal;
 
-use super::lies::{self, Case};
-use super::scene::{Sum, deploys_again, lives, revise, shop_of};
+use crate::lies::{self, Case, Said, some};
 
-/// How long a run may take that is lied to.
-const PATIENCE: Duration = Duration::from_secs(100);
+use super::scene::{Sum, deploys_again, is_free, lives, revise, shop_of};
 
-/// How much memory, in KiB.
-const MEMORY: usize = 256 << 10;
+const DEPLOY: &str = "deploy staging";
+const ROLLBACK: &str = "deploy rollback staging";
+const STATUS: &str = "deploy status staging";
 
 /// A stage whose first server lies, and a controller with a file that nobody may touch.
 struct Scene {
@@ -25,14 +24,19 @@ struct Scene {
 
 impl Scene {
     /// With two releases on each server.
-    fn new(settings: &str) -> Scene {
+    fn new() -> Scene {
+        Scene::of(|_| ())
+    }
+
+    /// The same of a project that was changed first.
+    fn of(change: impl Fn(&mut Project)) -> Scene {
         let mut project = Project::over_ssh(&[]);
         let liar = Liar::new(project.sandbox.join("lies"));
         project.add_server("app1", "app", &[&liar.option(env!("CARGO_BIN_EXE_liar"))]);
         project.add_server("app2", "app web", &[]);
-        project.top(settings);
         std::fs::write(project.folder().join("precious"), "precious\n").expect("a file can be written");
-        let project = shop_of(project);
+        let mut project = shop_of(project);
+        change(&mut project);
         let scene = Scene { project, liar, number: 0 };
         scene.project.xtask("deploy staging").success();
         deploys_again(&scene.project, "two").unwrap();
@@ -55,33 +59,21 @@ impl Scene {
         revise(&self.project, &text);
         let (live, files) = (self.project.server("app2").site.current(), self.files());
         self.liar.tell(&case.lies);
-        let told = self.run(line)?;
+        let told = Said::of(&self.project, line)?;
+        let has_told = self.liar.has_told();
         self.liar.tell(&[]);
-        let is_honest = told.is_harmless().map_err(|problem| format!("{problem}\n{}", told.text));
-        is_honest
+        if !has_told {
+            return Err(format!("nobody lied\n{}", told.text));
+        }
+        told.is_harmless()
+            .and_then(|()| told.names("app1"))
             .and_then(|()| self.judge(line, &told, &live, &files))
             .map_err(|problem| format!("{problem}\n{}", told.text))?;
-        if self.number.is_multiple_of(5) {
+        let is_gone_back = line == ROLLBACK && self.project.server("app2").site.current() != live;
+        if is_gone_back || self.number.is_multiple_of(5) {
             deploys_again(&self.project, &format!("after {text}"))?;
         }
         Ok(())
-    }
-
-    fn run(&self, line: &str) -> Result<Said, String> {
-        let start = Instant::now();
-        let mut run = self.project.start(line);
-        let mut memory = 0;
-        while !run.is_over() {
-            memory = memory.max(run.peak_memory());
-            if start.elapsed() > PATIENCE {
-                run.signal(Signal::KILL);
-                return Err(format!("it didn't end within {PATIENCE:?}"));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let output = run.wait();
-        let raw = [output.stdout(), output.stderr()].concat();
-        Ok(Said { ending: output.ending(), text: output.to_string(), raw, memory })
     }
 
     /// What must hold of the other server and of the controller.
@@ -89,64 +81,28 @@ impl Scene {
         if self.files() != files {
             return Err("files of the controller's have changed".to_owned());
         }
+        is_free(&self.project, Duration::from_secs(30))?;
         let live = &lives(&self.project)?[1];
         let is_new = *live != before;
         let has_text =
             self.project.server("app2").site.read("current/index.html").trim() == format!("lied to {}", self.number);
         match (is_new, line) {
-            (true, "deploy staging") if !has_text => Err("another commit is live on app2".to_owned()),
-            (true, "deploy status staging") => Err("to look has changed something".to_owned()),
-            (false, "deploy staging") if told.is_success() => Err("nothing is live, and all is well".to_owned()),
+            (true, DEPLOY) if !has_text => Err("another commit is live on app2".to_owned()),
+            (true, ROLLBACK) if live.as_str() > before => Err("app2 went forward".to_owned()),
+            (true, STATUS) => Err("to look has changed something".to_owned()),
+            (false, DEPLOY | ROLLBACK) if told.is_success() => Err("nothing is live, and all is well".to_owned()),
             _ => Ok(()),
         }
     }
 
     /// The controller's files and their sums, without what every run writes.
     fn files(&self) -> String {
-        let list = "find . \\( -path ./servers -o -path ./project/target -o -path ./project/log -o -path ./tmp -o -path ./lies \\) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum";
+        let list = "find . \\( -path ./servers -o -path ./project/target -o -path ./project/log -o -path ./tmp -o -path './lies*' \\) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum";
         let output =
             Command::new("sh").args(["-c", list]).current_dir(self.project.sandbox.path()).output().expect("sh runs");
         assert!(output.status.success());
         String::from_utf8(output.stdout).expect("names of ours")
     }
-}
-
-/// What a run said that was lied to.
-struct Said {
-    ending: String,
-    /// As people read it, with names instead of addresses.
-    text: String,
-    /// As it came.
-    raw: String,
-    memory: usize,
-}
-
-impl Said {
-    fn is_success(&self) -> bool {
-        self.ending == "exit status: 0"
-    }
-
-    /// What must hold of its words.
-    fn is_harmless(&self) -> Result<(), String> {
-        let acts = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
-        if let Some(line) = self.raw.lines().find(|line| line.contains(acts) || line.starts_with("::")) {
-            return Err(format!("this reaches the screen: {}", line.escape_debug()));
-        }
-        if self.memory > MEMORY {
-            return Err(format!("it took {} KiB", self.memory));
-        }
-        let is_orderly = (0..=5).any(|status| self.ending == format!("exit status: {status}"));
-        if !is_orderly {
-            return Err(format!("it ended with {}", self.ending));
-        }
-        if self.is_success() || self.text.contains("app1") { Ok(()) } else { Err("the liar isn't named".to_owned()) }
-    }
-}
-
-/// A few of the gravest in every run, and all of them at full length.
-fn some(cases: Vec<Case>, grave: &[&str]) -> Vec<Case> {
-    let is_meant = |case: &Case| e2e::full() || grave.contains(&case.name.as_str());
-    cases.into_iter().filter(is_meant).collect()
 }
 
 #[test]
@@ -160,12 +116,66 @@ fn a_deploy_is_lied_to() {
         "`b 999` instead of `b 1`",
         "control characters",
     ];
-    Scene::new("").each("deploy staging", &some(cases, &grave));
+    Scene::new().each(DEPLOY, &some(cases, &grave));
+}
+
+/// Only the servers can read the repository, so the first one says which commit is meant.
+fn fetching(project: &mut Project) {
+    let (nowhere, path) = ("ssh://127.0.0.1:1/shop", project.repo.path().display().to_string());
+    project.top(&format!("repo_url = {nowhere:?}")).tables("[git]\nstrategy = \"fetch\"");
+    let instead = format!("url.{path}.insteadOf");
+    for server in &mut project.servers {
+        for (name, value) in [("COUNT", "1"), ("KEY_0", &instead), ("VALUE_0", nowhere)] {
+            server.sshd.set_env(&format!("GIT_CONFIG_{name}"), value);
+        }
+    }
 }
 
 #[test]
 fn a_deploy_whose_servers_fetch_is_lied_to() {
-    let grave = ["found_revision is --upload-pack=touch /tmp/lied"];
-    let cases = some(lies::of_facts(&["found_revision"]), &grave);
-    Scene::new("git = { strategy = \"fetch\" }").each("deploy staging", &cases);
+    let scene = Scene::of(fetching);
+    let repo = &scene.project.repo;
+    repo.branch("unmerged");
+    repo.write("index.html", "unmerged\n").commit("Say what nobody has seen");
+    let unmerged = repo.git(&["rev-parse", "HEAD"]);
+    repo.switch("main");
+    let mut cases = lies::of_facts(&["found_revision"]);
+    cases.push(lies::fact("found_revision", "a commit of another branch", &unmerged));
+    let grave = ["found_revision is --upload-pack=touch /tmp/lied", "found_revision is a commit of another branch"];
+    scene.each(DEPLOY, &some(cases, &grave));
+}
+
+#[test]
+fn a_rollback_is_lied_to() {
+    let cases = lies::of_facts(&["live", "newest", "good", "switched"]).into_iter().chain(lies::of_ends()).collect();
+    Scene::new().each(ROLLBACK, &some(cases, &["live is 99999999999999"]));
+}
+
+#[test]
+fn the_status_is_lied_about() {
+    let mut cases = lies::of_facts(&["live", "live_revision", "releases", "lock"]);
+    cases.extend(lies::noise());
+    Scene::new().each(STATUS, &some(cases, &["lock is \\x1b[2J\\x1b]0;lied\\x07"]));
+}
+
+/// What a task may take nobody knows, so silence is no lie; but who waits for it can leave.
+#[test]
+fn a_server_that_falls_silent_is_left_by_one_ctrl_c() {
+    if !e2e::full() {
+        return;
+    }
+    let scene = Scene::new();
+    let before = lives(&scene.project).unwrap();
+    scene.liar.tell(&[Lie::at("b 0", 2, Saying::Silence)]);
+    revise(&scene.project, "three");
+    let run = scene.project.start(DEPLOY);
+    while !scene.liar.has_told() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run.signal(Signal::INT);
+    run.wait().fails_with(130).says("app1").says("the server didn't confirm that the script has ended");
+    assert_eq!(lives(&scene.project).unwrap(), before);
+    is_free(&scene.project, Duration::from_secs(30)).unwrap();
+    scene.liar.tell(&[]);
+    deploys_again(&scene.project, "four").unwrap();
 }

@@ -1,11 +1,20 @@
 //! What a server says that isn't so: hostile values of every fact, markers that can't be, and noise without an end.
 
-use e2e::{Lie, OURS, Saying, Told};
+use std::time::{Duration, Instant};
+
+use e2e::{Lie, OURS, Project, Saying, Told};
+use rustix::process::Signal;
+
+/// How long a run may take that is lied to.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How much memory, in KiB.
+const MEMORY: usize = 256 << 10;
 
 /// A lie, and what it is called in a trial's sum.
-pub(super) struct Case {
-    pub(super) name: String,
-    pub(super) lies: Vec<Lie>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) lies: Vec<Lie>,
 }
 
 fn case(name: impl Into<String>, lies: impl IntoIterator<Item = Lie>) -> Case {
@@ -45,8 +54,14 @@ const VALUES: [&[u8]; 26] = [
 /// How often a megabyte makes much.
 const MUCH: usize = 300;
 
+/// A fact with this value, which is called so.
+pub(crate) fn fact(fact: &str, name: &str, value: &str) -> Case {
+    let saying = Saying::Value(value.as_bytes().to_vec(), 1);
+    case(format!("{fact} is {name}"), [Lie::at(&format!("f {fact}"), 0, saying)])
+}
+
 /// Each of these facts with each of the values, and without an end.
-pub(super) fn of_facts(facts: &[&str]) -> Vec<Case> {
+pub(crate) fn of_facts(facts: &[&str]) -> Vec<Case> {
     let mut cases = Vec::new();
     for fact in facts {
         for value in VALUES {
@@ -73,7 +88,7 @@ const SHADOWS: [(&str, &str); 9] = [
 ];
 
 /// Facts that no task there reports.
-pub(super) fn shadows() -> Vec<Case> {
+pub(crate) fn shadows() -> Vec<Case> {
     let fact = |(name, value): &(&str, &str)| {
         let bytes = format!("{OURS}f {name}\n{value}{OURS}.\n").into_bytes();
         [1, 4].map(|number| {
@@ -111,7 +126,7 @@ const MARKERS: [&str; 22] = [
 ];
 
 /// The same marker where it can't stand: on both streams, and on one, in the first program and in a later one.
-pub(super) fn of_markers() -> Vec<Case> {
+pub(crate) fn of_markers() -> Vec<Case> {
     let mut cases = Vec::new();
     for (number, marker) in MARKERS.iter().enumerate() {
         let bytes = format!("{OURS}{marker}\n").into_bytes();
@@ -125,7 +140,7 @@ pub(super) fn of_markers() -> Vec<Case> {
 }
 
 /// Ends that don't agree with what was done.
-pub(super) fn of_ends() -> Vec<Case> {
+pub(crate) fn of_ends() -> Vec<Case> {
     let done = |text: &str| Saying::Instead(format!("{OURS}{text}\n").into_bytes(), 1);
     let mut cases = Vec::new();
     for number in [1, 3, 5] {
@@ -162,7 +177,7 @@ pub(super) fn of_ends() -> Vec<Case> {
 }
 
 /// Noise.
-pub(super) fn noise() -> Vec<Case> {
+pub(crate) fn noise() -> Vec<Case> {
     let besides = |bytes: &[u8], times| Lie::at("b 0", 2, Saying::Besides(bytes.to_vec(), times));
     let ours = |text: &str| format!("{OURS}{text}").into_bytes();
     vec![
@@ -211,4 +226,65 @@ pub(super) fn noise() -> Vec<Case> {
             [besides(&ours(&format!("s\n\x1b[2J\n::error::lied{OURS}.\n")), 1).on(Told::Stdout)],
         ),
     ]
+}
+
+/// A few of the gravest in every run, and all of them at full length.
+pub(crate) fn some(cases: Vec<Case>, grave: &[&str]) -> Vec<Case> {
+    let is_meant = |case: &Case| e2e::full() || grave.contains(&case.name.as_str());
+    cases.into_iter().filter(is_meant).collect()
+}
+
+/// What a run said that was lied to.
+pub(crate) struct Said {
+    ending: String,
+    /// As people read it, with names instead of addresses.
+    pub(crate) text: String,
+    /// As it came.
+    raw: String,
+    memory: usize,
+}
+
+impl Said {
+    /// What `cargo xtask LINE` says, if it ends in time.
+    pub(crate) fn of(project: &Project, line: &str) -> Result<Said, String> {
+        let start = Instant::now();
+        let mut run = project.start(line);
+        let mut memory = 0;
+        while !run.is_over() {
+            memory = memory.max(run.peak_memory());
+            if start.elapsed() > PATIENCE {
+                run.signal(Signal::KILL);
+                return Err(format!("it didn't end within {PATIENCE:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let output = run.wait();
+        let raw = [output.stdout(), output.stderr()].concat();
+        Ok(Said { ending: output.ending(), text: output.to_string(), raw, memory })
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.ending == "exit status: 0"
+    }
+
+    /// What must hold of its words.
+    pub(crate) fn is_harmless(&self) -> Result<(), String> {
+        let acts = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+        if let Some(line) = self.raw.lines().find(|line| line.contains(acts) || line.starts_with("::")) {
+            return Err(format!("this reaches the screen: {}", line.escape_debug()));
+        }
+        if self.memory > MEMORY {
+            return Err(format!("it took {} KiB", self.memory));
+        }
+        let is_orderly = (0..=5).any(|status| self.ending == format!("exit status: {status}"));
+        if !is_orderly {
+            return Err(format!("it ended with {}", self.ending));
+        }
+        Ok(())
+    }
+
+    /// Whether it names the server that lied.
+    pub(crate) fn names(&self, liar: &str) -> Result<(), String> {
+        if self.is_success() || self.text.contains(liar) { Ok(()) } else { Err("the liar isn't named".to_owned()) }
+    }
 }
