@@ -324,6 +324,7 @@ impl Script {
     }
 
     fn push(mut self, step: Step) -> Script {
+        self.secrets.extend(step.secrets());
         self.steps.push(step);
         self
     }
@@ -407,6 +408,27 @@ pub const fn assert_placeholders(text: &str, count: usize) {
 }
 
 /// The step as an error report shows it.
+impl Step {
+    /// The values in its commands that must not be shown.
+    fn secrets(&self) -> Vec<Vec<u8>> {
+        let of = |cmd: &Cmd| -> Vec<Vec<u8>> {
+            let values = cmd.args.iter().chain(cmd.env.iter().map(|(_, value)| value));
+            values.filter(|value| value.is_secret()).map(|value| value.bytes.clone()).collect()
+        };
+        match self {
+            Step::Run(cmd) => of(cmd),
+            Step::Pipe(cmds) => cmds.iter().flat_map(of).collect(),
+            Step::Fact(_, cmd, otherwise) => {
+                of(cmd).into_iter().chain(otherwise.iter().flat_map(|script| script.secrets.clone())).collect()
+            }
+            Step::If(condition, then, otherwise) => {
+                [of(condition), then.secrets.clone(), otherwise.secrets.clone()].concat()
+            }
+            Step::Shell { .. } | Step::Opaque(_) => Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

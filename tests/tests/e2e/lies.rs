@@ -176,9 +176,9 @@ pub(crate) fn of_ends() -> Vec<Case> {
     cases
 }
 
-/// Noise.
-pub(crate) fn noise() -> Vec<Case> {
-    let besides = |bytes: &[u8], times| Lie::at("b 0", 2, Saying::Besides(bytes.to_vec(), times));
+/// Noise in the first task of the program `number`, from 1.
+pub(crate) fn noise(number: usize) -> Vec<Case> {
+    let besides = |bytes: &[u8], times| Lie::at("b 0", number, Saying::Besides(bytes.to_vec(), times));
     let ours = |text: &str| format!("{OURS}{text}").into_bytes();
     vec![
         case("300 MB of lines", [besides(&[&[b'x'; 1023][..], b"\n"].concat(), MUCH << 10).on(Told::Stdout)]),
@@ -189,7 +189,7 @@ pub(crate) fn noise() -> Vec<Case> {
         case("a marker without an end", [besides(&ours(&"b".repeat(600)), 1).on(Told::Stdout)]),
         case(
             "half a marker at the end",
-            [Lie::at("e 0", 2, Saying::Instead(ours("e"), 1)), Lie::at("z", 2, Saying::Exit(0))],
+            [Lie::at("e 0", number, Saying::Instead(ours("e"), 1)), Lie::at("z", number, Saying::Exit(0))],
         ),
         case(
             "control characters",
@@ -211,14 +211,14 @@ pub(crate) fn noise() -> Vec<Case> {
             "a reason of control characters",
             [
                 besides(&ours(&format!("m\n\x1b[2J\n::error::lied{OURS}.\n")), 1).on(Told::Stdout),
-                Lie::at("e 0", 2, Saying::Instead(ours("e 0 1\n"), 1)),
+                Lie::at("e 0", number, Saying::Instead(ours("e 0 1\n"), 1)),
             ],
         ),
         case(
             "a hint of control characters",
             [
                 besides(&ours(&format!("h\n\x1b[2J\n::error::lied{OURS}.\n")), 1).on(Told::Stdout),
-                Lie::at("e 0", 2, Saying::Instead(ours("e 0 1\n"), 1)),
+                Lie::at("e 0", number, Saying::Instead(ours("e 0 1\n"), 1)),
             ],
         ),
         case(

@@ -8,11 +8,10 @@ use crate::config::Stage;
 use crate::error::Result;
 use crate::event::ServerNo;
 use crate::plan::{Leg, Plan, Step};
-use crate::script::{compile, quote};
-use crate::secret::{self, STARS};
 use crate::task::{Explain, Facts, Options, ScriptWork, ServerCx};
 
 use crate::run::program::prepare::{shell_of, task_script};
+use crate::run::program::shown::shown;
 
 /// The scripts of `plan`, in order, and what tasks on this machine say that they would do. Facts that only a run can find
 /// out stand as `<name>`.
@@ -105,23 +104,5 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
         };
         scripts.push(task_script(&step.task, run(&cx), &cx));
     }
-    let mut shell = shell_of(stage);
-    let variables = scripts.iter_mut().map(|script| &mut script.env).chain([&mut shell.env]);
-    variables.flatten().filter(|(name, _)| secret::is_name(name)).for_each(|(_, value)| STARS.clone_into(value));
-    let secrets: Vec<_> = scripts.iter().flat_map(|task| task.script.secrets()).map(quote).collect();
-    let text = compile(&scripts, &shell)?.text(&shell);
-    Ok(secrets.iter().fold(text, |text, secret| replaced(&text, secret)))
-}
-
-/// `text` with stars for `secret`.
-fn replaced(text: &[u8], secret: &[u8]) -> Vec<u8> {
-    let mut shown = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.windows(secret.len().max(1)).position(|window| window == secret) {
-        shown.extend_from_slice(&rest[..at]);
-        shown.extend_from_slice(STARS.as_bytes());
-        rest = &rest[at + secret.len()..];
-    }
-    shown.extend_from_slice(rest);
-    shown
+    shown(&scripts, &shell_of(stage))
 }

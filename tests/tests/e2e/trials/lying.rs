@@ -108,7 +108,7 @@ impl Scene {
 #[test]
 fn a_deploy_is_lied_to() {
     let facts = lies::of_facts(&["live", "newest", "good", "git_tips", "switched"]);
-    let others = [lies::shadows(), lies::of_markers(), lies::of_ends(), lies::noise()];
+    let others = [lies::shadows(), lies::of_markers(), lies::of_ends(), lies::noise(2)];
     let cases = facts.into_iter().chain(others.into_iter().flatten()).collect();
     let grave = [
         "newest is 99991231235958",
@@ -154,7 +154,7 @@ fn a_rollback_is_lied_to() {
 #[test]
 fn the_status_is_lied_about() {
     let mut cases = lies::of_facts(&["live", "live_revision", "releases", "lock"]);
-    cases.extend(lies::noise());
+    cases.extend(lies::noise(1));
     Scene::new().each(STATUS, &some(cases, &["lock is \\x1b[2J\\x1b]0;lied\\x07"]));
 }
 
@@ -173,7 +173,7 @@ fn a_server_that_falls_silent_is_left_by_one_ctrl_c() {
         std::thread::sleep(Duration::from_millis(20));
     }
     run.signal(Signal::INT);
-    run.wait().fails_with(130).says("app1").says("the server didn't confirm that the script has ended");
+    run.wait().fails_with(130).says("app1");
     assert_eq!(lives(&scene.project).unwrap(), before);
     is_free(&scene.project, Duration::from_secs(30)).unwrap();
     scene.liar.tell(&[]);
