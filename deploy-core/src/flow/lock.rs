@@ -38,6 +38,7 @@ pub(super) fn register(tasks: &mut Tasks) {
             .sets("holder")
             .sets("lock_list")
             .hold(hold)
+            .part_of(super::DEPLOY)
             .hidden(),
     );
     tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).effect(Effect::Elsewhere));

@@ -93,6 +93,8 @@ pub(super) struct Executor<'a> {
     /// Which steps began on which servers: what may have to be undone.
     pub(super) began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
     pub(super) printed: Mutex<String>,
+    /// The servers that could not be reached, and why, in a run that goes on without them.
+    pub(super) lost: Mutex<Vec<Failed>>,
     pub(super) limits: Limits,
     /// Servers that local tasks reached, which are not among the run's own.
     pub(super) others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
@@ -160,6 +162,10 @@ impl Executor<'_> {
     /// Why the fact `name` can't be believed, which a server reports in `step`.
     pub(super) fn refusal(&self, step: StepNo, name: &str, value: &str) -> Option<String> {
         self.step(step).task.refusal(self.run.plan.steps.iter().map(|step| &step.task), name, value)
+    }
+
+    pub(super) fn lost(&self) -> MutexGuard<'_, Vec<Failed>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn began(&self) -> MutexGuard<'_, BTreeSet<(StepNo, ServerNo)>> {

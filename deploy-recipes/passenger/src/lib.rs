@@ -124,6 +124,9 @@ impl Recipe for Passenger {
     const NAME: &'static str = "passenger";
 
     fn register(self, tasks: &mut Tasks) {
+        if self.method == Method::Touch {
+            tasks.made_path("tmp/restart.txt");
+        }
         tasks.task(self.task());
         tasks.step(&flow::RESTART, RESTART);
     }

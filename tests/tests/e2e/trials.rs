@@ -14,5 +14,6 @@ mod scene;
 mod starved;
 mod stopped;
 mod switched;
+mod trees;
 
 pub(crate) use scene::Sum;
