@@ -9,6 +9,7 @@ use super::diagnostics::{Problem, Problems};
 use super::find::Project;
 use super::layers::Override;
 use super::reader::Reader;
+use super::recipe::RecipeTable;
 use super::request::LoadRequest;
 use super::source::{Source, Sources};
 use super::stage::Stages;
@@ -39,9 +40,14 @@ impl Config {
 
     /// Has what is secret in it shown nowhere from now on.
     pub(crate) fn keep_secrets(&self) {
-        for settings in self.stages.iter().map(|stage| &stage.settings) {
-            secret::keep_those_of(&settings.repo_url);
-            settings.database.keep_secrets();
+        for stage in &self.stages {
+            secret::keep_those_of(&stage.settings.repo_url);
+            stage.settings.database.keep_secrets();
+            let variables = stage.tasks.iter().map(|task| &task.env).chain([&stage.settings.default_env]);
+            variables.flatten().for_each(|(name, value)| secret::keep_named(name, value));
+            let recipes = stage.recipes.values().map(RecipeTable::to_toml);
+            let servers = stage.servers.iter().map(|server| server.properties.clone());
+            recipes.chain(servers).flatten().for_each(|(key, value)| keep_named(&key, &value));
         }
     }
 
@@ -87,4 +93,14 @@ fn merge(overrides: &[Override]) -> Table {
 /// The file as the user would name it from where they are.
 fn shown_name(start: &Path, file: &Path) -> String {
     file.strip_prefix(start).unwrap_or(file).display().to_string()
+}
+
+/// Has what is secret in the value of `key` shown nowhere.
+fn keep_named(key: &str, value: &toml::Value) {
+    match value {
+        toml::Value::String(text) => secret::keep_named(key, text),
+        toml::Value::Array(items) => items.iter().for_each(|item| keep_named(key, item)),
+        toml::Value::Table(table) => table.iter().for_each(|(key, value)| keep_named(key, value)),
+        _ => {}
+    }
 }

@@ -27,6 +27,7 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::local(CHOOSE_RELEASE, "Choose the release to go back to", choose_release)
             .needs([super::release::CHECK_RELEASES])
+            .sets("release")
             .part_of(super::ROLLBACK)
             .hidden(),
     );

@@ -9,6 +9,7 @@ use crate::config::{AdapterKind, ConnectionSource, Database, Secret, Server, Sta
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::script::{Arg, Script, WorkDir};
+use crate::secret;
 use crate::sh;
 use crate::task::Machine;
 
@@ -29,6 +30,7 @@ impl Source<'_> {
     /// When nothing is found where the configuration says that it is, or what is found is wrong.
     pub(super) fn adapter(&self, config: &Database) -> Result<Box<dyn Adapter>> {
         let given = self.given(config)?;
+        mask(&given);
         match config.adapter {
             AdapterKind::Postgresql => Ok(Box::new(Postgres::new(&given, config, &self.stage.name)?)),
         }
@@ -79,6 +81,15 @@ impl Source<'_> {
             TransportKind::Local => vec![current, self.root.clone()],
             TransportKind::Ssh => vec![current],
         })
+    }
+}
+
+/// Has the secrets of what was found masked wherever text leaves.
+fn mask(given: &Given) {
+    match given {
+        Given::Nothing => {}
+        Given::Url(url) => secret::keep_those_of(url.reveal()),
+        Given::Settings(_, settings) => settings.iter().for_each(|(name, value)| secret::keep_named(name, value)),
     }
 }
 

@@ -158,4 +158,14 @@ fetch_commit() {
   git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow origin '+refs/*:refs/*' || return
   has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags origin "$1" 2>/dev/null || :
 }
+# must_be_of NAME OWN SERVER: fails where the commit, which SERVER found to be NAME, isn't a part of what NAME is here. We found
+# OWN.
+must_be_of() {
+  for ref in "refs/heads/$1" "refs/tags/$1" "$2" "$1"; do
+    case $ref in "$2" | refs/*) ;; *) continue ;; esac
+    if git merge-base --is-ancestor "$commit" "$ref" 2>/dev/null; then return 0; fi
+  done
+  deploy_fail "$3 says that \`$1\` is $commit, which it isn't and wasn't as this server sees it" \
+    "if \`$1\` was just rewritten, deploy again; else look at $3"
+}
 fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 origin "$1"; }

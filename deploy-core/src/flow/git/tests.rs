@@ -405,6 +405,27 @@ fn a_server_finds_the_commit_out_where_the_controller_can_not() {
 }
 
 #[test]
+fn what_another_server_found_has_to_be_a_commit_of_the_branch() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Fetch);
+        let old = git(&site.repo(), &["rev-parse", "HEAD"]);
+        let new = site.commit("index.html", "two\n");
+        git(&site.repo(), &["switch", "--quiet", "--create", "unmerged"]);
+        let unmerged = site.commit("index.html", "unmerged\n");
+        git(&site.repo(), &["switch", "--quiet", "main"]);
+        site.stage.settings.branch = "main".to_owned();
+        site.run(transfer::check, false);
+        site.facts.run.insert(super::FOUND_BY.to_owned(), "app9".to_owned());
+        for (revision, is_good) in [(&new, true), (&old, true), (&unmerged, false)] {
+            site.facts.run.insert("revision".to_owned(), revision.clone());
+            let ran = site.run(transfer::update, false);
+            assert_eq!(ran.status() == Some(0), is_good, "{shell}: {}", told(&ran));
+            assert_eq!(told(&ran).contains("app9 says that `main` is"), !is_good, "{shell}: {}", told(&ran));
+        }
+    }
+}
+
+#[test]
 fn a_repository_that_can_not_be_reached_is_named_and_asks_nothing() {
     for shell in SHELLS {
         let mut site = Site::new(shell, GitStrategy::Fetch);

@@ -12,6 +12,7 @@ mod formats;
 mod home;
 mod in_place;
 mod killed;
+mod lying;
 mod measured;
 mod migrations;
 mod moments;
