@@ -113,7 +113,7 @@ const KNOWN: &[Known] = &[
     },
     Known {
         words: "unrecognized configuration parameter",
-        message: "the dump, or pg_restore, is newer than the database server of {}",
+        message: "the dump sets something that the database server of {} doesn't know",
         hint: "restore to a server that is at least as new as the one that was dumped",
     },
     Known {
@@ -262,17 +262,6 @@ pub(super) fn misfit(survey: &Survey, inventory: &Inventory) -> Option<Error> {
         );
     }
     let needed = inventory.format.map_or(0, reader_of);
-    // What pg_restore 17 begins with, servers before 17 don't know.
-    if needed >= 17 && survey.major < needed {
-        return Some(
-            Error::task(format!(
-                "the dump was written by pg_dump {}, and needs a pg_restore that the target's database server is too old                  for: it is {}",
-                inventory.written_by.unwrap_or(needed),
-                survey.version
-            ))
-            .hint(format!("restore it to a server of version {needed} or newer")),
-        );
-    }
     if survey.tools.1 < needed {
         return Some(
             Error::task(format!(

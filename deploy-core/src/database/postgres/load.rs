@@ -50,14 +50,7 @@ impl Postgres {
 
     fn archive_script(&self, script: Script, names: &Names, loading: &Loading<'_>) -> Script {
         let needed = loading.inventory.format.map_or(0, reader_of);
-        let script = left_out(loading).then(script).then(sh!(
-            "pg_server=$(($(pg_sql \"$maintenance\" 'SHOW server_version_num') / 10000))\n\
-             [ \"$pg_server\" -ge {} ] || pg_server={}\n\
-             pg_need pg_restore \"$pg_server\" {}\npg_restore=$found",
-            needed.to_string(),
-            needed.to_string(),
-            &self.bin_dir
-        ));
+        let script = left_out(loading).then(script).then(sh!("pg_reader {} {}", needed.to_string(), &self.bin_dir));
         let script = match loading.form {
             Form::Tar => script.then(sh!("pg_side_by_side \"$archive\"")),
             Form::Archive | Form::Text => script,
