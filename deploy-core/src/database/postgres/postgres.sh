@@ -113,7 +113,7 @@ pg_lock() {
   sh -c 'trap '\''kill "$!"; exit'\'' TERM; echo "$$" >"$1"; printf "%s\n" "$2"
     while :; do sleep 5 >/dev/null & wait "$!"; echo "SELECT WHERE false;" || exit; done' sh "$folder/lock.pid" \
     "$pg_proof_sql
-SELECT pg_try_advisory_lock(1684368500, hashtext(:'db')), pg_backend_pid();" 8>&- 9>&- 2>/dev/null | {
+$pg_lock_sql" 8>&- 9>&- 2>/dev/null | {
     PGAPPNAME=$2 "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -d "$(pg_named "$maintenance")" -v db="$1" \
       >"$folder/lock" 2>"$folder/lock.err" || :
     rm -f -- "$folder/lock.held"
@@ -126,7 +126,7 @@ SELECT pg_try_advisory_lock(1684368500, hashtext(:'db')), pg_backend_pid();" 8>&
     *) cat "$folder/lock.err" >&2; pg_unlock "$folder"; return 1 ;;
   esac
   pg_unlock "$folder"
-  deploy_fact held_by "$(pg_sql "$maintenance" "$pg_holder_sql" -v db="$1")"
+  deploy_fact held_by "$(pg_sql "$maintenance" "$pg_holder_sql" -v db="$1" -v own="${answer#f|}")"
   deploy_fail "the database $1 is being restored already"
 }
 # Ends the session that has, or wants, the lock of a restore, and removes its folder $1.
@@ -235,7 +235,8 @@ pg_without_commit() {
 pg_at_once() {
   pg_database=$1 pg_stage=$2 pg_status=0
   shift 2
-  "$psql" -X -w -q -d "$(pg_named "$pg_database")" -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" -1 "$@" || pg_status=$?
+  "$psql" -X -w -q -A -t -d "$(pg_named "$pg_database")" -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" \
+    -v lost="$folder/lost" -1 "$@" || pg_status=$?
   case $pg_status in
     0) ;;
     2) deploy_fail "the connection to the database $pg_database was lost while everything in it was replaced" \

@@ -98,7 +98,27 @@ fn newer_programs_back_up_and_restore_on_an_older_server() {
         let broken = shop.back_up("production");
         let before = shop.before("staging");
         b.0.psql("postgres", "alter role staging_app createdb");
-        shop.restore(&broken, "staging").fails().says("marks").says_not("unrecognized");
+        shop.restore(&broken, "staging")
+            .fails()
+            .says("`public.mark(integer)` names something")
+            .says_not("unrecognized");
         shop.is_as("staging", &before).unwrap();
     }
+}
+
+/// Before version 15 everybody may make tables in the schema `public` of a new database.
+#[test]
+fn a_schema_public_that_was_closed_stays_closed_on_an_older_server_or_that_is_said() {
+    let shop = shop(None, Some(14));
+    let dump = shop.back_up("production");
+    let open = "select has_schema_privilege('public', 'public', 'create')";
+    let _ = shop
+        .restore(&dump, "staging")
+        .success()
+        .says("opens    the schema `public`")
+        .says("REVOKE CREATE ON SCHEMA public");
+    assert_eq!(shop.psql("staging", open), "t");
+    shop.cluster("staging").psql("postgres", "alter role staging_app superuser");
+    let _ = shop.restore(&dump, "staging").success().says_not("opens    ");
+    assert_eq!(shop.psql("staging", open), "f");
 }
