@@ -114,7 +114,7 @@ fn place(stage: &Stage) -> Result<String> {
 
 fn dump_of(stage: &Stage) -> Result<Vec<Part>> {
     let (adapter, config, place) = (adapter(stage)?, database_of(stage)?, place(stage)?);
-    let (setup, producer) = adapter.dump(&Survey::default(), config.compress);
+    let (setup, producer) = adapter.dump(&Survey::default(), config.compress, &config.exclude);
     let is_local = stage.transport == TransportKind::Local;
     let packing = if is_local || config.compress > 0 { Packing::None } else { Packing::Zstd };
     let name = adapter.describe();
@@ -149,6 +149,7 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         others: &[],
         invalid: None,
         rights: &[],
+        settings: &[],
     };
     let after: Vec<_> = config.after_restore.iter().map(|file| file.display().to_string()).collect();
     let sanitise = after.iter().map(|label| adapter.sanitise(&names, &loading, label, ""));

@@ -1,5 +1,7 @@
 //! `db:backup:verify`: whether backups are whole, and with `--deep` whether they can be restored.
 
+use std::collections::BTreeSet;
+
 use super::adapter::{Adapter, Given};
 use super::dump::Dump;
 use super::list;
@@ -70,7 +72,11 @@ fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Res
         0 => String::new(),
         count => format!(", {}", several(count as u64, "table")),
     };
-    Ok(format!("{}: {how}{tables}\n", dump.name()))
+    let lacks = dump.manifest.iter().flat_map(|manifest| &manifest.excluded).map(|word| format!("lacks `{word}`"));
+    let warnings = dump.manifest.iter().flat_map(|manifest| manifest.warnings.clone());
+    let all: BTreeSet<_> = warnings.chain(adapter.warnings(&checked.inventory, None)).chain(lacks).collect();
+    let more: String = all.into_iter().map(|line| format!("  {line}\n")).collect();
+    Ok(format!("{}: {how}{tables}\n{more}", dump.name()))
 }
 
 /// Restores the backup beside the stage's database, counts rows, and removes it again.

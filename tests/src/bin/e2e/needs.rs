@@ -39,6 +39,8 @@ const NEEDS: &[Need] = &[
     Need { program: "curl", package: "curl" },
     // The databases that are copied; other releases come as packages of Python's, and are unpacked.
     Need { program: "postgres", package: "postgresql" },
+    // An extension that lives in one database of a server; of PostgreSQL's release in Debian 12.
+    Need { program: "/usr/lib/postgresql/15/lib/pg_cron.so", package: "postgresql-15-cron" },
     // Proxies that hand sessions on, which are found out.
     Need { program: "pgbouncer", package: "pgbouncer" },
     Need { program: "pip3", package: "python3-pip" },
