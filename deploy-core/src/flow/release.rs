@@ -123,7 +123,9 @@ fn set_current_revision(cx: &ServerCx<'_>) -> Script {
         r#"own_files REVISION REVISION_TIME
 revision={}
 printf '%s\n' "$revision" >"$release/REVISION"
-git --git-dir={} log -1 --no-show-signature --format=%ct "$revision" >"$release/REVISION_TIME""#,
+git --git-dir={} log -1 --no-show-signature --format=%ct --stdin >"$release/REVISION_TIME" <<COMMIT
+$revision
+COMMIT"#,
         cx.fact("revision"),
         cx.layout().repo()
     ))

@@ -82,3 +82,14 @@ fn a_touch_follows_no_symlink_out_of_the_release() {
     assert!(site.run("passenger:restart").failure().contains("is a symlink"));
     assert_eq!(site.read("app1", "elsewhere/restart.txt").as_deref(), Some("theirs"));
 }
+
+#[test]
+fn a_folder_that_all_releases_share_is_touched_where_it_is() {
+    for shell in SHELLS {
+        let top = "linked_dirs = ['tmp']\n[recipes.passenger]\nmethod = 'touch'";
+        let site = Site::new(Xtask::new().recipe::<Passenger>(), top).shell(shell);
+        site.file("index.html", "");
+        site.run("deploy").succeeded();
+        assert!(site.read("app1", "shared/tmp/restart.txt").is_some(), "{shell}");
+    }
+}

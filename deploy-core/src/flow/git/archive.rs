@@ -19,7 +19,7 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
         ),
     };
     script(cx)
-        .then(sh!("commit={}", cx.fact("revision")))
+        .then(sh!("take_commit {}", cx.fact("revision")))
         .then(tree)
         .then(refusals(settings))
         .then(super::super::release::begin(cx))
@@ -38,14 +38,14 @@ pub(super) fn deployed_folder(settings: &Settings) -> Option<&str> {
 /// Names the commit, not a tree: then attributes of the whole repository hold, and files have the commit's time.
 fn archive(cx: &ServerCx<'_>, folder: Option<&str>) -> [Cmd; 2] {
     let git_dir = format!("--git-dir={}", cx.layout().repo());
-    let archive = Cmd::new("git").args([git_dir.as_str(), "--literal-pathspecs", "archive", "--format=tar"]);
+    let archive = Cmd::new("git").args([git_dir.as_str(), "--literal-pathspecs", "archive", "--format=tar", "--"]);
     let archive = archive.arg(cx.fact("revision"));
     let extract = Cmd::new("tar").args(["-x", "-f", "-", "-C"]).arg(Arg::from(cx.release_dir()));
     match folder {
         None => [archive, extract],
         Some(path) => {
             let depth = path.split('/').filter(|name| !matches!(*name, "" | ".")).count();
-            [archive.args(["--", path]), extract.arg(format!("--strip-components={depth}"))]
+            [archive.arg(path), extract.arg(format!("--strip-components={depth}"))]
         }
     }
 }

@@ -19,7 +19,18 @@ $recent
 COMMITS
   commits=$recent
 }
-has_commit() { git rev-list --objects --quiet --no-walk "$1" >/dev/null 2>&1; }
+has_commit() {
+  git rev-list --objects --quiet --no-walk --stdin >/dev/null 2>&1 <<COMMIT
+$1
+COMMIT
+}
+# take_commit COMMIT: makes it `commit`. It stands where git has no way to say that it is no option, so it has to be an id.
+take_commit() {
+  case $1 in
+    '' | *[!0-9a-f]*) deploy_fail "\`$1\` is no commit's id" ;;
+  esac
+  commit=$1
+}
 # Removes the mirror, but nothing else that may stand in its place.
 remove_mirror() {
   for part in HEAD objects refs; do
@@ -79,7 +90,7 @@ has_origin() {
 }
 # keep_commit COMMIT: points to it, so that it stays, and to those that were kept last.
 keep_commit() {
-  git update-ref "refs/deploy/$1" "$1"
+  git update-ref -- "refs/deploy/$1" "$1"
   set -- "$1" "$repo"/refs/deploy/*
   [ "$#" -gt 17 ] || return 0
   git for-each-ref --sort=-committerdate --format='delete %(refname)' refs/deploy |
@@ -155,17 +166,17 @@ forget_fetch() {
 fetch_commit() {
   forget_fetch
   if [ -e "$repo/shallow" ]; then unshallow=--unshallow; else unshallow=; fi
-  git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow origin '+refs/*:refs/*' || return
-  has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags origin "$1" 2>/dev/null || :
+  git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow -- origin '+refs/*:refs/*' || return
+  has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags -- origin "$1" 2>/dev/null || :
 }
 # must_be_of NAME OWN SERVER: fails where the commit, which SERVER found to be NAME, isn't a part of what NAME is here. We found
 # OWN.
 must_be_of() {
   for ref in "refs/heads/$1" "refs/tags/$1" "$2" "$1"; do
     case $ref in "$2" | refs/*) ;; *) continue ;; esac
-    if git merge-base --is-ancestor "$commit" "$ref" 2>/dev/null; then return 0; fi
+    if git merge-base --is-ancestor -- "$commit" "$ref" 2>/dev/null; then return 0; fi
   done
   deploy_fail "$3 says that \`$1\` is $commit, which it isn't and wasn't as this server sees it" \
     "if \`$1\` was just rewritten, deploy again; else look at $3"
 }
-fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 origin "$1"; }
+fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 -- origin "$1"; }

@@ -450,3 +450,19 @@ fn no_password_reaches_a_server() {
         assert!(!format!("{script:?}").contains("hunter2"));
     }
 }
+
+#[test]
+fn what_is_no_id_of_a_commit_reaches_no_git() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Push);
+        site.deploys();
+        for revision in ["--output=ran", "HEAD", "main:index.html", "", "8d3f5a0c\n--all"] {
+            site.set("revision", revision);
+            for body in [archive::create_release as Body, transfer::update] {
+                let ran = site.run(body, false);
+                assert_eq!(ran.status(), Some(1), "{shell}: {revision:?}");
+                assert!(told(&ran).contains("is no commit's id"), "{}", told(&ran));
+            }
+        }
+    }
+}
