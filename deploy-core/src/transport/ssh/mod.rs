@@ -59,6 +59,9 @@ const MAX_CONNECTIONS: usize = 8;
 /// How many connections there may be to one jump host: all but the last may be held up by a server that doesn't answer.
 const MAX_BASTIONS: usize = 8;
 
+/// How many `ssh -G` run at a time: each takes a few files and a process, and hundreds of them are no faster.
+const MAX_READINGS: usize = 8;
+
 /// Logs in to servers as `ssh` would: the same configuration, keys, agent and known hosts.
 ///
 /// What logins of one run share lives here: passphrases and passwords that were typed, jump hosts, and how many logins to
@@ -75,6 +78,7 @@ pub struct Ssh {
     /// Held while a new host key is judged, so that nobody is asked twice about one.
     host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
+    readings: Limits,
 }
 
 /// One machine on the way: the server itself, or a jump host.
@@ -98,6 +102,7 @@ impl Ssh {
             interruption: Interruption::default(),
             host_keys: Mutex::default(),
             configs: Mutex::default(),
+            readings: Limits::default(),
         }
     }
 
@@ -196,7 +201,8 @@ impl Ssh {
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
         let mut trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
-        let keys = Keys::find(config, &self.secrets.keys);
+        let keys = Keys::find(config, &self.secrets.keys)
+            .map_err(|error| Error::connection(format!("failed to log in to `{label}`")).because(error))?;
         login.agent.clone_from(&keys.agent);
         let limit = ssh.max_connections.unwrap_or(MAX_CONNECTIONS);
         let Some(permit) = self.limits.enter(config.address(), limit, &Patience::endless(&self.interruption)) else {
@@ -245,7 +251,8 @@ impl Ssh {
             route: Box::new(route),
             events: self.events.clone(),
         };
-        Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
+        Connection::start(start)
+            .map_err(|error| Error::connection(format!("failed to begin the session on `{label}`")).because(error))
     }
 
     /// Connects and shakes hands.
@@ -293,11 +300,19 @@ impl Ssh {
         if let Some(config) = cached {
             return Ok(config);
         }
+        let patience = Patience::endless(&self.interruption);
+        let Some(permit) = self.readings.enter(String::new(), MAX_READINGS, &patience) else {
+            return Err(Error::new(
+                ErrorKind::Interrupted,
+                format!("interrupted before logging in to `{}`", query.host),
+            ));
+        };
         let config = HostConfig::read(&query).map_err(|cause| {
             Error::config(format!("failed to read SSH's configuration for `{}`", query.host))
                 .because(anyhow::anyhow!(cause))
                 .hint(format!("what does `ssh -G {}` say?", query.host))
         })?;
+        drop(permit);
         config.warnings.iter().for_each(|warning| self.note(warning.clone()));
         cache().push((query, config.clone()));
         Ok(config)
@@ -318,5 +333,52 @@ impl Connect for Ssh {
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error> {
         let (_, connection) = self.log_in(&stage.settings.ssh, server);
         Ok(Arc::new(connection?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SshConfigFile;
+
+    struct Nobody;
+
+    impl Ask for Nobody {
+        fn text(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn secret(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn confirm(&self, _: &str) -> Option<bool> {
+            None
+        }
+    }
+
+    fn server() -> Server {
+        Server {
+            host: "app.example.com".into(),
+            user: None,
+            port: None,
+            roles: Vec::new(),
+            primary: false,
+            no_release: false,
+            deploy_to: "/nowhere".into(),
+            properties: toml::Table::new(),
+        }
+    }
+
+    #[test]
+    fn a_login_that_fails_for_want_of_files_says_so() {
+        let test = "transport::ssh::tests::a_login_that_fails_for_want_of_files_says_so";
+        crate::transport::without_files(test, || {
+            let settings = settings::Ssh { config_file: SshConfigFile::None, ..settings::Ssh::default() };
+            let ssh = Ssh::new(Arc::new(Nobody), Events::nowhere());
+            let error = ssh.log_in(&settings, &server()).1.err().expect("it can't work").to_string();
+            assert!(error.contains("Too many open files") && error.contains("ulimit -n"), "{error}");
+            assert_eq!(error.matches("hint").count(), 1, "{error}");
+        });
     }
 }
