@@ -69,7 +69,8 @@ fn script(cx: &ServerCx<'_>) -> Script {
 }
 
 fn take(cx: &ServerCx<'_>) -> Script {
-    script(cx).then(sh!("take_lock {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list")))
+    let take = script(cx).then(sh!("take_lock {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list")));
+    if cx.servers > 1 { take.then(sh!("only_once {} {}", cx.number, lock_name(cx.server))) } else { take }
 }
 
 /// What a conversation does that holds the lock.

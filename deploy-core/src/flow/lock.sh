@@ -28,9 +28,20 @@ ask_for_lock() {
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
-forget_lock() { rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" "$lock.$token.lost" || :; }
+forget_lock() {
+  rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" "$lock.$token.lost" "$lock.$token.at".* || :
+}
 # leave_word TEXT: what a run that had the lock is told if it comes back.
 leave_word() { { printf '%s\n' "$1" >"$lock.$holder.lost"; } 2>/dev/null || :; }
+# only_once NUMBER NAME: fails where another server of the run, which is numbered too, is this machine and folder as well.
+# Each writes its name before it looks for others, so that one at least sees the other.
+only_once() {
+  printf '%s\n' "$2" >"$lock.$token.at.$1"
+  for other in "$lock.$token.at".*; do
+    if [ "$other" = "$lock.$token.at.$1" ] || ! read -r name <"$other"; then continue; fi
+    deploy_fail "\`$name\` is the same machine, and has the same folder" "list it once in deploy.toml, or give each a \`deploy_to\` of its own"
+  done
+}
 # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
 sweep_locks() {
   for left in "$lock".* "$root"/.deploy/payload.*; do

@@ -111,6 +111,16 @@ mod tests {
     }
 
     #[test]
+    fn that_git_cannot_be_run_for_want_of_files_is_not_called_a_lack_of_git() {
+        let test = "repository::git::tests::that_git_cannot_be_run_for_want_of_files_is_not_called_a_lack_of_git";
+        crate::transport::without_files(test, || {
+            let error = git_version(Path::new("/")).unwrap_err().to_string();
+            assert!(error.contains("Too many open files") && error.contains("ulimit -n"), "{error}");
+            assert!(!error.contains("installed"), "{error}");
+        });
+    }
+
+    #[test]
     fn nothing_is_asked_on_the_terminal() {
         for url in ["git@git.example.com:shop.git", "ssh://git@git.example.com/shop.git"] {
             let (_, env) = started(url);

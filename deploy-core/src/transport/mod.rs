@@ -16,6 +16,8 @@ pub mod ssh;
 
 pub use self::anywhere::Anywhere;
 pub(crate) use self::files::make_room_for;
+#[cfg(test)]
+pub(crate) use self::files::without_files;
 pub(crate) use self::process::Nobody;
 pub use self::process::{Exit, Output, Process, Stdin};
 pub use self::server::{Connect, LONGEST_COMMAND, Transport};
