@@ -20,11 +20,11 @@ struct Bound {
 /// printed as such a row: `cargo test -p e2e --test e2e -- counts:: --nocapture`.
 #[rustfmt::skip]
 const BOUNDS: &[Bound] = &[
-    bound(1, "first",    1, 1, 24_000,  93,  58, 10),
-    bound(1, "next",     1, 1, 13_000,  88,  52,  8),
+    bound(1, "first",    1, 1, 24_500,  93,  58, 10),
+    bound(1, "next",     1, 1, 14_000,  88,  52,  8),
     bound(1, "rollback", 1, 1,  4_500,  41,  23,  0),
-    bound(2, "first",    1, 1, 24_000,  99,  61, 10),
-    bound(2, "next",     1, 1, 13_000,  94,  55,  8),
+    bound(2, "first",    1, 1, 24_500,  99,  61, 10),
+    bound(2, "next",     1, 1, 14_000,  94,  55,  8),
     bound(2, "rollback", 1, 1,  4_500,  47,  26,  0),
 ];
 

@@ -122,8 +122,8 @@ refuse_describe() {
   [ "$held" != "${held#*attributes}" ] || return 0
   if mirror grep -q -e export-subst "$commit" -- .gitattributes '*/.gitattributes' &&
     mirror grep -q -e '\$Format:[^$]*%(describe' "$tree"; then
-    deploy_fail 'the commit has a file in which git is to write by which tag it is known (export-subst, %(describe)), and this mirror has no tags' \
-      'set git.strategy = "fetch", without git.shallow: then it has' 'or have the file say the commit: $Format:%H$'
+    deploy_fail 'a file of the commit is to name a tag (export-subst, %(describe)), and the mirror has none' \
+      'set git.strategy = "fetch", without git.shallow, or have it name the commit: $Format:%H$'
   fi
 }
 # What the tree has that needs a second look, as `held`. Attributes of the folders above it hold as well.
