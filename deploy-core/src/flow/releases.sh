@@ -151,7 +151,7 @@ put_away() {
 tell_kept() {
   named=''
   for dir; do named="$named, ${dir##*/} ($(owner_of "$dir"))"; done
-  deploy_note "can't remove ${named#, }: they aren't ours, and their group may not write there; sudo chmod -R g+rwX $root/releases, and umask = \"0002\" in deploy.toml"
+  deploy_note "can't remove ${named#, }: sudo chmod -R g+rwX $root/releases, and umask = \"0002\" in deploy.toml"
 }
 empty_trash() {
   [ -d "$root/.deploy/trash" ] || return 0

@@ -5,6 +5,7 @@
 //! names ssh2, `local` is the same thing on this machine.
 
 mod anywhere;
+pub(crate) mod cargo;
 mod converse;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;

@@ -111,8 +111,8 @@ fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
             repository.verify(&resolved.sha)?;
         }
     }
-    if repository.has_uncommitted_changes()? {
-        local.note("the repository has changes that are not committed: they are not deployed");
+    if let Some(note) = repository.uncommitted()?.note() {
+        local.note(note);
     }
     announce(local, &resolved);
     Ok(())
