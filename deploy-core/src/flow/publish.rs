@@ -286,8 +286,9 @@ for each in $(release_classes); do
   esac
   if [ "$keeps" = yes ]; then kept=$((kept + 1)); else set -- "$@" "$root/releases/${each%/*}"; fi
 done
+if [ "$#" -gt 0 ]; then put_away "$@"; fi
+keep_reserve
 [ "$#" -gt 0 ] || deploy_skip 'nothing to remove'
-put_away "$@"
 if [ "$#" -eq 1 ]; then deploy_note "removed 1 release"; else deploy_note "removed $# releases"; fi"#,
         settings.keep_releases,
         failed

@@ -87,7 +87,7 @@ impl Executor<'_> {
         let plan = self.run.plan;
         for leg in &plan.legs {
             if let Some(error) = self.stop().requested() {
-                return Some(self.failed(leg, vec![Failed { server: None, step: None, error }]));
+                return Some(self.failed(leg, vec![Failed::new(None, None, error)]));
             }
             let failures = if self.takes_lock(leg) { self.locking_leg(leg) } else { self.leg(leg) };
             if self.takes_lock(leg) && failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
@@ -156,7 +156,7 @@ impl Executor<'_> {
             Err(error) => {
                 // Nobody need wait for the lock there.
                 self.lock.refused();
-                vec![Failed { server: Some(link.number), step: None, error }]
+                vec![Failed::new(Some(link.number), None, error)]
             }
         }
     }

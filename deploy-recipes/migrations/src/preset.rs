@@ -60,7 +60,7 @@ impl Migrations {
     /// What asks and, where something is pending, migrates. It prints what was pending.
     pub(crate) fn combined(&self) -> Option<Cmd> {
         let is_rails = self.preset == Preset::Rails && self.command.is_none() && self.pending.is_none();
-        is_rails.then(|| ask_rails("migrate"))
+        is_rails.then(|| ask_rails("migrate").shown_as("rake db:migrate"))
     }
 
     /// What prints a line for each migration that the database lacks.

@@ -41,6 +41,8 @@
 //!
 //! A Passenger that is in the Gemfile is called with `bundle exec` where `[recipes.bundler]` has `passenger-config` among
 //! its `bins`; sudo stands before that.
+//!
+//! `cargo xtask doctor` asks whether Passenger's program runs.
 
 mod health;
 
@@ -126,6 +128,9 @@ impl Recipe for Passenger {
     fn register(self, tasks: &mut Tasks) {
         tasks.task(self.task());
         tasks.step(&flow::RESTART, RESTART);
+        if self.method != Method::Touch {
+            tasks.look(self.look());
+        }
     }
 }
 
@@ -137,6 +142,20 @@ impl Passenger {
         let task = Task::script(RESTART, "Restart the application under Passenger", on, restart);
         let task = task.dir(Dir::Release).envs(&self.env);
         if self.rolling { task.rolling(self.group, self.wait.0) } else { task }
+    }
+
+    /// What the doctor looks at: whether Passenger's program is there, by which applications are restarted.
+    fn look(&self) -> Look {
+        let own = self.clone();
+        let look = Look::new("passenger", Servers::roles(&self.roles).with_releases(), move |cx| {
+            let prefixes = cx.stage.settings.command_prefix.get(&own.command).map_or(&[][..], Vec::as_slice);
+            let words: Vec<&str> = prefixes.iter().flat_map(|prefix| prefix.split_whitespace()).collect();
+            let ask = Cmd::new("set").arg("--").args(words).arg(&own.command).arg("--version").unprefixed();
+            Script::new().run(ask).then(sh!(
+                "if version=$(\"$@\" 2>/dev/null); then look_ok \"${version%%[!A-Za-z0-9. ]*}\"; else look_problem \"\\`$1\\` doesn't run\"; fi"
+            ))
+        });
+        look.envs(&self.env).mend(format!("{} --version; echo \"$PATH\"", self.command))
     }
 
     fn restart(&self, cx: &ServerCx<'_>) -> Script {
