@@ -16,9 +16,18 @@ pub struct Error(Box<Repr>);
 struct Repr {
     kind: ErrorKind,
     message: String,
+    /// What was told when it happened.
+    told: Option<Told>,
     detail: Option<String>,
     hints: Vec<String>,
     source: Option<anyhow::Error>,
+}
+
+/// What the user has read of an error before it is shown.
+#[derive(Clone)]
+struct Told {
+    detail: String,
+    hints: Vec<String>,
 }
 
 /// Who has to act on an error. It decides the exit code and nothing else.
@@ -59,7 +68,14 @@ impl ErrorKind {
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Repr { kind, message: message.into(), detail: None, hints: Vec::new(), source: None }))
+        Error(Box::new(Repr {
+            kind,
+            message: message.into(),
+            told: None,
+            detail: None,
+            hints: Vec::new(),
+            source: None,
+        }))
     }
 
     /// An error in the command line.
@@ -114,6 +130,20 @@ impl Error {
         self
     }
 
+    /// Adds text and hints that stand first, which the user may have been [told](Error::untold) already.
+    #[must_use]
+    pub(crate) fn told(mut self, detail: String, hints: Vec<String>) -> Error {
+        self.0.told = Some(Told { detail, hints });
+        self
+    }
+
+    /// The same without what was told when it happened.
+    #[must_use]
+    pub(crate) fn untold(mut self) -> Error {
+        self.0.told = None;
+        self
+    }
+
     /// The same error, in whose message the file `name` is called `place`.
     #[must_use]
     pub(crate) fn with_place(mut self, name: &str, place: &str) -> Error {
@@ -136,9 +166,9 @@ impl Error {
 
     /// The same for one more who has to know; of its causes it has the words.
     pub(crate) fn repeated(&self) -> Error {
-        let Repr { kind, message, detail, hints, .. } = &*self.0;
-        let (message, detail, hints) = (message.clone(), detail.clone(), hints.clone());
-        Error(Box::new(Repr { kind: *kind, message, detail, hints, source: chained(self.causes().into_iter()) }))
+        let Repr { kind, message, told, detail, hints, .. } = &*self.0;
+        let (message, told, detail, hints) = (message.clone(), told.clone(), detail.clone(), hints.clone());
+        Error(Box::new(Repr { kind: *kind, message, told, detail, hints, source: chained(self.causes().into_iter()) }))
     }
 
     /// Who has to act on it.
@@ -154,6 +184,18 @@ impl Error {
     /// The text that is shown below the message, if any.
     pub fn detail_text(&self) -> Option<&str> {
         self.0.detail.as_deref()
+    }
+
+    /// The text below the message, with what was told.
+    pub(crate) fn whole_detail(&self) -> Option<String> {
+        let told = self.0.told.as_ref().map(|told| told.detail.trim_end()).filter(|told| !told.is_empty());
+        let all: Vec<_> = told.into_iter().chain(self.0.detail.as_deref()).collect();
+        (!all.is_empty()).then(|| all.join("\n"))
+    }
+
+    /// The hints, after those that were told.
+    pub(crate) fn all_hints(&self) -> impl Iterator<Item = &String> {
+        self.0.told.iter().flat_map(|told| &told.hints).chain(&self.0.hints)
     }
 
     /// The hints, in order.
@@ -176,13 +218,13 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        if let Some(detail) = &self.0.detail {
+        if let Some(detail) = self.whole_detail() {
             write!(f, "\n{}", detail.trim_end())?;
         }
         for cause in self.causes() {
             write!(f, "\n  cause: {}", cause.trim_end().replace('\n', "\n         "))?;
         }
-        for hint in &self.0.hints {
+        for hint in self.all_hints() {
             write!(f, "\n  hint: {}", hint.replace('\n', "\n        "))?;
         }
         Ok(())

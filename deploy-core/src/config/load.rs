@@ -63,7 +63,8 @@ impl Config {
         }
         let over = merge(&overrides);
         let stages = Stages { request, project: &project, problems: &problems, top: &top, over: &over }.read();
-        let commands = task::read_commands(&Reader::new(&top, &problems), &request.reserved_commands);
+        let tasks: Vec<_> = stages.iter().flat_map(|stage| &stage.tasks).collect();
+        let commands = task::read_commands(&Reader::new(&top, &problems), &request.reserved_commands, &tasks);
         if problems.any() {
             return Err(problems.into_error(request.color));
         }

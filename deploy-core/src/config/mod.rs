@@ -326,6 +326,8 @@ pub struct TextTask {
     pub before: Vec<String>,
     /// The tasks after which it runs.
     pub after: Vec<String>,
+    /// Where each of these is written: `deploy.toml:12:9`.
+    pub(crate) hooked_at: BTreeMap<String, String>,
     /// The user to run as, through sudo.
     pub as_user: Option<String>,
     /// Variables besides the stage's `default_env`.

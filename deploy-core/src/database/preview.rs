@@ -1,5 +1,6 @@
 //! What the commands would do, without contacting anything: for `--plan` and `--dry-run`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::adapter::{Adapter, Form, Given, Inventory, Loading, Survey};
@@ -83,7 +84,7 @@ fn text(of: &Explain<'_>, parts: Result<Vec<Part>>) -> String {
     for (number, part) in parts.iter().enumerate() {
         let _ = writeln!(text, "{}. on {}: {}", number + 1, part.place, part.words);
         if of.dry_run {
-            let steps = part.scripts.iter().flat_map(Script::steps).map(ToString::to_string);
+            let steps = part.scripts.iter().map(|script| script.typed(&BTreeMap::new()));
             steps.flat_map(|step| step.lines().map(str::to_owned).collect::<Vec<_>>()).for_each(|line| {
                 let _ = writeln!(text, "   {line}");
             });

@@ -56,6 +56,9 @@ pub(crate) fn facts(stage: &Stage, plan: &Plan, token: &str) -> Facts {
     facts.run.insert("token".to_owned(), token.to_owned());
     facts.run.insert("holder".to_owned(), text(holder));
     facts.run.insert("lock_list".to_owned(), text(servers.join(" ")));
+    if plan.root == super::CLEANUP {
+        facts.run.insert("frees".to_owned(), "yes".to_owned());
+    }
     facts
 }
 
@@ -69,7 +72,9 @@ fn script(cx: &ServerCx<'_>) -> Script {
 }
 
 fn take(cx: &ServerCx<'_>) -> Script {
-    let take = script(cx).then(sh!("take_lock {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list")));
+    let frees = if cx.known("frees").is_some() { "frees" } else { "" };
+    let take = sh!("take_lock {} {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list"), frees);
+    let take = script(cx).then(take);
     if cx.servers > 1 { take.then(sh!("only_once {} {}", cx.number, lock_name(cx.server))) } else { take }
 }
 

@@ -1,7 +1,8 @@
 # The stage's lock on this server is a file with three lines: the run's token, who holds it since when, the run's servers.
 # It is made by link(2), so of two only one succeeds. Beside it the run's conversation writes a beat while the run lives.
 #
-# take_lock TOKEN ABOUT SERVERS
+# take_lock TOKEN ABOUT SERVERS [FREES]: a run that FREES room takes what was kept for it first, since all it does may need
+# a few bytes.
 take_lock() {
   lock=$root/.deploy/lock token=$1 tries=0 seen=''
   make_folders "$root/.deploy"
@@ -19,6 +20,7 @@ take_lock() {
 }
 # Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
 ask_for_lock() {
+  if [ -n "${4-}" ]; then rm -f -- "$root/.deploy/reserve"; fi
   { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && date +%s >"$lock.$token.beat" &&
     echo "+$deploy_group" >"$lock.$token.groups"; } 2>"$deploy_dir/said" || {
     forget_lock

@@ -289,8 +289,9 @@ for each in $(release_classes); do
   [ "$used" != unknown ] || find_used
   is_used "${each%/*}" || set -- "$@" "$root/releases/${each%/*}"
 done
+if [ "$#" -gt 0 ]; then put_away "$@"; fi
+keep_reserve
 [ "$#" -gt 0 ] || deploy_skip 'nothing to remove'
-put_away "$@"
 case $removed in
   0) ;;
   1) deploy_note "removed 1 release" ;;

@@ -157,6 +157,11 @@ empty_trash() {
   [ -d "$root/.deploy/trash" ] || return 0
   rm -rf -- "$root/.deploy/trash" 2>/dev/null || deploy_note "couldn't remove all of $root/.deploy/trash: the next clean-up tries again"
 }
+# Keeps some room that a clean-up can free first, when the disk is so full that nothing else can be written.
+keep_reserve() {
+  [ ! -s "$root/.deploy/reserve" ] || return 0
+  { printf '%65536s' '' >"$root/.deploy/reserve"; } 2>/dev/null || rm -f -- "$root/.deploy/reserve"
+}
 # need_room KILOBYTES: fails where the disk has less. Where nobody can tell, there is enough.
 need_room() {
   disk=$(df -Pk -- "$root" 2>/dev/null) || return 0

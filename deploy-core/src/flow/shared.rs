@@ -70,7 +70,7 @@ fn check_directories(cx: &ServerCx<'_>) -> Script {
             "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
         ))
         .then(umask)
-        .then(sh!("need_room {}", ROOM_TO_BEGIN))
+        .then(sh!("need_room {}\nkeep_reserve", ROOM_TO_BEGIN))
 }
 
 fn make_folders(folders: impl IntoIterator<Item = String>) -> Script {

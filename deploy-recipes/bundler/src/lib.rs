@@ -36,6 +36,8 @@
 //! * `bundle exec` before the programs in `bins`, inside of what `command_prefix` puts there for a version manager:
 //!   `rake = "rbenv exec"` becomes `rbenv exec bundle exec rake`. For Bundler itself say `bundle = "rbenv exec"`. The
 //!   text of a `[tasks."NAME"]` is left as it is.
+//!
+//! `cargo xtask doctor` compares Ruby with what the live release was locked to.
 
 mod gems;
 
@@ -105,6 +107,7 @@ impl Recipe for Bundler {
         }
         tasks.task(self.task(BUNDLE, "Install the gems of the release", Bundler::bundle));
         tasks.task(self.task(CLEAN, "Remove gems that the release doesn't use", Bundler::clean));
+        tasks.look(self.look());
         tasks.hook(When::Before(flow::UPDATED), BUNDLE);
         tasks.need(&flow::REVERT_RELEASE, BUNDLE);
         if self.clean && self.path == Gems::System {
@@ -122,6 +125,15 @@ impl Bundler {
         let (on, own) = (self.servers(), self.clone());
         let script = move |cx: &ServerCx<'_>| script(&own, &cx.layout().shared());
         Task::script(id, about, on, script).dir(Dir::Release).envs(&self.env)
+    }
+
+    /// What the doctor looks at: Ruby and Bundler, against what the live release was locked with.
+    fn look(&self) -> Look {
+        let lock = self.gemfile.clone().unwrap_or_else(|| "Gemfile".to_owned()) + ".lock";
+        let look = Look::new("ruby", self.servers(), move |_| {
+            Script::new().uses(include_str!("look.sh")).then(sh!("bundler_look {}", &lock))
+        });
+        look.envs(&self.env).mend("ruby --version; bundle --version; echo \"$PATH\"")
     }
 
     fn servers(&self) -> Servers {

@@ -25,6 +25,7 @@
 //!   pending; where nothing is, nothing runs. A migration that fails fails the deploy before anything is published.
 //! * `deploy:migrations`, the same as `deploy`, and migrates even where `on_deploy = false`.
 //! * `deploy:migrate:status`, which prints which migrations the database has.
+//! * A look of `cargo xtask doctor`: whether the database answers the live release, by the command for the status.
 //! * `deploy:migrate:pending`, for other tasks: it sets the fact `migrations_pending` to how many are pending. Where it
 //!   has run before, `deploy:migrate` doesn't ask again. With a preset that can't tell, the fact is not set.
 //! * A question before a rollback, when the database has migrations that the earlier release doesn't know, and the live one
@@ -140,6 +141,7 @@ impl Recipe for Migrations {
             Ok(())
         });
         tasks.task(status.needs([READ_STATUS]).output(Output::Answer).effect(Effect::Looks));
+        self.look(tasks.stage()).into_iter().for_each(|look| tasks.look(look));
         newer::register(&self, tasks);
     }
 }
@@ -161,7 +163,8 @@ impl Migrations {
     fn register_flow(&self, tasks: &mut Tasks) {
         for (id, must) in [(CHECK_ROLE, false), (CHECK_SERVER, true)] {
             let (role, about) = (self.role.clone(), "Check that there is a server that migrates");
-            tasks.task(Task::local(id, about, move |local| Ok(check_server(local, &role, must)?)).hidden());
+            let check = Task::local(id, about, move |local| Ok(check_server(local, &role, must)?));
+            tasks.task(check.needs_role(&self.role).hidden());
         }
         let deploy = Phase { name: "check", tasks: vec![flow::DEPLOY] };
         let migrations = Task::flow(MIGRATIONS, "Deploy a new release, and surely migrate", [deploy], flow::FAILED);
@@ -171,6 +174,25 @@ impl Migrations {
         } else {
             tasks.change(&flow::DEPLOY, |deploy| deploy.without([MIGRATE]))
         }
+    }
+
+    /// What the doctor looks at: whether the database answers with what the live release knows of it.
+    fn look(&self, stage: Option<&str>) -> Option<Look> {
+        let status = self.status()?;
+        let (own, typed) = (self.clone(), status.to_string());
+        let failed = format!("`{typed}` fails in the live release");
+        let look = Look::new("database", self.servers(), move |cx| {
+            let asked = own.environment(cx).then(sh!("refused=''"));
+            let asked = asked.fact_or("migrations_status", status.clone(), sh!("refused=yes"));
+            asked.then(sh!(
+                "if [ -z \"$refused\" ]; then look_ok {}; elif [ -e REVISION ]; then look_problem {}; fi",
+                "it answers the live release",
+                &failed
+            ))
+        });
+        let env = self.rails_env.as_deref().or(stage).filter(|_| self.preset == Preset::Rails);
+        let env = env.map(|env| format!("RAILS_ENV={env} bundle exec ")).unwrap_or_default();
+        Some(look.envs(&self.env).mend(format!("cd {{current}} && {env}{typed}")))
     }
 
     /// A task in the release, on the server that migrates.
@@ -211,10 +233,7 @@ fn print_status(local: &Local<'_>) {
 fn check_server(local: &Local<'_>, role: &str, must: bool) -> Result<()> {
     let stage = &local.stage.name;
     let Some(number) = Servers::primary(role).of(local.stage, |_| true).first().copied() else {
-        return Err(Error::config(format!("no server of stage `{stage}` has the role `{role}`: nobody would migrate"))
-            .hint(format!(
-                "give one the role, or turn the recipe off: [stages.{stage}.recipes.migrations] enabled = false"
-            )));
+        return Err(Error::config(format!("no server of stage `{stage}` has the role `{role}`: nobody would migrate")));
     };
     let server = local.server(number).label();
     match (local.servers.contains(&number), must) {

@@ -69,7 +69,7 @@ impl Migrations {
     /// What asks and, where something is pending, migrates. It prints what was pending.
     pub(crate) fn combined(&self) -> Option<Cmd> {
         let is_rails = self.preset == Preset::Rails && self.command.is_none() && self.pending.is_none();
-        is_rails.then(|| ask_rails("migrate"))
+        is_rails.then(|| ask_rails("migrate").shown_as("rake db:migrate"))
     }
 
     /// Whether what migrates runs though nothing is pending: a command of the user's own may do more than migrate.

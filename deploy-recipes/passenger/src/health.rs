@@ -12,12 +12,16 @@ use super::Passenger;
 pub struct HealthUrl(String);
 
 impl TryFrom<String> for HealthUrl {
-    type Error = &'static str;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<HealthUrl, &'static str> {
+    fn try_from(text: String) -> Result<HealthUrl, String> {
+        let unknown = text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
+        if let Some(name) = unknown.into_iter().find(|name| *name != "host") {
+            return Err(format!("`{{{name}}}` stands for nothing here: only `{{host}}` is known"));
+        }
         let is_good = text.starts_with('/') || text.starts_with("http://") || text.starts_with("https://");
         let is_good = is_good && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-        if is_good { Ok(HealthUrl(text)) } else { Err("expected a path such as \"/up\", or a URL") }
+        if is_good { Ok(HealthUrl(text)) } else { Err("expected a path such as \"/up\", or a URL".to_owned()) }
     }
 }
 

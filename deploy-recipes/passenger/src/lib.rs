@@ -58,6 +58,8 @@
 //!
 //! A Passenger that is in the Gemfile is called with `bundle exec` where `[recipes.bundler]` has `passenger-config` among
 //! its `bins`; sudo stands before that.
+//!
+//! `cargo xtask doctor` asks whether Passenger's program runs.
 
 mod health;
 mod proof;
@@ -158,6 +160,9 @@ impl Recipe for Passenger {
         tasks.step(&flow::RESTART, RESTART);
         tasks.task(self.check());
         tasks.hook(When::After(flow::CHECK), CHECK);
+        if self.method != Method::Touch {
+            tasks.look(self.look());
+        }
     }
 }
 
@@ -178,6 +183,20 @@ impl Passenger {
     fn app(&self, cx: &ServerCx<'_>) -> String {
         let app = self.app_path.as_deref().unwrap_or(&cx.server.deploy_to);
         app.trim_end_matches('/').to_owned()
+    }
+
+    /// What the doctor looks at: whether Passenger's program is there, by which applications are restarted.
+    fn look(&self) -> Look {
+        let own = self.clone();
+        let look = Look::new("passenger", Servers::roles(&self.roles).with_releases(), move |cx| {
+            let prefixes = cx.stage.settings.command_prefix.get(&own.command).map_or(&[][..], Vec::as_slice);
+            let words: Vec<&str> = prefixes.iter().flat_map(|prefix| prefix.split_whitespace()).collect();
+            let ask = Cmd::new("set").arg("--").args(words).arg(&own.command).arg("--version").unprefixed();
+            Script::new().run(ask).then(sh!(
+                "if version=$(\"$@\" 2>/dev/null); then look_ok \"${version%%[!A-Za-z0-9. ]*}\"; else look_problem \"\\`$1\\` doesn't run\"; fi"
+            ))
+        });
+        look.envs(&self.env).mend(format!("{} --version; echo \"$PATH\"", self.command))
     }
 
     fn restart(&self, cx: &ServerCx<'_>, app: &str) -> Script {

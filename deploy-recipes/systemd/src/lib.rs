@@ -59,6 +59,8 @@
 //! that, since `systemctl reload` ends before it has had an effect. Where systemd had to kill what didn't stop in time, that is told:
 //! `systemctl` ends well then.
 //!
+//! `cargo xtask doctor` asks whether systemd knows the units, and whether those of a user outlive the login.
+//!
 //! Only the restart needs sudo. For the units of the system, allow it in `/etc/sudoers.d`:
 //!
 //! ```text
@@ -172,10 +174,40 @@ impl Recipe for Systemd {
         if !self.services.is_empty() {
             tasks.hook(When::Before(RESTART), SETUP);
         }
+        self.looks().into_iter().for_each(|look| tasks.look(look));
     }
 }
 
 impl Systemd {
+    /// What the doctor looks at: whether systemd knows the units, and whether a user's own outlive the login.
+    fn looks(&self) -> Vec<Look> {
+        let (own, on) = (self.clone(), Servers::roles(&self.roles).with_releases());
+        let units = Look::new("units", on.clone(), move |cx| own.look_at_units(&cx.stage.settings.application));
+        let units =
+            units.mend(if self.user { "systemctl --user list-unit-files" } else { "systemctl list-unit-files" });
+        let linger = Look::new("linger", on, |_| {
+            sh!("case $(loginctl show-user \"$(id -un)\" --property=Linger --value 2>/dev/null || echo no) in
+  yes) look_ok 'the units of this user live on without a login' ;;
+  *) look_problem 'the units of this user end with its last login' ;;
+esac")
+        });
+        let linger = linger.mend("sudo loginctl enable-linger \"$USER\"");
+        if self.user { vec![units, linger] } else { vec![units] }
+    }
+
+    fn look_at_units(&self, application: &str) -> Script {
+        let own = self.units.is_empty().then_some(application);
+        let units: Vec<_> = self.units.iter().flat_map(Unit::instances).chain(own).map(str::to_owned).collect();
+        let user = if self.user { "--user" } else { "--system" };
+        let set = Script::new().run(Cmd::new("set").arg("--").args(units).unprefixed());
+        set.then(sh!(
+            "unknown=''
+for unit; do systemctl {} cat -- \"$unit\" >/dev/null 2>&1 || unknown=\"$unknown $unit\"; done
+if [ -n \"$unknown\" ]; then look_problem \"systemd doesn't know$unknown\"; else look_ok \"$*\"; fi",
+            user
+        ))
+    }
+
     /// What is wrong with the table as a whole.
     fn problems(&self) -> Vec<String> {
         let is_name =

@@ -99,7 +99,7 @@ fn healthy_servers_are_asked_once_and_left_as_they_were() {
     let app1 = project.server("app1");
     assert_eq!((app1.site.tree(), app1.sshd.execs() - execs), (before, 1));
     assert_eq!(app1.sshd.connections() - connections, 1);
-    assert_eq!(app1.site.list(".deploy"), ["releases"], "no probe stays");
+    assert_eq!(app1.site.list(".deploy"), ["releases", "reserve"], "no probe stays");
 }
 
 #[test]
@@ -315,6 +315,6 @@ fn an_unknown_stage_or_server_is_a_mistake_of_the_command_line() {
     let project = Project::over_ssh(&[("app1", "app")]);
     project.xtask("doctor stagin").fails_with(2).says("did you mean `staging`?");
     project.xtask("doctor staging --hosts nobody").fails_with(2).says("nobody");
-    project.xtask("doctor").fails_with(2).says("STAGE");
+    project.xtask("doctor").fails_with(2).says("`doctor` needs a stage");
     assert_eq!(project.server("app1").sshd.connections(), 0);
 }

@@ -25,7 +25,7 @@ fn one_table_turns_the_recipes_of_a_rails_application_on() {
         ["deploy:bundle", "passenger:restart on deploy@app1, deploy@app2"]
     );
     let scripts = project.xtask("deploy staging --dry-run").success().stdout().to_owned();
-    assert!(scripts.contains("export RAILS_ENV=staging"), "{scripts}");
+    assert!(scripts.contains("\nRAILS_ENV=staging\n"), "{scripts}");
     for path in ["tmp/pids", "storage", "config/master.key", "config/credentials/staging.key"] {
         assert!(scripts.contains(path), "{path}");
     }
@@ -45,11 +45,27 @@ fn a_mistake_in_a_recipe_of_the_bundle_is_shown_in_its_table() {
 }
 
 #[test]
+fn mistakes_in_several_tables_are_shown_together() {
+    let project = rails("[recipes.passenger]\nhealth_url = \"http://{host}:{port}/up\"\n[recipes.bundler]\njbs = 4");
+    let output = project.xtask("deploy staging --plan").fails_with(3);
+    output.says("2 errors").says("`{port}` stands for nothing here").says("unknown key `jbs`");
+}
+
+#[test]
+fn a_stage_without_the_role_that_a_recipe_needs_has_no_plan() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.tables("[recipes.migrations]");
+    let output = project.xtask("deploy staging --plan").fails_with(3);
+    output.says("needs a server with the role `db`, and stage `staging` has none");
+    project.xtask("deploy status staging --plan").success();
+}
+
+#[test]
 fn default_env_wins_over_what_the_bundle_sets() {
     let mut project = rails("");
     project.top("default_env = { RAILS_ENV = \"qa\" }\nlinked_dirs = [\"tmp\"]");
     let scripts = project.xtask("deploy staging --dry-run").success().stdout().to_owned();
-    assert!(scripts.contains("export RAILS_ENV=qa") && !scripts.contains("export RAILS_ENV=staging"));
+    assert!(scripts.contains("\nRAILS_ENV=qa\n") && !scripts.contains("\nRAILS_ENV=staging\n"));
     assert!(!scripts.contains("/shared/tmp/pids"), "`tmp` is linked as a whole");
 }
 

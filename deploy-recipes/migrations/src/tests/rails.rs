@@ -18,6 +18,8 @@ const DATABASES: &str = "production:\n  adapter: sqlite3\n  database: <%= ENV['H
 /// A stage whose one release has the migration `CreatePosts`.
 fn site(table: &str) -> Site {
     let site = Site::of::<Migrations>(table);
+    site.real("rake");
+    site.real("ruby");
     site.file("Rakefile", "require_relative 'config/application'\nRails.application.load_tasks\n");
     site.file("config/application.rb", APPLICATION);
     site.file("config/environment.rb", "require_relative 'application'\nRails.application.initialize!\n");
