@@ -44,7 +44,7 @@ mod terminal;
 mod user;
 
 pub use apache::Apache;
-pub use binary::{own_tasks, xtask};
+pub use binary::{own_tasks, target_folder, xtask};
 pub use capistrano::Capistrano;
 pub use census::{Census, Started};
 pub use clock::{TIMES, slowest};

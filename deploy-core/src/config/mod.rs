@@ -193,6 +193,8 @@ pub struct Settings {
     pub optional_linked_files: Vec<String>,
     /// Folders that stand in `shared/` and are linked into every release.
     pub linked_dirs: Vec<String>,
+    /// Paths of a release that recipes write, make or remove. No key of `deploy.toml`: recipes say so.
+    pub made_paths: Vec<String>,
     /// The environment of every task.
     pub default_env: BTreeMap<String, String>,
     /// What is put before a program, such as `rake = "bundle exec"`, outermost first.

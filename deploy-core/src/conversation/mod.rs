@@ -21,7 +21,7 @@ pub(crate) use slot::Slot;
 pub use stop::Stop;
 
 use crate::error::{Error, Result};
-use crate::script::{Decoder, Program, Report, Shell};
+use crate::script::{Decoder, Program, Report, Shell, pack};
 use crate::task::Payload;
 use crate::transport::{Process, Transport};
 use talk::{Break, Data, Partner};
@@ -38,6 +38,9 @@ const GRACE: Duration = Duration::from_secs(8);
 
 /// How long the server may take to give up what it holds, at the end.
 const FAREWELL: Duration = Duration::from_secs(30);
+
+/// From how many bytes on a program is compressed. To unpack it starts a program on the server.
+const WORTH_PACKING: usize = 4096;
 
 /// How many lines are kept of what a login shell prints by itself.
 const MOST_STRAYS: usize = 20;
@@ -80,6 +83,8 @@ pub(crate) struct Conversation {
     decoder: Decoder,
     /// The shell functions that the server knows.
     known: BTreeSet<&'static str>,
+    /// Whether it has shown that it can unpack programs.
+    unpacks: bool,
     /// How many programs were sent, the first not counted.
     number: usize,
     /// When the server was last told that we are here.
@@ -140,7 +145,8 @@ impl Conversation {
         self.number += 1;
         let text = errand.program.addition(&mut self.known);
         self.decoder.expect(self.number, errand.program.steps.len());
-        let header = format!("P {} {}\n", text.len(), self.number);
+        let (kind, text) = if self.unpacks && text.len() >= WORTH_PACKING { ('Z', pack(&text)) } else { ('P', text) };
+        let header = format!("{kind} {} {}\n", text.len(), self.number);
         // If nobody is there any more, the output says why.
         self.process.stdin.send([header.as_bytes(), &text].concat());
         match self.listen(errand, &mut Partner::known(), on, &mut Data::None) {

@@ -27,7 +27,7 @@ const SHELL: &str = include_str!("lock.sh");
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let force = Opt { name: "force", value: None, about: "Break the lock although its holder seems to be alive" };
-    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).hidden());
+    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).part_of(super::DEPLOY).hidden());
     tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).effect(Effect::Elsewhere));
 }
 

@@ -19,14 +19,15 @@ take_lock() {
 }
 # Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
 ask_for_lock() {
-  said=$({ printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && date +%s >"$lock.$token.beat" &&
-    echo "+$deploy_group" >"$lock.$token.groups"; } 2>&1) || {
+  { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && date +%s >"$lock.$token.beat" &&
+    echo "+$deploy_group" >"$lock.$token.groups"; } 2>"$deploy_dir/said" || {
     forget_lock
+    read -r said <"$deploy_dir/said" || said='?'
     deploy_fail "nothing can be written to \`$root/.deploy\`: $said" "is the disk full, or mounted read-only, or the folder somebody else's? see \`df -h\`, \`df -i\` and \`ls -ld $root/.deploy\` on the server"
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
-forget_lock() { rm -f -- "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
+forget_lock() { rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
 # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
 sweep_locks() {
   for left in "$lock".* "$root"/.deploy/payload.*; do
@@ -119,8 +120,7 @@ free_lock() {
   [ -z "$living" ] || return 0
   holder=''
   { read -r holder <"$lock"; } 2>/dev/null || :
-  if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi
-  forget_lock
+  if [ "$holder" = "$token" ]; then forget_lock "$lock"; else forget_lock; fi
 }
 # break_lock FORCE: frees the lock of a run whose processes are gone, or can be ended.
 break_lock() {

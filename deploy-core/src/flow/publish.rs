@@ -27,27 +27,33 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::local(CHOOSE_RELEASE, "Choose the release to go back to", choose_release)
             .needs([super::release::CHECK_RELEASES])
+            .part_of(super::ROLLBACK)
             .hidden(),
     );
     tasks.task(
         Task::script(REVERT_RELEASE, "Check the release to go back to", on(), revert_release)
             .needs([CHOOSE_RELEASE])
-            .option(release.clone()),
+            .option(release.clone())
+            .part_of(super::ROLLBACK),
     );
     tasks.task(
         Task::script(SYMLINK_RELEASE, "Make the release live", on(), symlink_release)
             .undo(undo_symlink)
             .reports(SWITCHED, Kind::Maybe(&Kind::Release))
-            .option(release),
+            .option(release)
+            .part_of(super::DEPLOY),
     );
     tasks.task(
         Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published)
             .reports(SWITCHED, Kind::Maybe(&Kind::Release))
+            .part_of(super::DEPLOY)
             .hidden(),
     );
     tasks.task(Task::script(CLEANUP, "Remove old releases", on(), cleanup));
-    tasks.task(Task::script(CLEANUP_ROLLBACK, "Deal with the release that the rollback left", on(), cleanup_rollback));
-    tasks.task(Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision));
+    let about = "Deal with the release that the rollback left";
+    tasks.task(Task::script(CLEANUP_ROLLBACK, about, on(), cleanup_rollback).part_of(super::ROLLBACK));
+    let log = Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision);
+    tasks.task(log.part_of(super::DEPLOY));
 }
 
 /// The release that every server can go back to.
@@ -209,10 +215,11 @@ if [ -z "$release" ]; then newest_good; fi
         .then(read_back())
 }
 
-/// Writes down what the switch is about to do, so that what it did can be told even if the run is killed in it.
+/// Writes down what the switch is about to do, so that what it did can be told even if the run is killed in it. A new release
+/// is on record as one that is being built, which says as much.
 fn begin_switch(cx: &ServerCx<'_>) -> Script {
     match (cx.known("new_release"), left_release(cx)) {
-        (Some(new), _) => sh!("record {} publishing", new),
+        (Some(_), _) => Script::new(),
         (None, Some(left)) => sh!("record {} leaving", left),
         (None, None) => sh!("settle_records"),
     }

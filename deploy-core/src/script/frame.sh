@@ -3,6 +3,7 @@
 # everything when the controller falls silent. What is sent are frames, a line each, and as many bytes as the line says:
 #
 #   P BYTES NUMBER     a program: functions, and among them deploy_program. Cut short, it is a syntax error, and runs nothing
+#   Z BYTES NUMBER     the same, compressed by gzip
 #   D BYTES more|last  a piece of a payload, and whether it is the last one
 #   G yes|no           what a task that waits for the controller's word is told
 #   H                  the controller is there
@@ -118,10 +119,12 @@ deploy_gate() {
   deploy_mark g "$1"
   read -r deploy_word deploy_what <&7 && [ "$deploy_word $deploy_what" = 'gate yes' ]
 }
-# What the controller sends for this task. The file is out of everybody's sight before it is read.
+# deploy_payload [COMMAND...]: runs the command, or else cat, on what the controller sends for this task. The file is out of
+# everybody's sight before it is read.
 deploy_payload() {
   { read -r deploy_word deploy_what <&7 && [ "$deploy_word" = payload ]; } || return 97
-  { rm -f -- "$deploy_what"; cat; } <"$deploy_what"
+  [ "$#" -gt 0 ] || set -- cat
+  { rm -f -- "$deploy_what"; "$@" 7<&-; } <"$deploy_what"
 }
 # deploy_as USER BYTES: runs our standard input, a script of so many bytes, in a shell of USER, which reads it from a line
 # that stays open as long as we live: nothing else passes sudo, and it is how that shell hears of our end. (A command line
@@ -205,6 +208,9 @@ deploy_listen() {
     case $deploy_kind in
       H) if [ -e "$deploy_dir/held" ]; then deploy_on_beat; fi ;;
       P) deploy_take "$deploy_bytes" "$deploy_dir/$deploy_rest" || deploy_full
+        echo "run $deploy_rest" >&7 ;;
+      Z) { deploy_take "$deploy_bytes" "$deploy_dir/$deploy_rest.gz" && gzip -d "$deploy_dir/$deploy_rest.gz" </dev/null; } ||
+          deploy_full
         echo "run $deploy_rest" >&7 ;;
       D) deploy_store
         deploy_take "$deploy_bytes" "$deploy_file" || deploy_full

@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 
 pub use compile::{Lock, Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
+pub(crate) use opening::pack;
 pub use opening::{Opening, Talk};
-use quote::quote_for_login_shell;
 pub use quote::{quote, quote_expanding};
 
 /// What is shown in the place of a secret.
@@ -114,12 +114,13 @@ pub struct Cmd {
     env: Vec<(String, Arg)>,
     dir: Option<Arg>,
     unprefixed: bool,
+    fed: bool,
 }
 
 impl Cmd {
     /// Runs `program`, found on the server's `PATH`.
     pub fn new(program: impl Into<String>) -> Cmd {
-        Cmd { program: program.into(), args: Vec::new(), env: Vec::new(), dir: None, unprefixed: false }
+        Cmd { program: program.into(), args: Vec::new(), env: Vec::new(), dir: None, unprefixed: false, fed: false }
     }
 
     /// Adds an argument.
@@ -149,6 +150,13 @@ impl Cmd {
     /// Runs the program itself, whatever `command_prefix` says.
     pub fn unprefixed(mut self) -> Cmd {
         self.unprefixed = true;
+        self
+    }
+
+    /// Gives the command what the controller sends for the task as its standard input. See
+    /// [`Task::feed`](crate::task::Task::feed).
+    pub fn fed(mut self) -> Cmd {
+        self.fed = true;
         self
     }
 }

@@ -1,10 +1,13 @@
 //! Running generated programs under the shells that servers have.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::read::GzDecoder;
 use tempfile::TempDir;
 
 use super::{Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
@@ -92,6 +95,13 @@ pub(crate) fn command(path: &Path, opening: &Opening) -> Command {
     command.args(["-c", &opening.command]).env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     command
+}
+
+/// The word by which whoever runs `command`, which an [`Opening`] made, is recognised.
+pub(crate) fn hello_of(command: &str) -> String {
+    let packed = BASE64.decode(command.rsplit(' ').next().unwrap()).unwrap();
+    let text = io::read_to_string(GzDecoder::new(packed.as_slice())).unwrap();
+    text.rsplit("deploy_converse ").next().and_then(|rest| rest.split(' ').next()).unwrap().to_owned()
 }
 
 /// The frame that sends `payload` whole.

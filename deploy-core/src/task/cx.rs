@@ -11,7 +11,7 @@ use crate::config::{Config, Server, Stage};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
 use crate::layout::Layout;
-use crate::script::{Arg, Script};
+use crate::script::{Arg, Script, quote_expanding};
 use crate::transport::{Exit, Transport};
 use crate::ui::Ask;
 
@@ -178,6 +178,8 @@ pub struct Local<'a> {
     pub stage: &'a Stage,
     /// The numbers of the servers that take part in the run.
     pub servers: &'a [ServerNo],
+    /// Those of them that could not be reached, and why, where the task [answers](crate::task::Task::partial) for the others.
+    pub lost: &'a BTreeMap<ServerNo, String>,
     /// Questions to the user.
     pub ask: &'a dyn Ask,
     pub(crate) facts: &'a Mutex<Facts>,
@@ -268,6 +270,28 @@ impl Local<'_> {
         let shell = xshell::Shell::new()?;
         shell.change_dir(&self.config.root);
         Ok(shell)
+    }
+
+    /// The stage's `default_env` with its values as this machine's shell expands them.
+    ///
+    /// # Errors
+    ///
+    /// When the shell can't be started, or a value can't be expanded.
+    pub fn default_env(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let names: Vec<&String> = self.stage.settings.default_env.keys().collect();
+        let mut text = Vec::new();
+        for (name, value) in &self.stage.settings.default_env {
+            text.extend([format!("export {name}=").as_bytes(), &quote_expanding(value), b"\n"].concat());
+        }
+        for name in &names {
+            text.extend(format!("printf '%s\\0' \"${name}\"\n").into_bytes());
+        }
+        // Not as an argument: others could read it in the list of processes.
+        let text = String::from_utf8(text)?;
+        let shell = self.shell()?;
+        let read = shell.cmd("sh").args(["-euc", "eval \"$DEPLOY_DEFAULT_ENV\""]).env("DEPLOY_DEFAULT_ENV", text);
+        let values = String::from_utf8(read.quiet().output()?.stdout)?;
+        Ok(names.into_iter().cloned().zip(values.split_terminator('\0').map(str::to_owned)).collect())
     }
 
     /// Runs `cmd` and shows its output as the task's.

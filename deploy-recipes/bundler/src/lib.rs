@@ -99,6 +99,7 @@ impl Recipe for Bundler {
 
     fn register(self, tasks: &mut Tasks) {
         tasks.linked_dir(".bundle");
+        self.binstubs.iter().for_each(|folder| tasks.made_path(format!("{folder}/")));
         for program in &self.bins {
             tasks.command_prefix(program, "bundle exec");
         }

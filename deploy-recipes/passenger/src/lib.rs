@@ -151,6 +151,9 @@ impl Recipe for Passenger {
             tasks
                 .problem("[recipes.passenger] `health_revision` compares an answer: say what is asked by `health_url`");
         }
+        if self.method == Method::Touch {
+            tasks.made_path("tmp/restart.txt");
+        }
         tasks.task(self.task());
         tasks.step(&flow::RESTART, RESTART);
         tasks.task(self.check());

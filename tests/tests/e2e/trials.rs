@@ -11,3 +11,4 @@ mod recorded;
 mod scene;
 mod starved;
 mod switched;
+mod trees;

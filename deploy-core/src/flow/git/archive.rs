@@ -14,7 +14,7 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
     let tree = match folder {
         None => sh!("tree=$commit"),
         Some(path) => sh!(
-            "folder={}\ntree=$commit:$folder\n[ \"$(mirror cat-file -t \"$tree\" 2>/dev/null)\" = tree ] || deploy_fail \"the commit has no folder \\`$folder\\`\" 'see repo_tree in deploy.toml'",
+            "folder={}\ntree=$commit:$folder\n[ \"$(git cat-file -t \"$tree\" 2>/dev/null)\" = tree ] || deploy_fail \"the commit has no folder \\`$folder\\`\" 'see repo_tree in deploy.toml'",
             path
         ),
     };
@@ -24,9 +24,10 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
         .then(refusals(settings))
         .then(super::super::release::begin(cx))
         .run(Cmd::new("mkdir").arg("--").arg(cx.release_dir()))
-        .then(sh!(": >\"$repo/deploy-suspect\""))
+        .then(sh!("echo unpacking >\"$repo/deploy-suspect\""))
         .pipe(archive(cx, folder))
-        .then(sh!("rm -f -- \"$repo/deploy-suspect\"\ntidy_mirror"))
+        .then(sh!(": >\"$repo/deploy-suspect\"\ntidy_mirror"))
+        .then(super::super::shared::must_stay_inside(cx))
 }
 
 /// The folder of the repository that is deployed, unless all of it is.

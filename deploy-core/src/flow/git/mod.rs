@@ -63,7 +63,8 @@ pub(super) fn register(tasks: &mut Tasks) {
     );
     tasks.task(
         Task::script(CREATE_RELEASE, "Put the commit's files into a new release", on(), archive::create_release)
-            .needs([super::release::NEW_RELEASE, UPDATE]),
+            .needs([super::release::NEW_RELEASE, UPDATE])
+            .part_of(super::DEPLOY),
     );
 }
 

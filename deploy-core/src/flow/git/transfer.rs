@@ -79,13 +79,11 @@ fn receive(cx: &ServerCx<'_>) -> Script {
     };
     let take = match cx.payload {
         None => Script::new(),
-        Some(_) if tips(cx).is_empty() => {
-            sh!("begin_pack").pipe([Cmd::new("deploy_payload"), Cmd::new("unpack_pack")]).then(sh!("end_pack"))
-        }
+        Some(_) if tips(cx).is_empty() => sh!("begin_pack").run(Cmd::new("unpack_pack").fed()).then(sh!("end_pack")),
         Some(_) => {
             let git_dir = format!("--git-dir={}", cx.layout().repo());
             let index = Cmd::new("git").arg(git_dir).args(["index-pack", "--stdin", "--fix-thin"]);
-            Script::new().pipe([Cmd::new("deploy_payload"), index])
+            Script::new().run(index.fed())
         }
     };
     let cut =
@@ -111,5 +109,5 @@ fi"#,
         url(cx),
         fetch
     );
-    if settings.git.verify_commit { fetched.then(sh!("mirror verify-commit \"$commit\"")) } else { fetched }
+    if settings.git.verify_commit { fetched.then(sh!("git verify-commit \"$commit\"")) } else { fetched }
 }
