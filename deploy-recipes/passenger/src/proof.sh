@@ -23,7 +23,7 @@ passenger_sort() {
       '') passenger_sort_by_age ;;
       */releases/"$passenger_stamp" | */releases/"$passenger_stamp"/*) passenger_new="$passenger_new $passenger_pid" ;;
       */releases/*) passenger_sort_old "${passenger_place##*/releases/}" ;;
-      */.deploy/trash/*) passenger_sort_old "${passenger_place##*/.deploy/trash/}" ;;
+      */.deploy/trash*) passenger_old="${passenger_old:+$passenger_old, }process $passenger_pid in a release that is removed" ;;
     esac
   done
 }

@@ -44,9 +44,10 @@
 //! ```
 //!
 //! Its keys are those of [`service`]. Its unit is called `APPLICATION-NAME`, is started with the machine, and started again
-//! when it ends. With `port` or `socket` systemd listens, and hands the socket over as the third open file
-//! (`LISTEN_FDS`); where that is where something else listens, or the program opens a port of its own, the unit doesn't
-//! start. `systemd:setup`, which runs before the restart, writes the unit's file where it differs, and shows how;
+//! when it ends. With `port` or `socket` systemd listens, and hands the socket over as file 3 (`LISTEN_FDS`): the program
+//! has to take it, and not to listen on a port of its own. Requests that come while it restarts wait there. Where something
+//! else listens on the port, a deploy says so before anything changes. `systemd:setup`, which runs before the restart,
+//! writes the unit's file where it differs, and shows how;
 //! `cargo xtask systemd diff STAGE` shows it beforehand. A file of that name that wasn't written for this deployment is
 //! left alone, and is a failure. What changes in a unit that has a `reload` needs `systemd stop` and `start`. The unit of a
 //! service that `deploy.toml` has no more stays until it is removed by hand.

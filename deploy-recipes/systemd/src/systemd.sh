@@ -82,7 +82,7 @@ systemd_is_old() {
     systemd_place=$(readlink "/proc/$systemd_main/$systemd_place" 2>/dev/null) || continue
     case $systemd_place in
       "$systemd_release" | "$systemd_release"/*) ;;
-      "$systemd_releases"/* | "${systemd_releases%/*}"/.deploy/trash/*) return 0 ;;
+      "$systemd_releases"/* | "${systemd_releases%/*}"/.deploy/trash*) return 0 ;;
     esac
   done
   return 1

@@ -65,11 +65,17 @@ fn a_process_whose_release_is_gone_is_of_an_earlier_one() {
     let site = two("", UNSEEN);
     let _old = App::of(&site, &format!("releases/{FIRST}"));
     std::fs::create_dir_all(site.path("app1", ".deploy/trash")).unwrap();
-    let trash = site.path("app1", &format!(".deploy/trash/{FIRST}"));
+    // As one release is put away, and as one of several is.
+    let trash = site.path("app1", ".deploy/trash");
+    std::fs::remove_dir(&trash).unwrap();
     std::fs::rename(site.path("app1", &format!("releases/{FIRST}")), &trash).unwrap();
-    fails_with(&on(&site), &[&format!("in release {FIRST}")]);
-    std::fs::remove_dir(trash).unwrap();
-    fails_with(&on(&site), &[&format!("in release {FIRST}")]);
+    fails_with(&on(&site), &["in a release that is removed"]);
+    std::fs::rename(&trash, site.path("app1", "elsewhere")).unwrap();
+    std::fs::create_dir(&trash).unwrap();
+    std::fs::rename(site.path("app1", "elsewhere"), trash.join(FIRST)).unwrap();
+    fails_with(&on(&site), &["in a release that is removed"]);
+    std::fs::remove_dir(trash.join(FIRST)).unwrap();
+    fails_with(&on(&site), &["in a release that is removed"]);
 }
 
 #[test]
