@@ -69,7 +69,7 @@ fn ways(shop: &Shop, proxy: u16) -> Vec<Way> {
         ("what leads into protected stages, without a name", here.clone(), words("--into-protected")),
         ("the name of the wrong stage", here.clone(), words("--into-protected --confirm staging")),
         ("a name without the flag", here.clone(), words("--confirm production")),
-        ("SQL that is asked for", with("after_restore = [\"fix.sql\"]"), words("--sanitize")),
+        ("SQL that is asked for", with("after_restore = [\"fix.sql\"]"), words("--data-of staging --sanitize")),
         ("one's own word of the data", here.clone(), words("--data-of production")),
     ]
 }
@@ -107,7 +107,8 @@ fn production_is_reached_through_no_other_stage() {
         let said = output.to_string();
         let is_refused =
             ["exit status: 2", "exit status: 3"].contains(&&*output.ending()) || said.contains("nothing to undo");
-        let is_why = ["protected", "one and the same database", "nothing to undo", "database `postgres2`"];
+        let is_why =
+            ["protected", "one and the same database", "nothing to undo", "database `postgres2`", "--confirm says"];
         if !is_refused || !is_why.iter().any(|why| said.contains(why)) {
             wrong.push(format!("{way}: {said}"));
         }
