@@ -40,6 +40,8 @@ pub struct Tasks {
     database_yml: Option<(String, String)>,
     /// Tasks of recipes that the stage doesn't configure: hooks may name them, to no effect.
     inert: BTreeSet<TaskId>,
+    /// The recipe of each task that one brought.
+    recipes: BTreeMap<TaskId, &'static str>,
     problems: Vec<String>,
     stage: Option<String>,
 }
@@ -221,11 +223,26 @@ impl Tasks {
         })
     }
 
-    /// Notes the tasks that `register` would add, so that hooks on them are no mistake.
-    pub(crate) fn inert(&mut self, register: impl FnOnce(&mut Tasks)) {
+    /// Adds the tasks of the recipe `name`, which is on.
+    pub(crate) fn active(&mut self, name: &'static str, register: impl FnOnce(&mut Tasks)) {
+        let known = self.order.len();
+        register(self);
+        self.recipes.extend(self.order[known..].iter().map(|id| (id.clone(), name)));
+    }
+
+    /// Notes the tasks that the recipe `name`, which is off, would add, so that hooks on them are no mistake.
+    pub(crate) fn inert(&mut self, name: &'static str, register: impl FnOnce(&mut Tasks)) {
         let mut scratch = self.clone();
         register(&mut scratch);
-        self.inert.extend(scratch.order.into_iter().filter(|id| !self.tasks.contains_key(id)));
+        for id in scratch.order.into_iter().filter(|id| !self.tasks.contains_key(id)) {
+            self.recipes.insert(id.clone(), name);
+            self.inert.insert(id);
+        }
+    }
+
+    /// The recipe that brings the task `id`, whether it is on or not.
+    pub(crate) fn recipe_of(&self, id: &TaskId) -> Option<&'static str> {
+        self.recipes.get(id).copied()
     }
 
     /// Adds a task that is written in `deploy.toml`, with its hooks.

@@ -43,7 +43,7 @@ mod terminal;
 mod user;
 
 pub use apache::Apache;
-pub use binary::{own_tasks, xtask};
+pub use binary::{own_tasks, target_folder, xtask};
 pub use capistrano::Capistrano;
 pub use census::{Census, Started};
 pub use clock::{TIMES, slowest};
@@ -61,7 +61,7 @@ pub use site::Site;
 pub use spy::Spy;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
-pub use user::{User, current as current_user, is_root};
+pub use user::{Group, User, current as current_user, is_root};
 
 /// Whether the long trials run too (`cargo xtask test --full`).
 pub fn full() -> bool {

@@ -27,7 +27,7 @@ const SHELL: &str = include_str!("lock.sh");
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let force = Opt { name: "force", value: None, about: "Break the lock although its holder seems to be alive" };
-    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).hidden());
+    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).part_of(super::DEPLOY).hidden());
     tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).effect(Effect::Elsewhere));
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn lock_name(server: &Server) -> String {
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
-    Script::new().uses(SHELL).then(sh!("root={}", cx.layout().root()))
+    Script::new().uses(SHELL).uses(super::ACCESS).then(sh!("root={}", cx.layout().root()))
 }
 
 fn take(cx: &ServerCx<'_>) -> Script {

@@ -4,7 +4,7 @@
 # take_lock TOKEN ABOUT SERVERS
 take_lock() {
   lock=$root/.deploy/lock token=$1 tries=0 seen=''
-  [ -d "$root/.deploy" ] || mkdir -p -- "$root/.deploy"
+  make_folders "$root/.deploy"
   # From here on the lock is given up however this ends.
   deploy_hold
   until ask_for_lock "$@"; do
@@ -23,7 +23,8 @@ ask_for_lock() {
     echo "+$deploy_group" >"$lock.$token.groups"; } 2>"$deploy_dir/said" || {
     forget_lock
     read -r said <"$deploy_dir/said" || said='?'
-    deploy_fail "nothing can be written to \`$root/.deploy\`: $said" "is the disk full, or mounted read-only, or the folder somebody else's? see \`df -h\`, \`df -i\` and \`ls -ld $root/.deploy\` on the server"
+    at_places at_mirror need_access
+    deploy_fail "nothing can be written to \`$root/.deploy\`: $said" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }

@@ -27,27 +27,33 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::local(CHOOSE_RELEASE, "Choose the release to go back to", choose_release)
             .needs([super::release::CHECK_RELEASES])
+            .part_of(super::ROLLBACK)
             .hidden(),
     );
     tasks.task(
         Task::script(REVERT_RELEASE, "Check the release to go back to", on(), revert_release)
             .needs([CHOOSE_RELEASE])
-            .option(release.clone()),
+            .option(release.clone())
+            .part_of(super::ROLLBACK),
     );
     tasks.task(
         Task::script(SYMLINK_RELEASE, "Make the release live", on(), symlink_release)
             .undo(undo_symlink)
             .reports(SWITCHED, Kind::Maybe(&Kind::Release))
-            .option(release),
+            .option(release)
+            .part_of(super::DEPLOY),
     );
     tasks.task(
         Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published)
             .reports(SWITCHED, Kind::Maybe(&Kind::Release))
+            .part_of(super::DEPLOY)
             .hidden(),
     );
     tasks.task(Task::script(CLEANUP, "Remove old releases", on(), cleanup));
-    tasks.task(Task::script(CLEANUP_ROLLBACK, "Deal with the release that the rollback left", on(), cleanup_rollback));
-    tasks.task(Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision));
+    let about = "Deal with the release that the rollback left";
+    tasks.task(Task::script(CLEANUP_ROLLBACK, about, on(), cleanup_rollback).part_of(super::ROLLBACK));
+    let log = Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision);
+    tasks.task(log.part_of(super::DEPLOY));
 }
 
 /// The release that every server can go back to.
@@ -166,7 +172,7 @@ pub fn likely_release(cx: &ServerCx<'_>) -> Script {
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
-    Script::new().uses(RELEASES).then(sh!("root={}", cx.layout().root()))
+    Script::new().uses(RELEASES).uses(super::ACCESS).then(sh!("root={}", cx.layout().root()))
 }
 
 fn revert_release(cx: &ServerCx<'_>) -> Script {
@@ -282,7 +288,11 @@ for each in $(release_classes); do
 done
 [ "$#" -gt 0 ] || deploy_skip 'nothing to remove'
 put_away "$@"
-if [ "$#" -eq 1 ]; then deploy_note "removed 1 release"; else deploy_note "removed $# releases"; fi"#,
+case $removed in
+  0) ;;
+  1) deploy_note "removed 1 release" ;;
+  *) deploy_note "removed $removed releases" ;;
+esac"#,
         settings.keep_releases,
         failed
     ))

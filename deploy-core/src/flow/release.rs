@@ -19,7 +19,8 @@ pub(super) const DISCARD_RELEASE: TaskId = TaskId::new("deploy:discard_release")
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
-    tasks.task(Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage));
+    let refuse = Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage);
+    tasks.task(refuse.part_of(super::DEPLOY));
     tasks.task(
         Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases)
             .effect(Effect::Prepares)
@@ -29,15 +30,22 @@ pub(super) fn register(tasks: &mut Tasks) {
             .reports("wanted", Kind::Line(32))
             .hidden(),
     );
-    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).hidden());
+    tasks.task(
+        Task::local(NEW_RELEASE, "Name the new release", new_release)
+            .needs([CHECK_RELEASES])
+            .part_of(super::DEPLOY)
+            .hidden(),
+    );
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])
+            .part_of(super::DEPLOY)
             .hidden(),
     );
     tasks.task(
         Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard)
             .reports("live_now", Kind::Maybe(&Kind::Release))
+            .part_of(super::DEPLOY)
             .hidden(),
     );
 }
@@ -138,6 +146,7 @@ pub(super) fn begin(cx: &ServerCx<'_>) -> Script {
 fn discard(cx: &ServerCx<'_>) -> Script {
     let start = Script::new()
         .uses(super::RELEASES)
+        .uses(super::ACCESS)
         .then(sh!("root={}\nlive_release\ndeploy_fact live_now \"$live\"", cx.layout().root()));
     let Some(release) = cx.known("new_release") else {
         return start.then(sh!("deploy_skip 'no release was made'"));

@@ -118,20 +118,24 @@ replace_link() {
 # the trash itself.
 put_away() {
   [ "$#" -eq 1 ] || [ -d "$root/.deploy/trash" ] || mkdir -p -- "$root/.deploy/trash"
-  mv -f -- "$@" "$root/.deploy/trash" || deploy_note "can't move away all of $*"
+  mv -f -- "$@" "$root/.deploy/trash" 2>/dev/null || :
   empty_trash
+  removed=0
+  for dir; do
+    shift
+    if [ -e "$dir" ]; then set -- "$@" "$dir"; else removed=$((removed + 1)); fi
+  done
+  [ "$#" -eq 0 ] || tell_kept "$@"
+}
+# tell_kept DIR...: of releases that can't be put away, whose they are.
+tell_kept() {
+  named=''
+  for dir; do named="$named, ${dir##*/} ($(owner_of "$dir"))"; done
+  deploy_note "can't remove ${named#, }: they aren't ours, and their group may not write there; sudo chmod -R g+rwX $root/releases, and umask = \"0002\" in deploy.toml"
 }
 empty_trash() {
   [ -d "$root/.deploy/trash" ] || return 0
-  rm -rf -- "$root/.deploy/trash" || deploy_note "couldn't remove all of $root/.deploy/trash: the next clean-up tries again"
-}
-# make_folders DIR...: those that aren't there.
-make_folders() {
-  for dir; do
-    shift
-    [ -d "$dir" ] || set -- "$@" "$dir"
-  done
-  [ "$#" -eq 0 ] || mkdir -p -- "$@"
+  rm -rf -- "$root/.deploy/trash" 2>/dev/null || deploy_note "couldn't remove all of $root/.deploy/trash: the next clean-up tries again"
 }
 # need_room KILOBYTES: fails where the disk has less. Where nobody can tell, there is enough.
 need_room() {

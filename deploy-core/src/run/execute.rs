@@ -35,6 +35,7 @@ impl Run<'_> {
             facts: Mutex::new(self.facts.clone()),
             began: Mutex::default(),
             printed: Mutex::default(),
+            lost: Mutex::default(),
             lock: LockState::default(),
             pulse,
             limits: Limits::default(),
@@ -92,11 +93,25 @@ impl Executor<'_> {
             if self.takes_lock(leg) && failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
                 return Some(self.sum_up(failures, Vec::new()));
             }
-            if !failures.is_empty() {
+            if !failures.is_empty() && !self.goes_on_without(&failures) {
                 return Some(self.failed(leg, failures));
             }
+            self.lost().extend(failures);
+        }
+        let lost = std::mem::take(&mut *self.lost());
+        if !lost.is_empty() {
+            return Some(self.sum_up(lost, Vec::new()));
         }
         flow::must_be_live(self.run.stage, plan, &self.facts()).err()
+    }
+
+    /// Whether the run answers for the other servers: where none could be reached there is nothing to answer.
+    fn goes_on_without(&self, failures: &[Failed]) -> bool {
+        let plan = self.run.plan;
+        let asked = plan.steps.iter().map(|step| &step.task).find(|task| *task.id() == plan.root);
+        asked.is_some_and(|task| task.command.partial)
+            && failures.iter().all(|failed| failed.server.is_some() && failed.error.kind() == ErrorKind::Connection)
+            && self.links.iter().any(|link| !link.is_down())
     }
 
     /// Runs a leg. A panic in it is a failure like any other: what can be undone is undone, and the lock is freed.
@@ -175,8 +190,10 @@ impl Executor<'_> {
             if error.kind() == ErrorKind::Connection {
                 link.lost(&error);
             }
-            // How far it came is not known: its last markers may be lost.
-            self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            if !watch.never_began {
+                // How far it came is not known: its last markers may be lost.
+                self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            }
             watch.broken_off(error);
         }
         if !watch.failures.is_empty() {
@@ -214,10 +231,13 @@ impl Executor<'_> {
         let Body::Local(work) = &self.step(step).task.body else { return None };
         let reach = Reaching { executor: self, step };
         let stop = || self.stop().requested();
+        let reason = |failed: &Failed| Some((failed.server?, failed.error.message().to_owned()));
+        let lost = self.lost().iter().filter_map(reason).collect();
         let mut local = Local {
             config: self.run.config,
             stage: self.run.stage,
             servers: &self.servers,
+            lost: &lost,
             ask: self.run.ask,
             facts: &self.facts,
             options: &self.run.options,

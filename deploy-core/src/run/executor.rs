@@ -93,6 +93,8 @@ pub(super) struct Executor<'a> {
     /// Which steps began on which servers: what may have to be undone.
     pub(super) began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
     pub(super) printed: Mutex<String>,
+    /// The servers that could not be reached, and why, in a run that goes on without them.
+    pub(super) lost: Mutex<Vec<Failed>>,
     pub(super) limits: Limits,
     /// Servers that local tasks reached, which are not among the run's own.
     pub(super) others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
@@ -163,6 +165,10 @@ impl Executor<'_> {
         let declared: Vec<_> = tasks.filter_map(|task| task.reports.get(name).copied()).collect();
         let kinds = if declared.is_empty() { vec![Kind::UNDECLARED] } else { declared };
         kinds.into_iter().find(|kind| !kind.admits(value)).map(|kind| kind.refusal(name, value))
+    }
+
+    pub(super) fn lost(&self) -> MutexGuard<'_, Vec<Failed>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn began(&self) -> MutexGuard<'_, BTreeSet<(StepNo, ServerNo)>> {

@@ -178,6 +178,8 @@ pub struct Local<'a> {
     pub stage: &'a Stage,
     /// The numbers of the servers that take part in the run.
     pub servers: &'a [ServerNo],
+    /// Those of them that could not be reached, and why, where the task [answers](crate::task::Task::partial) for the others.
+    pub lost: &'a BTreeMap<ServerNo, String>,
     /// Questions to the user.
     pub ask: &'a dyn Ask,
     pub(crate) facts: &'a Mutex<Facts>,

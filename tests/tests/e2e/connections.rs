@@ -95,7 +95,8 @@ fn a_key_that_is_not_accepted_is_named() {
       deploy@app1: `deploy@app1` does not let `deploy` in
           key file `$SANDBOX/home/.ssh/id_ed25519`: refused
           the server offers: publickey
-      hint: compare with what `ssh -v -p PORT deploy@127.0.0.1` does
+      hint: see what OpenSSH's own client does
+            ssh -v -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -p PORT deploy@127.0.0.1 true
     [exit status: 4]
     ");
 }
@@ -205,4 +206,36 @@ fn a_server_without_gzip_gets_everything_as_it_is() {
     project.repo.write("index.html", "two\n").commit("Say two");
     project.xtask("deploy staging").success();
     assert_eq!(project.server("app1").site.read("current/index.html"), "two\n");
+}
+
+#[test]
+fn a_command_that_never_starts_is_a_lost_server_in_every_task() {
+    // What ~/.bashrc does with a command there.
+    for instead in ["exec fish", "exec cat", "read x"] {
+        let mut project = Project::over_ssh(&[]);
+        project.add_server("app1", "app", &[&format!("ForceCommand {instead}")]);
+        project.ssh("connect_timeout = 1");
+        for task in ["deploy staging", "deploy status staging", "deploy rollback staging"] {
+            let output = project.xtask(task).fails_with(4);
+            output
+                .says("within 1 seconds it began to run no command")
+                .says("does ~/.bashrc there")
+                .says("try it by hand: ssh ");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_says_in_place_of_a_command_is_the_reason() {
+    for (said, reason) in [
+        ("echo This account is currently not available.; exit 1", "This account is currently not available."),
+        ("echo 'WARNING: Your password has expired.' >&2; exit 1", "WARNING: Your password has expired."),
+    ] {
+        let mut project = Project::over_ssh(&[]);
+        project.add_server("app1", "app", &[&format!("ForceCommand {said}")]);
+        for task in ["deploy staging", "deploy status staging", "deploy rollback staging"] {
+            let output = project.xtask(task).fails_with(4);
+            output.says(&format!("the server runs no command for this user; it says: {reason}"));
+        }
+    }
 }

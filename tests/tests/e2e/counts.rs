@@ -20,12 +20,12 @@ struct Bound {
 /// printed as such a row: `cargo test -p e2e --test e2e -- counts:: --nocapture`.
 #[rustfmt::skip]
 const BOUNDS: &[Bound] = &[
-    bound(1, "first",    1, 1, 43_000,  93,  58, 10),
-    bound(1, "next",     1, 1, 32_500,  88,  52,  8),
-    bound(1, "rollback", 1, 1, 22_500,  41,  23,  0),
-    bound(2, "first",    1, 1, 43_000,  99,  61, 10),
-    bound(2, "next",     1, 1, 32_500,  94,  55,  8),
-    bound(2, "rollback", 1, 1, 22_500,  47,  26,  0),
+    bound(1, "first",    1, 1, 22_200,  76,  53, 10),
+    bound(1, "next",     1, 1, 11_800,  69,  46,  8),
+    bound(1, "rollback", 1, 1, 10_900,  38,  23,  0),
+    bound(2, "first",    1, 1, 24_800,  82,  56, 10),
+    bound(2, "next",     1, 1, 14_300,  75,  49,  8),
+    bound(2, "rollback", 1, 1, 10_900,  44,  26,  0),
 ];
 
 #[expect(clippy::too_many_arguments, reason = "a row of the table")]

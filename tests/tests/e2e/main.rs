@@ -1,5 +1,6 @@
 //! Scenarios with the real binary, real repositories and real SSH servers.
 
+mod accounts;
 mod assets;
 mod capistrano;
 mod cleanup;
@@ -21,12 +22,14 @@ mod own_tasks;
 mod plan;
 mod postgres;
 mod rails;
+mod readme;
 mod recipes;
 mod repair;
 mod repositories;
 mod revisions;
 mod rollback;
 mod ssh;
+mod status;
 mod tasks;
 mod traffic;
 mod trials;

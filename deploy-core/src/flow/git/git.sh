@@ -48,15 +48,26 @@ make_mirror() {
 }
 # keep_mirror URL: the same with a mirror that was found whole. What a git that was killed left behind goes.
 keep_mirror() {
+  # Where the folder around it is shared, by its group, so is the mirror.
   if [ -e "$repo/HEAD" ]; then
     find "$repo/" -type f \( -name '*.lock' -o -name 'tmp_*' \) -exec rm -f -- {} +
+  elif [ -g "${repo%/*}" ]; then
+    git init --quiet --bare --shared=group -- "$repo"
   else
     git init --quiet --bare -- "$repo"
   fi
+  share_mirror
   ! has_origin "$1" || return 0
   git config remote.origin.url "$1"
   git config remote.origin.fetch '+refs/*:refs/*'
   git config remote.origin.mirror true
+}
+share_mirror() {
+  [ -g "${repo%/*}" ] || return 0
+  while read -r key _; do
+    if [ "$key" = sharedRepository ] || [ "$key" = sharedrepository ]; then return 0; fi
+  done <"$repo/config"
+  git config core.sharedRepository group
 }
 # begin_pack, unpack_pack, end_pack: take a pack and its index. The index comes last, since only with it is the pack in use.
 begin_pack() {
@@ -95,8 +106,10 @@ tidy_mirror() {
 }
 # What `git archive` would silently leave out. For LFS every file is looked into, but only where attributes speak of it.
 refuse_submodules() {
-  [ "$held" = "${held#*submodule}" ] || deploy_fail 'the commit has submodules, whose files would be missing' \
-    'vendor them, or set git.ignore_submodules = true to deploy empty folders'
+  [ "$held" != "${held#*submodule }" ] || return 0
+  named=$(printf '%s\n' "$held" | sed -n 's/^submodule //p')
+  deploy_fail "the commit has submodules, whose files would be missing: $(printf '%s' "$named" | tr '\n' ' ')" \
+    'commit their files, without a .git of their own' 'or set git.ignore_submodules = true to deploy empty folders'
 }
 refuse_lfs() {
   [ "$held" != "${held#*attributes}" ] || return 0
@@ -109,7 +122,7 @@ refuse_lfs() {
 # What the tree has that needs a second look, as `held`. Attributes of the folders above it hold as well.
 look_at_tree() {
   held=$(git ls-tree -r "$tree" | awk '
-    $1 == "160000" && !submodule++ { print "submodule" }
+    $1 == "160000" && submodules++ < 3 { sub(/^[^\t]*\t/, ""); print "submodule " $0 }
     /[\t\/]\.gitattributes"?$/ && !attributes++ { print "attributes" }
   ')
   [ "$tree" = "$commit" ] || held="$held attributes"
@@ -145,10 +158,15 @@ find_commit() {
   if [ -z "$found" ] && printf '%s\n' "$2" | grep -Eqx '[0-9a-f]{40}'; then found=$2; fi
   [ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$2\`"
 }
+# What git writes down about each fetch, and would write over: another user's can only be removed.
+forget_fetch() {
+  if [ -e "$repo/FETCH_HEAD" ] && [ ! -w "$repo/FETCH_HEAD" ]; then rm -f -- "$repo/FETCH_HEAD"; fi
+}
 # fetch_commit COMMIT: has the repository's branches and tags, and the commit though none of them may lead to it.
 fetch_commit() {
+  forget_fetch
   if [ -e "$repo/shallow" ]; then unshallow=--unshallow; else unshallow=; fi
   git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow -- origin '+refs/*:refs/*' || return
   has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags -- origin "$1" 2>/dev/null || :
 }
-fetch_shallow() { git -c gc.auto=0 fetch --quiet --no-tags --depth=1 -- origin "$1"; }
+fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 -- origin "$1"; }

@@ -63,7 +63,8 @@ pub(super) fn register(tasks: &mut Tasks) {
     );
     tasks.task(
         Task::script(CREATE_RELEASE, "Put the commit's files into a new release", on(), archive::create_release)
-            .needs([super::release::NEW_RELEASE, UPDATE]),
+            .needs([super::release::NEW_RELEASE, UPDATE])
+            .part_of(super::DEPLOY),
     );
 }
 
@@ -79,6 +80,8 @@ pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
 fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
     let settings = &local.stage.settings;
     let repository = Repository::new(&settings.repo_url, &local.config.root, &local.config.work_dir);
+    // Known from here on: the run has to do with mirrors.
+    local.set("repository", repository.address());
     let pushes = settings.git.strategy == GitStrategy::Push;
     if !pushes {
         repository.must_be_for_servers(local.stage.transport == TransportKind::Local)?;

@@ -260,7 +260,8 @@ fn submodules_are_refused_or_left_empty() {
     git(&site.repo(), &["submodule", "--quiet", "add", "./.", "vendor/sub"]);
     site.commit("a", "b");
     let told = site.is_refused();
-    assert!(told.contains("the commit has submodules") && told.contains("git.ignore_submodules"), "{told}");
+    assert!(told.contains("the commit has submodules, whose files would be missing: vendor/sub"), "{told}");
+    assert!(told.contains("git.ignore_submodules"), "{told}");
     let mut site = site.with(|settings| settings.git.ignore_submodules = true);
     site.deploys();
     assert!(site.release("vendor/sub").is_dir());

@@ -25,6 +25,8 @@ pub(in crate::run) struct Watch<'w> {
     pub(in crate::run) found: BTreeMap<String, String>,
     /// Whether the task's beginning and end are told by somebody else.
     quiet: bool,
+    /// Whether it is certain that the server runs nothing of the program.
+    pub(in crate::run) never_began: bool,
 }
 
 /// The task that is running.
@@ -45,7 +47,7 @@ pub(in crate::run) struct Current {
 impl<'w> Watch<'w> {
     pub(in crate::run) fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
         let (server, failures, found) = (link.number, Vec::new(), BTreeMap::new());
-        Watch { executor, server, prepared, current: None, ended: 0, failures, found, quiet: false }
+        Watch { executor, server, prepared, current: None, ended: 0, failures, found, quiet: false, never_began: false }
     }
 
     /// For the scripts of an imperative task, whose beginning and end are told by somebody else.
@@ -71,6 +73,7 @@ impl<'w> Watch<'w> {
                 let step = self.current.as_ref().map(|current| self.step(current.task));
                 self.emit(Event::Note { step, server: Some(self.server), text });
             }
+            Report::NeverBegan => self.never_began = true,
             Report::Greeted | Report::Waiting(_) | Report::Finished(_) | Report::Parted(_) | Report::Nonsense(_) => {}
             about_the_end => {
                 if let Some(current) = &mut self.current {

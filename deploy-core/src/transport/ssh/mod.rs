@@ -5,7 +5,9 @@
 //! (`session`); callers have queues and a way to wake it, and nothing of libssh2 (`libssh2`) ever leaves it.
 //!
 //! Each room imports from those before it in this order only: `libssh2`, `config`, `trust`, `login`, `session`, `route`.
+//! `by_hand` writes the lines that lead OpenSSH's own programs the same way.
 
+mod by_hand;
 mod config;
 mod libssh2;
 mod login;
@@ -17,9 +19,10 @@ mod trust;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use by_hand::{Way, word};
 pub use config::host::client_version;
 pub use login::record::{AgentRecord, Algorithms, Attempt, AttemptOutcome, Login};
 pub use session::connection::Connection;
@@ -75,6 +78,7 @@ pub struct Ssh {
     /// Held while a new host key is judged, so that nobody is asked twice about one.
     host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
+    warned: Mutex<HashSet<String>>,
 }
 
 /// One machine on the way: the server itself, or a jump host.
@@ -83,6 +87,8 @@ struct Hop<'a> {
     config: HostConfig,
     ssh: &'a settings::Ssh,
     purpose: Purpose,
+    /// The same for OpenSSH's own client.
+    way: Way,
 }
 
 impl Ssh {
@@ -98,6 +104,7 @@ impl Ssh {
             interruption: Interruption::default(),
             host_keys: Mutex::default(),
             configs: Mutex::default(),
+            warned: Mutex::default(),
         }
     }
 
@@ -117,14 +124,10 @@ impl Ssh {
     }
 
     fn hop_to<'a>(&self, ssh: &'a settings::Ssh, server: &Server) -> Result<Hop<'a>, Error> {
-        let mut config = self.config(Query {
-            host: server.host.clone(),
-            user: server.user.clone().or_else(|| ssh.user.clone()),
-            port: server.port.or(ssh.port),
-            file: ssh.config_file.clone(),
-        })?;
+        let mut config = self.config(by_hand::query(ssh, server));
         config.override_with(ssh);
-        let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands };
+        let way = Way::to(ssh, server);
+        let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands, way };
         self.check_jumps(&hop)?;
         if ssh.forward_agent == Some(true) && hop.config.forward_agent.is_none() {
             self.note(format!("{}: there is no agent to forward: `SSH_AUTH_SOCK` is not set", hop.label));
@@ -137,7 +140,7 @@ impl Ssh {
         let mut seen: Vec<String> = Vec::new();
         let mut next = hop.jumps().map(str::to_owned);
         while let Some(list) = next {
-            let jump = self.jump_to(&list, hop)?;
+            let jump = self.jump_to(&list, hop);
             if seen.contains(&list) {
                 return Err(Error::config(format!("the jump hosts of `{}` lead in a circle, by `{list}`", hop.label))
                     .hint("except the jump host from its own `ProxyJump` in ~/.ssh/config: `Host * !bastion`"));
@@ -149,15 +152,15 @@ impl Ssh {
     }
 
     /// The jump host at the end of `list`. Of `deploy.toml`, what belongs to the server alone doesn't hold for it.
-    fn jump_to<'a>(&self, list: &str, behind: &Hop<'a>) -> Result<Hop<'a>, Error> {
+    fn jump_to<'a>(&self, list: &str, behind: &Hop<'a>) -> Hop<'a> {
         let Jump { query, before } = Jump::last_of(list, &behind.ssh.config_file);
-        let label = query.label();
-        let mut config = self.config(query)?;
+        let (label, way) = (query.label(), Way::through(behind.ssh, &query, before.as_deref()));
+        let mut config = self.config(query);
         let own_proxy = config.proxy.take();
         config.override_with(behind.ssh);
         config.proxy = before.map(Proxy::Jump).or(own_proxy);
         config.forward_agent = None;
-        Ok(Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump })
+        Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump, way }
     }
 
     fn log_in_to(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
@@ -189,13 +192,13 @@ impl Ssh {
     /// Logs in; `None` where it may work if less is sent ahead.
     fn try_to_log_in(&self, hop: &Hop<'_>, login: &mut Login, ahead: bool) -> Result<Option<Connection>, Error> {
         let started = Instant::now();
-        let Hop { label, config, ssh, purpose } = hop;
+        let Hop { label, config, ssh, purpose, way } = hop;
         (login.host, login.port, login.user) = (config.host.clone(), config.port, config.user.clone());
         login.config.clone_from(&config.source);
         login.warnings.clone_from(&config.warnings);
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
-        let mut trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
+        let mut trust = Trust::new(label, config, ssh, &self.host_keys)?;
         let keys = Keys::find(config, &self.secrets.keys);
         login.agent.clone_from(&keys.agent);
         let limit = ssh.max_connections.unwrap_or(MAX_CONNECTIONS);
@@ -218,7 +221,10 @@ impl Ssh {
         let (progress, wire_in_use, patience, keys) = (Progress::new(progress), &mut wire, &patience, &keys);
         let outcome =
             Authentication { wire: wire_in_use, config, secrets, ask, events, label, patience, login, keys, progress };
-        let Outcome::LoggedIn { under_way } = outcome.run()? else { return Ok(None) };
+        let outcome = outcome
+            .run()
+            .map_err(|error| error.hint(format!("see what OpenSSH's own client does\n{} true", way.ssh(" -v"))))?;
+        let Outcome::LoggedIn { under_way } = outcome else { return Ok(None) };
         drop(permit);
 
         login.elapsed = started.elapsed();
@@ -233,11 +239,12 @@ impl Ssh {
         login: &Login,
         under_way: bool,
     ) -> Result<Connection, Error> {
-        let Hop { label, config, ssh, purpose } = hop;
+        let Hop { label, config, ssh, purpose, way } = hop;
         let start = Start {
             wire,
             label: label.clone(),
             login: login.clone(),
+            by_hand: way.ssh(""),
             purpose: *purpose,
             under_way,
             keepalive: ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL),
@@ -275,7 +282,7 @@ impl Ssh {
     /// The connection number `number` to the jump host of `hop`, logged in.
     fn bastion_of(&self, hop: &Hop<'_>, number: usize, login: &mut Login) -> Result<Option<Arc<Connection>>, Error> {
         let Some(list) = hop.jumps() else { return Ok(None) };
-        let log_in = || self.log_in_to(&self.jump_to(list, hop)?, &mut Login::default());
+        let log_in = || self.log_in_to(&self.jump_to(list, hop), &mut Login::default());
         let bastion = self.bastions.get(list, number, log_in);
         let bastion = bastion.map_err(|error| behind_jump_host(&hop.label, list, &error))?;
         login.jumps = vec![bastion.login().clone()];
@@ -287,20 +294,23 @@ impl Ssh {
     }
 
     /// What `ssh` would do for `query`; asked once per run.
-    fn config(&self, query: Query) -> Result<HostConfig, Error> {
+    fn config(&self, query: Query) -> HostConfig {
         let cache = || self.configs.lock().unwrap_or_else(PoisonError::into_inner);
         let cached = cache().iter().find(|(cached, _)| *cached == query).map(|(_, config)| config.clone());
         if let Some(config) = cached {
-            return Ok(config);
+            return config;
         }
-        let config = HostConfig::read(&query).map_err(|cause| {
-            Error::config(format!("failed to read SSH's configuration for `{}`", query.host))
-                .because(anyhow::anyhow!(cause))
-                .hint(format!("what does `ssh -G {}` say?", query.host))
-        })?;
-        config.warnings.iter().for_each(|warning| self.note(warning.clone()));
+        let config = HostConfig::read(&query);
+        for warning in config.warnings.iter().filter(|warning| self.warned().insert((*warning).clone())) {
+            self.note(warning.clone());
+        }
         cache().push((query, config.clone()));
-        Ok(config)
+        config
+    }
+
+    /// The warnings about SSH's configuration that were given: each is given once, however many servers it concerns.
+    fn warned(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.warned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -135,8 +135,8 @@ impl Destination<'_> {
                 let stream = self.connect_through(bastion)?;
                 Ok((stream.into(), Route::Jump(Arc::clone(bastion))))
             }
-            (None, Some(Proxy::Command(command))) => {
-                let (process, stream) = ProxyProcess::start(command).map_err(|error| {
+            (None, Some(Proxy::Command { command, shell })) => {
+                let (process, stream) = ProxyProcess::start(command, shell).map_err(|error| {
                     Error::connection(format!("failed to start the ProxyCommand of `{}`", self.label)).because(error)
                 })?;
                 enlarge(&stream);

@@ -20,7 +20,7 @@ use super::waker::Waker;
 use crate::event::{Event, Events};
 use crate::transport::ssh::libssh2::fault::reason;
 use crate::transport::ssh::libssh2::port::Port;
-use crate::transport::ssh::libssh2::sys::AgentChannels;
+use crate::transport::ssh::libssh2::sys::{AgentChannels, Intake};
 use crate::transport::ssh::libssh2::wire::{Wire, wait_for};
 use crate::transport::ssh::login::agent::Agent;
 
@@ -46,6 +46,7 @@ pub(crate) struct Actor {
     charge: Charge,
     channels: Channels,
     agent: Option<AgentChannels>,
+    intake: Intake,
     /// Commands that wait for a channel.
     queue: VecDeque<Command>,
     jobs: Vec<Job>,
@@ -63,6 +64,7 @@ impl Actor {
         let agent = charge.forward_agent.is_some().then(|| AgentChannels::accept(&charge.wire.session));
         let request = if agent.is_some() { AgentRequest::Wanted } else { AgentRequest::Unwanted };
         Actor {
+            intake: Intake::watch(&charge.wire.session),
             channels: Channels::new(charge.purpose, request, charge.under_way),
             agent,
             charge,
@@ -110,7 +112,8 @@ impl Actor {
         self.jobs.retain(|job| !job.is_over());
         self.pumps.retain(|pump| !pump.is_over());
         self.let_others_go_first();
-        Ok(moved)
+        // What one channel took in may be for another that had its turn already, or a new one: they must not be slept over.
+        Ok(self.intake.take() || moved)
     }
 
     fn take_requests(&mut self) -> bool {

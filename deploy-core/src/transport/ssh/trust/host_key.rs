@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::error;
+use super::error::{self, Advice};
 use super::known_hosts::{HostKey, KnownHosts, LookupName, Place, Verdict, lookup_name};
-use crate::config::HostKeyPolicy;
+use crate::config::{HostKeyPolicy, Ssh};
 use crate::error::{Error, Result};
 use crate::event::{Event, Events};
 use crate::transport::ssh::config::host::HostConfig;
@@ -21,6 +21,9 @@ pub(crate) struct Trust<'a> {
     /// Where a new key is written down, and whether its name is hashed there.
     new: (Option<&'a PathBuf>, bool),
     policy: HostKeyPolicy,
+    /// What SSH's configuration says instead, and whether it names the files.
+    checking: Option<&'a str>,
+    names_files: bool,
     one_at_a_time: &'a Mutex<()>,
 }
 
@@ -33,13 +36,15 @@ impl<'a> Trust<'a> {
     pub(crate) fn new(
         label: &'a str,
         config: &'a HostConfig,
-        policy: HostKeyPolicy,
+        ssh: &Ssh,
         one_at_a_time: &'a Mutex<()>,
     ) -> Result<Trust<'a>> {
         let files = [&config.known_hosts_files[..], &config.global_known_hosts_files].concat();
         let name = lookup_name(&config.host, config.port, config.host_key_alias.as_deref());
         let new = (config.known_hosts_files.first(), config.hash_known_hosts);
-        Ok(Trust { label, known: read(label, &files)?, files, name, new, policy, one_at_a_time })
+        let (policy, checking) = (ssh.host_key_policy, config.host_key_checking.as_deref());
+        let names_files = ssh.known_hosts_files.is_empty();
+        Ok(Trust { label, known: read(label, &files)?, files, name, new, policy, checking, names_files, one_at_a_time })
     }
 
     /// The host key algorithms to offer, those of known keys first.
@@ -81,6 +86,10 @@ impl<'a> Trust<'a> {
     }
 
     fn accept(&self, key: &HostKey, ask: &dyn Ask, events: &Events) -> Result<()> {
+        // Where nothing is kept, each new login would take any key.
+        if self.new.0.is_none_or(|file| error::keeps_nothing(file)) {
+            return Err(self.unknown(key, None));
+        }
         let agreed = match self.policy {
             HostKeyPolicy::Strict => false,
             HostKeyPolicy::AcceptNew => true,
@@ -90,6 +99,7 @@ impl<'a> Trust<'a> {
         KnownHosts::append(file, &self.name, self.new.1, key).map_err(|error| {
             Error::connection(format!("failed to write the host key of `{}` to `{}`", self.label, file.display()))
                 .because(error)
+                .hint(error::OTHER_FILE)
         })?;
         let (label, kind, fingerprint) = (self.label, key.kind(), key.fingerprint());
         let text = format!("{label}: new host key {kind} {fingerprint} written to {}", file.display());
@@ -107,7 +117,14 @@ impl<'a> Trust<'a> {
     }
 
     fn unknown(&self, key: &HostKey, other: Option<&Place>) -> Error {
-        error::host_key_unknown(self.label, &self.name.full, key, other, self.new.0)
+        let advice = Advice {
+            name: &self.name.full,
+            file: self.new.0,
+            policy: self.policy,
+            checking: self.checking,
+            names_files: self.names_files,
+        };
+        error::host_key_unknown(self.label, key, other, &advice)
     }
 }
 
