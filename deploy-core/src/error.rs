@@ -83,16 +83,19 @@ impl Error {
     }
 
     /// Adds the next thing to do, such as a command to type. Hints are shown in the order in which they were added.
+    ///
+    /// Where the cause is that no more files can be opened, whatever was tried, the hint says what to do about that instead.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.0.hints.push(hint.into());
-        self
+    pub fn hint(self, hint: impl Into<String>) -> Error {
+        self.hints([hint.into()])
     }
 
     /// Adds several hints.
     #[must_use]
     pub fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Error {
-        self.0.hints.extend(hints);
+        if self.0.source.as_ref().and_then(lack_of_files).is_none() {
+            self.0.hints.extend(hints);
+        }
         self
     }
 
@@ -123,7 +126,11 @@ impl Error {
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<anyhow::Error>) -> Error {
-        self.0.source = Some(source.into());
+        let source = source.into();
+        if let Some(hint) = lack_of_files(&source) {
+            self.0.hints = vec![hint.to_owned()];
+        }
+        self.0.source = Some(source);
         self
     }
 
@@ -225,6 +232,28 @@ fn chained(causes: impl DoubleEndedIterator<Item = String>) -> Option<anyhow::Er
     })
 }
 
+/// Whether `error` says that no more files can be opened: by this process, or on the whole machine.
+pub(crate) fn is_out_of_files(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Why no more files can be opened, if they can't.
+pub(crate) fn out_of_files() -> Option<std::io::Error> {
+    std::fs::File::open("/dev/null").err().filter(is_out_of_files)
+}
+
+/// What to do where `source` is that no more files can be opened. Some causes have only the words of the system's error.
+fn lack_of_files(source: &anyhow::Error) -> Option<&'static str> {
+    let has = |number: i32| source.chain().any(|cause| cause.to_string().contains(&format!("(os error {number})")));
+    if has(libc::EMFILE) {
+        Some("raise the limit of open files with `ulimit -n`, or go through the servers in groups, with `--hosts`")
+    } else if has(libc::ENFILE) {
+        Some("the whole machine has no more files to open: see `sysctl fs.file-nr fs.file-max`")
+    } else {
+        None
+    }
+}
+
 /// The name in `known` that is nearest to `name`, if any is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase().replace('-', "_");
@@ -257,6 +286,20 @@ mod tests {
         let error = Error::connection("no").because(anyhow::anyhow!("inner").context("outer")).detail("a\nb").hint("c");
         assert_eq!((error.repeated().kind(), error.repeated().to_string()), (ErrorKind::Connection, error.to_string()));
         assert_eq!(Error::usage("no").repeated().to_string(), "no");
+    }
+
+    #[test]
+    fn what_fails_for_want_of_files_says_so_whatever_was_tried() {
+        let cause = || std::io::Error::from_raw_os_error(libc::EMFILE);
+        let git = Error::task("can't run `git`").because(cause()).hint("is it installed?");
+        let ssh =
+            Error::config("failed").hint("what?").because(anyhow::anyhow!("failed to start `ssh -G`: {}", cause()));
+        for error in [git, ssh] {
+            let [hint] = error.hint_texts() else { panic!("{error}") };
+            assert!(hint.contains("ulimit -n") && error.to_string().contains("Too many open files"), "{error}");
+        }
+        let machine = Error::task("no").because(std::io::Error::from_raw_os_error(libc::ENFILE));
+        assert!(machine.to_string().contains("the whole machine"), "{machine}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::task::names::beginning;
 use crate::task::{Explain, Facts, Output, Task, TaskId, When};
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::transport::{Anywhere, make_room_for};
+use crate::transport::{self, Anywhere, make_room_for};
 use crate::ui::{self, Ask, Format, LogFile, Settings, ShownOn, Surroundings, Terminal, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
@@ -134,6 +134,10 @@ impl Xtask {
 
     /// Does what the process's command line asks for, and returns the process's exit code.
     pub fn run(self) -> ExitCode {
+        // First of all: no program that is started from here on must take cargo's word to us for its own.
+        if let Ok(program) = env::current_exe() {
+            transport::cargo::leave(&program, env::args_os().skip(1), &env::vars_os().collect::<Vec<_>>());
+        }
         let surroundings = Surroundings::detect();
         let args: Vec<_> = env::args_os().skip(1).collect();
         match self.dispatch(&args, surroundings) {

@@ -21,7 +21,7 @@ pub(crate) use slot::Slot;
 pub use stop::Stop;
 
 use crate::error::{Error, Result};
-use crate::script::{Decoder, Program, Report, Shell, pack};
+use crate::script::{Beginning, Decoder, Program, Report, Shell, pack};
 use crate::task::Payload;
 use crate::transport::{Process, Transport};
 use talk::{Break, Data, Partner};
@@ -84,6 +84,8 @@ pub(crate) type Sink<'s> = dyn FnMut(&[u8]) -> Result<()> + 's;
 pub(crate) struct Conversation {
     process: Process,
     decoder: Decoder,
+    /// Where the data begins, where the standard output is data.
+    beginning: Beginning,
     /// The shell functions that the server knows.
     known: BTreeSet<&'static str>,
     /// Whether it has shown that it can unpack programs.
@@ -125,7 +127,18 @@ pub(crate) fn read(
     let (conversation, result) = open::open(place, errand, on, &mut Data::Out(&mut *sink));
     result?;
     // What was said about data may overtake the data itself: all of it is here when the shell has ended.
-    conversation.map_or(Ok(()), |conversation| conversation.drain(sink))
+    let before = conversation.map_or(Ok(Vec::new()), |conversation| conversation.drain(sink))?;
+    if !before.is_empty() {
+        on(Report::Note(stray(&before)));
+    }
+    Ok(())
+}
+
+/// What the user is told of a text that came before data.
+fn stray(before: &[u8]) -> String {
+    let text = String::from_utf8_lossy(before);
+    let line: String = text.lines().next().unwrap_or_default().chars().take(60).flat_map(char::escape_debug).collect();
+    format!("a file such as ~/.bashrc on the server prints `{line}` before every command; it was kept out of the data")
 }
 
 /// Runs a program on its own that takes all of `source`.

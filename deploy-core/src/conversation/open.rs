@@ -6,7 +6,7 @@ use super::exit::how;
 use super::talk::{Break, Data, Partner};
 use super::{Conversation, Errand, Place};
 use crate::error::{Error, Result};
-use crate::script::{Decoder, Opening, Report, Talk, nonce};
+use crate::script::{Beginning, Decoder, Opening, Report, Talk, nonce};
 use crate::transport::Exit;
 
 /// Begins a conversation, and listens until its first program is over.
@@ -54,7 +54,9 @@ fn begin(place: &Place<'_>, errand: &Errand<'_>, talk: Talk, plainly: bool) -> R
         Talk::DataOut => Decoder::of_standard_error(&hello, tasks),
         Talk::Programs | Talk::DataIn => Decoder::new(&hello, tasks),
     };
-    Ok(Conversation { process, decoder, known, unpacks, number: 0, beaten: Instant::now(), all_well: true })
+    let beginning = Beginning::new(&hello);
+    let beaten = Instant::now();
+    Ok(Conversation { process, decoder, beginning, known, unpacks, number: 0, beaten, all_well: true })
 }
 
 impl Place<'_> {

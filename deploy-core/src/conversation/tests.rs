@@ -235,24 +235,29 @@ fn a_program_that_says_done_without_its_tasks_is_not_believed() {
 }
 
 #[test]
-fn a_text_without_an_end_is_cut_off() {
-    let transport = Fake::new(|call: &mut Call| {
-        lie_endlessly(call);
-        Ok(Exit::Status(0))
-    });
-    let mut scene = Scene::with(transport.login("app1"));
-    let (_, result) = scene.begin(&program([sh!("true")]));
-    let error = result.unwrap_err();
-    assert!(error.message().contains("a text `f big`"), "{error}");
+fn texts_without_an_end_are_cut_off() {
+    let endless = (0..40).map(|_| "x".repeat(64 * 1024)).collect::<String>();
+    let many = (0..100)
+        .map(|number| format!("{}\x1e0123456789abcdef .\n\x1e0123456789abcdef f big{number}\n", "x".repeat(1 << 19)));
+    for (text, told) in [(endless, "a text `f big`"), (many.collect(), "bytes of facts and reasons")] {
+        let transport = Fake::new(move |call: &mut Call| {
+            lie_endlessly(call, &text);
+            Ok(Exit::Status(0))
+        });
+        let mut scene = Scene::with(transport.login("app1"));
+        let (_, result) = scene.begin(&program([sh!("true")]));
+        let error = result.unwrap_err();
+        assert!(error.message().contains(told), "{error}");
+    }
 }
 
-fn lie_endlessly(call: &mut Call) {
+fn lie_endlessly(call: &mut Call, text: &str) {
     let hello = hello_of(call.command());
     let start = format!("\x1e{hello} 0123456789abcdef\n\x1e0123456789abcdef b 0\n");
     call.stderr(start.clone());
     call.stdout(start + "\x1e0123456789abcdef f big\n");
-    for _ in 0..40 {
-        call.stdout(vec![b'x'; 64 * 1024]);
+    for part in text.as_bytes().chunks(64 * 1024) {
+        call.stdout(part);
     }
     call.read_to_end();
 }

@@ -52,10 +52,14 @@ fn deploy_to(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
         ),
         (_, true) => {
             let value = format!("{root} can't be written to by `{user}` ({owner})");
-            let finding = Finding::problem(what, value, take);
             // What is another person's isn't taken away from them.
-            let is_roots = matches!(owner.split_whitespace().nth(1), None | Some("root" | "unknown"));
-            let finding = if is_roots { finding } else { share(finding, facts, by_hand) };
+            let finding = match owner.split_whitespace().nth(1) {
+                None | Some("root" | "unknown") => Finding::problem(what, value, take),
+                Some(own) if own == user => {
+                    Finding::problem(what, value, by_hand.on_server(&format!("chmod u+rwx {}", word(root))))
+                }
+                Some(_) => share(Finding::problem(what, value, ""), facts, by_hand),
+            };
             finding.or("if its file system is mounted read-only, see `mount` and `dmesg` on the server")
         }
         (_, false) => {

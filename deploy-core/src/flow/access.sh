@@ -45,7 +45,7 @@ deny() {
         deploy_text h "sudo mkdir -p $root && sudo chown $me $root"
       else
         deploy_text h "if it is nobody's but root's: sudo chown -R $me$tops"
-        deploy_text h "if others deploy there too, share it by a group of all of you: sudo chgrp -R GROUP $root && sudo chmod -R g+rwX $root && sudo find $root -type d -exec chmod g+s {} +, and umask = \"0002\" in deploy.toml"
+        deploy_text h 'if others deploy there too, share it by a group: see cargo xtask doctor'
       fi ;;
   esac
   exit 1
@@ -53,7 +53,7 @@ deny() {
 # warn_of_umask KIND: says so where the group shares the deployment, and can't change what is made with our umask.
 warn_of_umask() {
   case $(umask) in
-    *[2367]?) deploy_text "$1" "the group of $root shares it, and what is made with the umask $(umask) can't be changed by others: set umask = \"0002\" in deploy.toml" ;;
+    *[2367]?) deploy_text "$1" "others of the group of $root can't change what is made with the umask $(umask): set umask = \"0002\" in deploy.toml" ;;
   esac
 }
 # make_folders DIR...: those that aren't there.

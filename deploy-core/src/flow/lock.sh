@@ -13,7 +13,7 @@ take_lock() {
     if [ "$holder" = "$token" ]; then break; fi
     tries=$((tries + 1))
     [ "$tries" -lt 1000 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
-    if [ -n "$holder" ]; then judge_lock; fi
+    if [ -n "$holder" ]; then judge_lock "$2"; fi
   done
   sweep_locks
 }
@@ -28,16 +28,30 @@ ask_for_lock() {
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
-forget_lock() { rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
+forget_lock() {
+  rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" "$lock.$token.lost" "$lock.$token.at".* || :
+}
+# leave_word TEXT: what a run that had the lock is told if it comes back.
+leave_word() { { printf '%s\n' "$1" >"$lock.$holder.lost"; } 2>/dev/null || :; }
+# only_once NUMBER NAME: fails where another server of the run, which is numbered too, is this machine and folder as well.
+# Each writes its name before it looks for others, so that one at least sees the other.
+only_once() {
+  printf '%s\n' "$2" >"$lock.$token.at.$1"
+  for other in "$lock.$token.at".*; do
+    if [ "$other" = "$lock.$token.at.$1" ] || ! read -r name <"$other"; then continue; fi
+    deploy_fail "\`$name\` is the same machine, and has the same folder" "list it once in deploy.toml, or give each a \`deploy_to\` of its own"
+  done
+}
 # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
 sweep_locks() {
   for left in "$lock".* "$root"/.deploy/payload.*; do
     case $left in "$lock.$token" | "$lock.$token".* | *'*') continue ;; esac
-    find "$root/.deploy" \( -name 'lock.*' -o -name 'payload.*' \) ! -name "lock.$token*" -mmin +2 -exec rm -f -- {} + 2>/dev/null || :
+    find "$root/.deploy" \( -name 'lock.*' -o -name 'payload.*' \) ! -name "lock.$token*" \( ! -name '*.lost' -mmin +2 -o -mmin +1440 \) -exec rm -f -- {} + 2>/dev/null || :
     return 0
   done
 }
-# What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
+# judge_lock ABOUT: what we, who are called so, do about the lock of another run: refuse if it lives, take it over if its
+# beat has been missing too long.
 judge_lock() {
   # A lock without a beat is being freed just now, or was made by hand: its age is the file's.
   { read -r beat <"$lock.$holder.beat"; } 2>/dev/null || beat=$(date -r "$lock" +%s 2>/dev/null) || return 0
@@ -57,6 +71,7 @@ judge_lock() {
   elif [ "$age" -lt 30 ]; then
     sleep 1
   else
+    leave_word "its beat was missing, and $1 took it over"
     end_groups "$lock.$holder.groups" 0
     refuse_living
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
@@ -122,8 +137,18 @@ free_lock() {
   holder=''
   { read -r holder <"$lock"; } 2>/dev/null || :
   if [ "$holder" = "$token" ]; then forget_lock "$lock"; else forget_lock; fi
+  if [ -n "${deploy_silent-}" ] && [ "$holder" = "$token" ]; then
+    leave_word "this server heard nothing of the run for more than 22 seconds, and freed it"
+  fi
 }
-# break_lock FORCE: frees the lock of a run whose processes are gone, or can be ended.
+# find_loss TOKEN: what took the lock from the run with this token, as a fact; nothing where that isn't known.
+find_loss() {
+  deploy_lock=$root/.deploy/lock deploy_token=$1
+  deploy_find_loss
+  rm -f -- "$deploy_lock.$1.lost"
+  deploy_fact lock_lost "$deploy_about"
+}
+# break_lock FORCE WHO: frees the lock of a run whose processes are gone, or can be ended.
 break_lock() {
   lock=$root/.deploy/lock token='' holder='' about=''
   if [ ! -e "$lock" ]; then deploy_skip 'there is no lock'; fi
@@ -135,6 +160,7 @@ break_lock() {
     find_living "$lock.$holder.groups"
     refuse_living 'to end them and break the lock, add --force'
   else
+    leave_word "$2 broke it by \`deploy unlock --force\`"
     end_groups "$lock.$holder.groups" 0
     refuse_living
   fi

@@ -33,6 +33,8 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::local(NEW_RELEASE, "Name the new release", new_release)
             .needs([CHECK_RELEASES])
+            .sets("release")
+            .sets("new_release")
             .part_of(super::DEPLOY)
             .hidden(),
     );

@@ -114,6 +114,26 @@ replace_link() {
     *) mv -T -- "$1" "$2" ;;
   esac
 }
+# find_used: where this user's processes are, and what they were started from, as `used`. One program looks at them all.
+find_used() {
+  used=$(LC_ALL=C ls -nd /proc/[0-9]*/cwd /proc/[0-9]*/exe 2>/dev/null) || :
+  here=${PWD:-/} place=$root
+  if cd -P -- "$root" 2>/dev/null; then
+    place=$PWD
+    cd -- "$here" || cd /
+  fi
+}
+# is_used STAMP: whether a process runs from the release, which is kept then, and told with its processes.
+is_used() {
+  case "$used
+" in
+    *" -> $place/releases/$1
+"* | *" -> $place/releases/$1/"*) ;;
+    *) return 1 ;;
+  esac
+  users=$(printf '%s\n' "$used" | grep -F -e " -> $place/releases/$1" | sed -n 's|^.*/proc/\([0-9]*\)/.* -> .*$|\1|p' | sort -nu)
+  deploy_note "kept release $1, from which processes still run: $(echo $users)"
+}
 # put_away DIR...: takes releases out of sight by a rename, so that none is ever half there, and removes them. One alone becomes
 # the trash itself.
 put_away() {
@@ -131,7 +151,7 @@ put_away() {
 tell_kept() {
   named=''
   for dir; do named="$named, ${dir##*/} ($(owner_of "$dir"))"; done
-  deploy_note "can't remove ${named#, }: they aren't ours, and their group may not write there; sudo chmod -R g+rwX $root/releases, and umask = \"0002\" in deploy.toml"
+  deploy_note "can't remove ${named#, }: sudo chmod -R g+rwX $root/releases, and umask = \"0002\" in deploy.toml"
 }
 empty_trash() {
   [ -d "$root/.deploy/trash" ] || return 0

@@ -29,7 +29,7 @@ pub(super) fn register(tasks: &mut Tasks) {
         Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read)
             .hidden()
             .reports("live", Kind::Maybe(&Kind::Release))
-            .reports("revision", LINE)
+            .reports("live_revision", LINE)
             .reports("releases", Kind::List(&LINE))
             .reports("lock", LINE)
             .effect(Effect::Looks),
@@ -53,7 +53,7 @@ live_release
 revision=''
 if [ -r "$root/current/REVISION" ]; then read -r revision <"$root/current/REVISION" || :; fi
 deploy_fact live "$live"
-deploy_fact revision "$revision"
+deploy_fact live_revision "$revision"
 table=yes
 deploy_fact releases "$(release_classes)"
 lock=''
@@ -115,7 +115,7 @@ impl Server {
         }
         let label = local.server(number).label();
         let lost = local.lost.get(&number).cloned();
-        Server { label, live: fact("live"), revision: fact("revision"), lock, releases, lost }
+        Server { label, live: fact("live"), revision: fact("live_revision"), lock, releases, lost }
     }
 
     fn live_release(&self) -> Option<&Release> {

@@ -16,6 +16,7 @@ use super::executor::{Executor, Failed, Finished, PATIENCE_STOPPED, Run};
 use super::lock::state::LockState;
 use super::machine::Reaching;
 use super::program::prepare::Prepared;
+use super::program::shown::shown;
 use super::pulse::Pulse;
 use super::server::limits::{Limits, Visit};
 use super::server::link::Link;
@@ -163,7 +164,8 @@ impl Executor<'_> {
 
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
         let events = &self.run.events;
-        let text = String::from_utf8_lossy(&prepared.program.text(&prepared.shell)).into_owned();
+        let text = shown(&prepared.scripts, &prepared.shell).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
         let stop = self.stop();
@@ -187,6 +189,7 @@ impl Executor<'_> {
             watch.report(report);
         });
         if let Err(error) = ended {
+            let error = self.or_lock_lost(link, transport, error);
             if error.kind() == ErrorKind::Connection {
                 link.lost(&error);
             }

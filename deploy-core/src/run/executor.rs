@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Failure, Outcome, ServerNo, StepNo};
 use crate::plan::{Plan, Step};
 use crate::script::{Lock, Shell};
-use crate::task::{Facts, Kind, Options, ServerCx};
+use crate::task::{Facts, Options, ServerCx};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
@@ -159,12 +159,9 @@ impl Executor<'_> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the fact `name` can't be believed, if it isn't what the run's tasks declare that it may be.
-    pub(super) fn refusal(&self, name: &str, value: &str) -> Option<String> {
-        let tasks = self.run.plan.steps.iter().map(|step| &step.task);
-        let declared: Vec<_> = tasks.filter_map(|task| task.reports.get(name).copied()).collect();
-        let kinds = if declared.is_empty() { vec![Kind::UNDECLARED] } else { declared };
-        kinds.into_iter().find(|kind| !kind.admits(value)).map(|kind| kind.refusal(name, value))
+    /// Why the fact `name` can't be believed, which a server reports in `step`.
+    pub(super) fn refusal(&self, step: StepNo, name: &str, value: &str) -> Option<String> {
+        self.step(step).task.refusal(self.run.plan.steps.iter().map(|step| &step.task), name, value)
     }
 
     pub(super) fn lost(&self) -> MutexGuard<'_, Vec<Failed>> {

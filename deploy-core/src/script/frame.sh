@@ -108,11 +108,22 @@ deploy_on_end() { :; }
 deploy_hold() { : >"$deploy_dir/held"; }
 # A run that has lost the stage's lock changes nothing any more.
 deploy_fence() {
-  deploy_holder='' deploy_about=''
-  { read -r deploy_holder && read -r deploy_about; } 2>/dev/null <"$deploy_lock" || :
+  deploy_find_loss
   if [ "$deploy_holder" = "$deploy_token" ]; then return 0; fi
   deploy_mark l
-  deploy_fail "this run no longer holds the stage's lock${deploy_about:+; now it is locked by $deploy_about}" 'see what became of it: cargo xtask deploy status'
+  deploy_fail "this run no longer holds the stage's lock$deploy_about" 'see what became of it: cargo xtask deploy status'
+}
+# Who holds the lock, as deploy_holder, and what became of ours, as deploy_about: whoever takes it away leaves a word.
+deploy_find_loss() {
+  deploy_holder='' deploy_about=''
+  { read -r deploy_holder && read -r deploy_about; } 2>/dev/null <"$deploy_lock" || :
+  if [ -n "$deploy_holder" ] && [ "$deploy_holder" != "$deploy_token" ]; then
+    deploy_about="; now it is locked by $deploy_about"
+  elif { read -r deploy_about; } 2>/dev/null <"$deploy_lock.$deploy_token.lost"; then
+    deploy_about=": $deploy_about"
+  else
+    deploy_about=''
+  fi
 }
 # Waits for the controller's word.
 deploy_gate() {
@@ -256,6 +267,7 @@ deploy_guard() {
   done
   trap '' TERM
   kill -s KILL "$deploy_listener"
+  deploy_silent=yes
   deploy_die
 }
 # Ends what runs, and nothing of our own. What doesn't obey is the executor's to end, before it says that the program is over.

@@ -20,7 +20,8 @@ const HALF_SILENCE: u32 = 22;
 pub enum Talk {
     /// Programs, one after the other.
     Programs,
-    /// Programs whose standard output is data: all markers are on standard error.
+    /// Programs whose standard output is data, from the word on with which the talk was opened: all markers are on standard
+    /// error.
     DataOut,
     /// One program, which takes all that the controller sends.
     DataIn,
@@ -82,7 +83,7 @@ fn reading(bytes: usize) -> String {
 
 fn text(shell: &Shell, first: &Program, talk: Talk, hello: &str) -> (Vec<u8>, BTreeSet<&'static str>) {
     let mut text = match talk {
-        Talk::DataOut => b"exec 3<&0 8>/dev/null 9>&2 </dev/null\n".to_vec(),
+        Talk::DataOut => format!("printf '\\036%s\\n' {hello}\nexec 3<&0 8>/dev/null 9>&2 </dev/null\n").into_bytes(),
         Talk::Programs | Talk::DataIn => b"exec 3<&0 8>&2 9>&1 </dev/null\n".to_vec(),
     };
     text.extend(shell.environment());

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::read::GzDecoder;
 use tempfile::TempDir;
 
-use super::{Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
+use super::{Beginning, Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
 use crate::event::Stream;
 
 /// dash, bash as `sh`, and busybox ash, as argument lists. The tests need all three.
@@ -139,6 +139,7 @@ pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, talk: 
     let mut decoder = Decoder::new(HELLO, tasks.len());
     if talk == Talk::DataOut {
         decoder = Decoder::of_standard_error(HELLO, tasks.len());
+        bytes = Beginning::new(HELLO).pass(&bytes).unwrap().into_owned();
     } else {
         decoder.feed(Stream::Stdout, &std::mem::take(&mut bytes), &mut |report| reports.push(report));
     }

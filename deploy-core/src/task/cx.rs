@@ -23,10 +23,10 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The fact `name` about the server `server`, else about the run.
+    /// The fact `name` about the run, else about the server `server`: of what is the run's, no server's word is read.
     pub fn get(&self, server: ServerNo, name: &str) -> Option<&str> {
-        let own = self.servers.get(&server).and_then(|facts| facts.get(name));
-        own.or_else(|| self.run.get(name)).map(String::as_str)
+        let own = || self.servers.get(&server).and_then(|facts| facts.get(name));
+        self.run.get(name).or_else(own).map(String::as_str)
     }
 }
 
@@ -57,7 +57,7 @@ pub struct ServerCx<'a> {
 }
 
 impl ServerCx<'_> {
-    /// The fact `name` about this server, else about the run. In a dry run it stands as `<name>`; in a run that doesn't
+    /// The fact `name` about the run, else about this server. In a dry run it stands as `<name>`; in a run that doesn't
     /// know it, the task fails before its script is sent.
     pub fn fact(&self, name: &str) -> Arg {
         match self.known(name) {
@@ -195,7 +195,7 @@ pub struct Local<'a> {
 }
 
 impl Local<'_> {
-    /// The fact `name` about the server `server`, else about the run.
+    /// The fact `name` about the run, else about the server `server`.
     pub fn fact(&self, server: ServerNo, name: &str) -> Option<String> {
         self.facts().get(server, name).map(str::to_owned)
     }
@@ -205,7 +205,7 @@ impl Local<'_> {
         self.facts().run.get(name).cloned()
     }
 
-    /// Makes `value` the fact `name` about the run, which later tasks read.
+    /// Makes `value` the fact `name` about the run, which later tasks read. See [`Task::sets`].
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.facts().run.insert(name.to_owned(), value.into());
     }

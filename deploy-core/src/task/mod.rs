@@ -82,6 +82,7 @@ pub struct Task {
     pub(crate) command: Command,
     /// What the facts may be that it reports.
     pub(crate) reports: BTreeMap<&'static str, Kind>,
+    pub(crate) sets: BTreeSet<&'static str>,
     /// What was said of it that its kind can't have.
     pub(crate) mistakes: BTreeSet<&'static str>,
 }
@@ -102,6 +103,7 @@ impl Task {
             env: BTreeMap::new(),
             command: Command::default(),
             reports: BTreeMap::new(),
+            sets: BTreeSet::new(),
             mistakes: BTreeSet::new(),
         }
     }

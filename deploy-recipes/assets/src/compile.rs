@@ -5,6 +5,7 @@ use deploy_core::layout::Layout;
 use deploy_core::prelude::*;
 use deploy_core::task::ServerCx;
 
+use crate::controller;
 use crate::settings::{Assets, BuildOn, Preset};
 
 /// Shell functions about assets. `Place::start` comes first.
@@ -40,7 +41,7 @@ impl Place {
             environment: Place::environment(settings),
             fed: cx.payload.is_some() || cx.preview,
             is_new: cx.known("new_release").is_some(),
-            inputs: cx.known("assets_inputs").map(str::to_owned),
+            inputs: cx.known(controller::INPUTS).map(str::to_owned),
         }
     }
 

@@ -14,7 +14,10 @@ use crate::outside;
 use crate::settings::{Assets, Preset};
 
 /// The fact about the run that names the file with the assets.
-const ARCHIVE: &str = "assets_archive";
+pub(crate) const ARCHIVE: &str = "assets_archive";
+
+/// The fact about the run that says what the assets were made from.
+pub(crate) const INPUTS: &str = "assets_inputs";
 
 /// What a server needs.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,7 +102,7 @@ impl Assets {
         let hash = shell.cmd("sh").args(["-c", &text, "sh"]).args(self.inputs());
         // Not as an argument: others could read what `env` holds in `ps`.
         let Ok(inputs) = hash.env("SETTINGS", settings).quiet().ignore_stderr().read() else { return Ok(false) };
-        local.set("assets_inputs", &inputs);
+        local.set(INPUTS, &inputs);
         Ok(local.run_fact("new_release").is_some()
             && self.facts(local, "assets_live").iter().all(|live| *live == inputs))
     }

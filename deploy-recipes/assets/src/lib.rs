@@ -158,7 +158,7 @@ impl Assets {
                         .fold(survey, |task, fact| task.reports(fact, line)),
                 );
                 let build = Task::local(BUILD_ASSETS, "Compile the assets here", move |local| own.build_here(local));
-                tasks.task(build.needs([SURVEY_ASSETS]).hidden());
+                tasks.task(build.needs([SURVEY_ASSETS]).sets(controller::ARCHIVE).sets(controller::INPUTS).hidden());
                 for task in [compile, rollback] {
                     tasks.task(task.needs([BUILD_ASSETS]).feed(controller::feed));
                 }

@@ -4,6 +4,7 @@ use super::*;
 
 mod answers;
 mod instances;
+mod proven;
 mod registration;
 mod versions;
 
@@ -66,7 +67,9 @@ fn the_scripts_pass_shellcheck() {
     let all = "health_url = '/up'\nsudo = true\nenv = { A = 'b' }\nflags = ['-x']\ninstances = ['a b', 'c']";
     for table in [all, "", "method = 'touch'", "method = 'config'\ncommand = '/opt/my passenger/bin/passenger-config'"]
     {
-        site(table, MODERN, WORKS).shellcheck("passenger:restart");
+        let site = site(table, MODERN, WORKS);
+        site.shellcheck("passenger:restart");
+        site.shellcheck("passenger:check");
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{Key, Project, Proxy};
 use insta::assert_snapshot;
+use rustix::process::Signal;
 
 #[test]
 fn a_server_that_is_down_stops_the_deploy_everywhere_and_is_named() {
@@ -126,6 +127,48 @@ fn a_frozen_server_is_noticed() {
     let start = Instant::now();
     let output = run.wait().fails_with(4);
     assert!(start.elapsed() < Duration::from_secs(15), "{output}");
+}
+
+/// How many files and threads a run has while it is busy on the servers that `line` is about.
+fn files_and_threads(project: &Project, line: &str, servers: usize) -> (usize, usize) {
+    let run = project.start(line);
+    let is_busy = || project.sandbox.processes().iter().filter(|line| line.contains("sleep 612")).count() >= servers;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_busy() {
+        assert!(Instant::now() < deadline, "the task began on too few servers");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let count = |kind: &str| fs::read_dir(format!("/proc/{}/{kind}", run.pid())).expect("it runs").count();
+    let counts = (count("fd"), count("task"));
+    run.signal(Signal::INT);
+    run.wait().fails_with(130);
+    counts
+}
+
+#[test]
+fn each_further_server_takes_two_files_and_two_threads() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    (2..=6).for_each(|number| project.add_server(&format!("app{number}"), "db", &[]));
+    project.tables("[tasks.\"take:long\"]\nrun = \"exec sleep 612\"");
+    let one = files_and_threads(&project, "take long staging --roles app", 1);
+    let six = files_and_threads(&project, "take long staging", 6);
+    // Its socket and what wakes its thread; that thread, and the one that talks with it.
+    assert!(six.0 <= one.0 + 5 * 2 && six.1 <= one.1 + 5 * 2, "files and threads: {one:?}, {six:?}");
+}
+
+#[test]
+fn an_interruption_ends_a_run_that_waits_for_a_server_to_begin() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.add_server("app2", "app", &["ForceCommand exec sleep 611"]);
+    project.ssh("connect_timeout = 600");
+    let run = project.start("deploy staging --verbose");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while project.server("app2").sshd.execs() == 0 {
+        assert!(Instant::now() < deadline, "nobody asked it to run anything");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run.signal(Signal::INT);
+    run.wait().fails_with(130);
 }
 
 #[test]

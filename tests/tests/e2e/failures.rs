@@ -185,3 +185,21 @@ fn a_switch_that_fails_on_one_server_is_undone_on_the_others() {
         assert_eq!(project.server("app1").site.current(), project.server("app2").site.current());
     }
 }
+
+#[test]
+fn one_machine_under_two_names_is_recognised_before_anything_is_made() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.ssh("host_key_policy = \"accept-new\"");
+    let (port, folder) = (project.server("app1").sshd.port(), project.server("app1").site.path().to_owned());
+    project.tables(&format!(
+        "[[stages.staging.servers]]\nhost = \"localhost\"\nport = {port}\nroles = [\"app\"]\ndeploy_to = {folder:?}\n"
+    ));
+    let output = project.xtask("deploy staging").fails_with(1);
+    let errors = output.errors();
+    assert!(errors.contains("is the same machine, and has the same folder"), "{errors}");
+    assert!(errors.contains("localhost") && errors.contains("app1"), "{errors}");
+    assert_eq!(project.server("app1").site.releases().len(), 0, "{errors}");
+    let left = std::fs::read_dir(folder.join(".deploy")).unwrap().flatten().map(|entry| entry.file_name());
+    let locks: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with("lock")).collect();
+    assert!(locks.is_empty(), "{locks:?}");
+}

@@ -1,6 +1,6 @@
 //! The commit's files, by `git archive` as Capistrano does.
 
-use crate::config::Settings;
+use crate::config::{GitStrategy, Settings};
 use crate::script::{Arg, Cmd, Script};
 use crate::sh;
 use crate::task::ServerCx;
@@ -52,10 +52,13 @@ fn archive(cx: &ServerCx<'_>, folder: Option<&str>) -> [Cmd; 2] {
 
 /// Fails for what `git archive` would silently leave out.
 fn refusals(settings: &Settings) -> Script {
-    if settings.git.ignore_submodules && settings.git.ignore_lfs {
+    // Only a mirror that fetched everything has the tags; of the others a release would have other bytes.
+    let has_tags = settings.git.strategy == GitStrategy::Fetch && !settings.git.shallow;
+    if settings.git.ignore_submodules && settings.git.ignore_lfs && has_tags {
         return Script::new();
     }
+    let tags = if has_tags { Script::new() } else { sh!("refuse_describe") };
     let submodules = if settings.git.ignore_submodules { Script::new() } else { sh!("refuse_submodules") };
     let lfs = if settings.git.ignore_lfs { Script::new() } else { sh!("refuse_lfs") };
-    sh!("look_at_tree").then(submodules).then(lfs)
+    sh!("look_at_tree").then(submodules).then(lfs).then(tags)
 }

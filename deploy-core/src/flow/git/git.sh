@@ -46,15 +46,26 @@ make_mirror() {
   if [ -d "$repo" ] && ! is_whole; then remove_mirror 'is damaged'; fi
   keep_mirror "$1"
 }
+# fits_commit: whether the mirror names objects as `commit` is named; what a new one has to be told for that, as init.
+fits_commit() {
+  found=sha1 wanted=sha1 init=''
+  case ${#commit} in 64) wanted=sha256 init=--object-format=sha256 ;; esac
+  [ -e "$repo/config" ] || return 0
+  while read -r key _ value; do
+    case $key in [oO]bject[fF]ormat) found=$value ;; esac
+  done <"$repo/config"
+  [ "$found" = "$wanted" ]
+}
 # keep_mirror URL: the same with a mirror that was found whole. What a git that was killed left behind goes.
 keep_mirror() {
+  if ! fits_commit; then remove_mirror 'names its objects otherwise than the repository'; fi
   # Where the folder around it is shared, by its group, so is the mirror.
   if [ -e "$repo/HEAD" ]; then
     find "$repo/" -type f \( -name '*.lock' -o -name 'tmp_*' \) -exec rm -f -- {} +
   elif [ -g "${repo%/*}" ]; then
-    git init --quiet --bare --shared=group -- "$repo"
+    git init --quiet --bare --shared=group $init -- "$repo"
   else
-    git init --quiet --bare -- "$repo"
+    git init --quiet --bare $init -- "$repo"
   fi
   share_mirror
   ! has_origin "$1" || return 0
@@ -119,6 +130,15 @@ refuse_lfs() {
       'set git.ignore_lfs = true to deploy the pointers'
   fi
 }
+# Names of tags and branches in files, which `git archive` would leave empty or make another each time.
+refuse_describe() {
+  [ "$held" != "${held#*attributes}" ] || return 0
+  if mirror grep -q -e export-subst "$commit" -- .gitattributes '*/.gitattributes' &&
+    mirror grep -q -e '\$Format:[^$]*%(describe' "$tree"; then
+    deploy_fail 'a file of the commit is to name a tag (export-subst, %(describe)), and the mirror has none' \
+      'set git.strategy = "fetch", without git.shallow, or have it name the commit: $Format:%H$'
+  fi
+}
 # What the tree has that needs a second look, as `held`. Attributes of the folders above it hold as well.
 look_at_tree() {
   held=$(git ls-tree -r "$tree" | awk '
@@ -155,7 +175,7 @@ find_commit() {
     $2 == "refs/tags/" name "^{}" { peeled = $1 }
     END { print full_peeled != "" ? full_peeled : full != "" ? full : head != "" ? head : peeled != "" ? peeled : tag }
   ')
-  if [ -z "$found" ] && printf '%s\n' "$2" | grep -Eqx '[0-9a-f]{40}'; then found=$2; fi
+  if [ -z "$found" ] && printf '%s\n' "$2" | grep -Eqx '[0-9a-f]{40}([0-9a-f]{24})?'; then found=$2; fi
   [ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$2\`"
 }
 # What git writes down about each fetch, and would write over: another user's can only be removed.
@@ -168,5 +188,15 @@ fetch_commit() {
   if [ -e "$repo/shallow" ]; then unshallow=--unshallow; else unshallow=; fi
   git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow -- origin '+refs/*:refs/*' || return
   has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags -- origin "$1" 2>/dev/null || :
+}
+# must_be_of NAME OWN SERVER: fails where the commit, which SERVER found to be NAME, isn't a part of what NAME is here. We found
+# OWN.
+must_be_of() {
+  for ref in "refs/heads/$1" "refs/tags/$1" "$2" "$1"; do
+    case $ref in "$2" | refs/*) ;; *) continue ;; esac
+    if git merge-base --is-ancestor -- "$commit" "$ref" 2>/dev/null; then return 0; fi
+  done
+  deploy_fail "$3 says that \`$1\` is $commit, which it isn't and wasn't as this server sees it" \
+    "if \`$1\` was just rewritten, deploy again; else look at $3"
 }
 fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 -- origin "$1"; }

@@ -279,6 +279,40 @@ fn files_in_lfs_are_refused_or_deployed_as_pointers() {
 }
 
 #[test]
+fn files_that_name_a_tag_are_refused_where_there_are_none() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Push);
+        site.commit(".gitattributes", "version export-subst\n");
+        site.commit("version", "$Format:%H$\n");
+        git(&site.repo(), &["tag", "v1"]);
+        site.deploys();
+        site.commit("version", "$Format:%(describe:tags)$\n");
+        let told = site.is_refused();
+        assert!(told.contains("%(describe)") && told.contains("git.strategy"), "{told}");
+        site.stage.settings.git.strategy = GitStrategy::Fetch;
+        site.deploys();
+        assert!(fs::read_to_string(site.release("version")).unwrap().starts_with("v1-1-g"));
+    }
+}
+
+#[test]
+fn a_repository_with_sha_256_is_mirrored_so_and_an_older_mirror_is_made_anew() {
+    Site::each(|mut site| {
+        site.deploys();
+        fs::remove_dir_all(site.repo()).unwrap();
+        fs::create_dir(site.repo()).unwrap();
+        git(&site.repo(), &["init", "--quiet", "--initial-branch=main", "--object-format=sha256"]);
+        let sha = site.commit("index.html", "another\n");
+        assert_eq!(sha.len(), 64);
+        site.deploys();
+        site.commit("index.html", "two\n");
+        site.deploys();
+        assert_eq!(fs::read_to_string(site.release("index.html")).unwrap(), "two\n");
+        assert_eq!(git(&site.mirror(), &["rev-parse", "--show-object-format"]), "sha256");
+    });
+}
+
+#[test]
 fn shallow_mirrors_and_whole_ones_turn_into_each_other() {
     Site::each(|mut site| {
         for shallow in [true, true, false, true, false] {
@@ -400,6 +434,27 @@ fn a_server_finds_the_commit_out_where_the_controller_can_not() {
         for name in ["mian", "--upload-pack=touch proof", "$(touch proof)", "a\nb", "*"] {
             site.stage.settings.branch = name.to_owned();
             assert_ne!(site.run(transfer::check, false).status(), Some(0), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_another_server_found_has_to_be_a_commit_of_the_branch() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Fetch);
+        let old = git(&site.repo(), &["rev-parse", "HEAD"]);
+        let new = site.commit("index.html", "two\n");
+        git(&site.repo(), &["switch", "--quiet", "--create", "unmerged"]);
+        let unmerged = site.commit("index.html", "unmerged\n");
+        git(&site.repo(), &["switch", "--quiet", "main"]);
+        site.stage.settings.branch = "main".to_owned();
+        site.run(transfer::check, false);
+        site.facts.run.insert(super::FOUND_BY.to_owned(), "app9".to_owned());
+        for (revision, is_good) in [(&new, true), (&old, true), (&unmerged, false)] {
+            site.facts.run.insert("revision".to_owned(), revision.clone());
+            let ran = site.run(transfer::update, false);
+            assert_eq!(ran.status() == Some(0), is_good, "{shell}: {}", told(&ran));
+            assert_eq!(told(&ran).contains("app9 says that `main` is"), !is_good, "{shell}: {}", told(&ran));
         }
     }
 }

@@ -109,5 +109,16 @@ fi"#,
         url(cx),
         fetch
     );
+    let fetched = fetched.then(of_branch(cx));
     if settings.git.verify_commit { fetched.then(sh!("git verify-commit -- \"$commit\"")) } else { fetched }
+}
+
+/// Where another server found the commit: it has to be one of the branch, as this server sees that.
+fn of_branch(cx: &ServerCx<'_>) -> Script {
+    match (cx.known(super::FOUND_BY), cx.known("found_revision")) {
+        (Some(server), Some(own)) if cx.known("revision") != Some(own) => {
+            sh!("must_be_of {} {} {}", &cx.stage.settings.branch, own, server)
+        }
+        _ => Script::new(),
+    }
 }

@@ -62,6 +62,9 @@ const MAX_CONNECTIONS: usize = 8;
 /// How many connections there may be to one jump host: all but the last may be held up by a server that doesn't answer.
 const MAX_BASTIONS: usize = 8;
 
+/// How many `ssh -G` run at a time: each takes a few files and a process, and hundreds of them are no faster.
+const MAX_READINGS: usize = 8;
+
 /// Logs in to servers as `ssh` would: the same configuration, keys, agent and known hosts.
 ///
 /// What logins of one run share lives here: passphrases and passwords that were typed, jump hosts, and how many logins to
@@ -79,6 +82,7 @@ pub struct Ssh {
     host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
     warned: Mutex<HashSet<String>>,
+    readings: Limits,
 }
 
 /// One machine on the way: the server itself, or a jump host.
@@ -105,6 +109,7 @@ impl Ssh {
             host_keys: Mutex::default(),
             configs: Mutex::default(),
             warned: Mutex::default(),
+            readings: Limits::default(),
         }
     }
 
@@ -124,7 +129,7 @@ impl Ssh {
     }
 
     fn hop_to<'a>(&self, ssh: &'a settings::Ssh, server: &Server) -> Result<Hop<'a>, Error> {
-        let mut config = self.config(by_hand::query(ssh, server));
+        let mut config = self.config(by_hand::query(ssh, server))?;
         config.override_with(ssh);
         let way = Way::to(ssh, server);
         let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands, way };
@@ -140,7 +145,7 @@ impl Ssh {
         let mut seen: Vec<String> = Vec::new();
         let mut next = hop.jumps().map(str::to_owned);
         while let Some(list) = next {
-            let jump = self.jump_to(&list, hop);
+            let jump = self.jump_to(&list, hop)?;
             if seen.contains(&list) {
                 return Err(Error::config(format!("the jump hosts of `{}` lead in a circle, by `{list}`", hop.label))
                     .hint("except the jump host from its own `ProxyJump` in ~/.ssh/config: `Host * !bastion`"));
@@ -152,15 +157,15 @@ impl Ssh {
     }
 
     /// The jump host at the end of `list`. Of `deploy.toml`, what belongs to the server alone doesn't hold for it.
-    fn jump_to<'a>(&self, list: &str, behind: &Hop<'a>) -> Hop<'a> {
+    fn jump_to<'a>(&self, list: &str, behind: &Hop<'a>) -> Result<Hop<'a>, Error> {
         let Jump { query, before } = Jump::last_of(list, &behind.ssh.config_file);
         let (label, way) = (query.label(), Way::through(behind.ssh, &query, before.as_deref()));
-        let mut config = self.config(query);
+        let mut config = self.config(query)?;
         let own_proxy = config.proxy.take();
         config.override_with(behind.ssh);
         config.proxy = before.map(Proxy::Jump).or(own_proxy);
         config.forward_agent = None;
-        Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump, way }
+        Ok(Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump, way })
     }
 
     fn log_in_to(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
@@ -199,7 +204,8 @@ impl Ssh {
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
         let mut trust = Trust::new(label, config, ssh, &self.host_keys)?;
-        let keys = Keys::find(config, &self.secrets.keys);
+        let keys = Keys::find(config, &self.secrets.keys)
+            .map_err(|error| Error::connection(format!("failed to log in to `{label}`")).because(error))?;
         login.agent.clone_from(&keys.agent);
         let limit = ssh.max_connections.unwrap_or(MAX_CONNECTIONS);
         let Some(permit) = self.limits.enter(config.address(), limit, &Patience::endless(&self.interruption)) else {
@@ -252,7 +258,8 @@ impl Ssh {
             route: Box::new(route),
             events: self.events.clone(),
         };
-        Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
+        Connection::start(start)
+            .map_err(|error| Error::connection(format!("failed to begin the session on `{label}`")).because(error))
     }
 
     /// Connects and shakes hands.
@@ -282,7 +289,7 @@ impl Ssh {
     /// The connection number `number` to the jump host of `hop`, logged in.
     fn bastion_of(&self, hop: &Hop<'_>, number: usize, login: &mut Login) -> Result<Option<Arc<Connection>>, Error> {
         let Some(list) = hop.jumps() else { return Ok(None) };
-        let log_in = || self.log_in_to(&self.jump_to(list, hop), &mut Login::default());
+        let log_in = || self.log_in_to(&self.jump_to(list, hop)?, &mut Login::default());
         let bastion = self.bastions.get(list, number, log_in);
         let bastion = bastion.map_err(|error| behind_jump_host(&hop.label, list, &error))?;
         login.jumps = vec![bastion.login().clone()];
@@ -294,18 +301,26 @@ impl Ssh {
     }
 
     /// What `ssh` would do for `query`; asked once per run.
-    fn config(&self, query: Query) -> HostConfig {
+    fn config(&self, query: Query) -> Result<HostConfig, Error> {
         let cache = || self.configs.lock().unwrap_or_else(PoisonError::into_inner);
         let cached = cache().iter().find(|(cached, _)| *cached == query).map(|(_, config)| config.clone());
         if let Some(config) = cached {
-            return config;
+            return Ok(config);
         }
+        let patience = Patience::endless(&self.interruption);
+        let Some(permit) = self.readings.enter(String::new(), MAX_READINGS, &patience) else {
+            return Err(Error::new(
+                ErrorKind::Interrupted,
+                format!("interrupted before logging in to `{}`", query.host),
+            ));
+        };
         let config = HostConfig::read(&query);
+        drop(permit);
         for warning in config.warnings.iter().filter(|warning| self.warned().insert((*warning).clone())) {
             self.note(warning.clone());
         }
         cache().push((query, config.clone()));
-        config
+        Ok(config)
     }
 
     /// The warnings about SSH's configuration that were given: each is given once, however many servers it concerns.
@@ -328,5 +343,52 @@ impl Connect for Ssh {
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error> {
         let (_, connection) = self.log_in(&stage.settings.ssh, server);
         Ok(Arc::new(connection?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SshConfigFile;
+
+    struct Nobody;
+
+    impl Ask for Nobody {
+        fn text(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn secret(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn confirm(&self, _: &str) -> Option<bool> {
+            None
+        }
+    }
+
+    fn server() -> Server {
+        Server {
+            host: "app.example.com".into(),
+            user: None,
+            port: None,
+            roles: Vec::new(),
+            primary: false,
+            no_release: false,
+            deploy_to: "/nowhere".into(),
+            properties: toml::Table::new(),
+        }
+    }
+
+    #[test]
+    fn a_login_that_fails_for_want_of_files_says_so() {
+        let test = "transport::ssh::tests::a_login_that_fails_for_want_of_files_says_so";
+        crate::transport::without_files(test, || {
+            let settings = settings::Ssh { config_file: SshConfigFile::None, ..settings::Ssh::default() };
+            let ssh = Ssh::new(Arc::new(Nobody), Events::nowhere());
+            let error = ssh.log_in(&settings, &server()).1.err().expect("it can't work").to_string();
+            assert!(error.contains("Too many open files") && error.contains("ulimit -n"), "{error}");
+            assert_eq!(error.matches("hint").count(), 1, "{error}");
+        });
     }
 }

@@ -203,7 +203,11 @@ fn a_forwarded_agent_answers_however_busy_the_machine_is() {
     let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| while !is_over.load(std::sync::atomic::Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let list = "for i in $(seq 40); do timeout 20 ssh-add -l >/dev/null || echo unanswered; done";
         let done = run(&connection, list);

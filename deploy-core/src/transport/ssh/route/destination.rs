@@ -13,7 +13,7 @@ use super::error;
 use super::limits::Permit;
 use super::proxy_command::ProxyProcess;
 use super::tcp;
-use crate::error::Error;
+use crate::error::{Error, out_of_files};
 use crate::transport::ssh::config::host::{HostConfig, Proxy};
 use crate::transport::ssh::libssh2::fault::is_hang_up;
 use crate::transport::ssh::libssh2::patience::Patience;
@@ -185,6 +185,8 @@ impl Destination<'_> {
         match (host.as_str(), *port).to_socket_addrs() {
             Ok(addresses) => Ok(addresses.filter(|address| address_family.includes(address)).collect()),
             Err(cause) => {
+                // The resolver doesn't say that it can't open its own files.
+                let cause = out_of_files().unwrap_or(cause);
                 // Name servers hiccup. The standard library keeps the number of the error to itself.
                 let is_hiccup = cause.to_string().contains("Temporary failure");
                 let error =

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
@@ -58,6 +58,17 @@ pub(crate) struct Actor {
 /// How many bytes one read asks for.
 const READ: usize = 64 << 10;
 
+/// Lends `work` a buffer to read into. There are as many as threads are at work at a time: hundreds of sessions that wait
+/// have none.
+fn with_buffer<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    static IDLE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut buffer = idle().pop().unwrap_or_else(|| vec![0; READ]);
+    let result = work(&mut buffer);
+    idle().push(buffer);
+    result
+}
+
 impl Actor {
     /// Takes a session over, on the thread that will own it.
     pub(crate) fn new(charge: Charge) -> Actor {
@@ -77,9 +88,8 @@ impl Actor {
 
     /// Runs until nobody needs the connection any more, or it is lost.
     pub(crate) fn run(mut self) {
-        let mut buffer = vec![0; READ];
         while !self.released {
-            match self.turn(&mut buffer) {
+            match with_buffer(|buffer| self.turn(buffer)) {
                 Ok(true) => {}
                 Ok(false) => {
                     if let Err(lost) = self.rest() {

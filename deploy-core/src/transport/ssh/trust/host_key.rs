@@ -44,7 +44,17 @@ impl<'a> Trust<'a> {
         let new = (config.known_hosts_files.first(), config.hash_known_hosts);
         let (policy, checking) = (ssh.host_key_policy, config.host_key_checking.as_deref());
         let names_files = ssh.known_hosts_files.is_empty();
-        Ok(Trust { label, known: read(label, &files)?, files, name, new, policy, checking, names_files, one_at_a_time })
+        Ok(Trust {
+            label,
+            known: read(label, &files, &name)?,
+            files,
+            name,
+            new,
+            policy,
+            checking,
+            names_files,
+            one_at_a_time,
+        })
     }
 
     /// The host key algorithms to offer, those of known keys first.
@@ -63,7 +73,7 @@ impl<'a> Trust<'a> {
         }
         // Another login may have accepted the very same key a moment ago.
         let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        self.known = read(self.label, &self.files)?;
+        self.known = read(self.label, &self.files, &self.name)?;
         if let Some(known) = self.check(&key)? {
             return Ok(known);
         }
@@ -149,8 +159,8 @@ impl fmt::Display for HostKeyRecord {
     }
 }
 
-fn read(label: &str, files: &[PathBuf]) -> Result<KnownHosts> {
-    KnownHosts::read(files).map_err(|(file, error)| {
+fn read(label: &str, files: &[PathBuf], name: &LookupName) -> Result<KnownHosts> {
+    KnownHosts::read(files, name).map_err(|(file, error)| {
         Error::connection(format!("failed to read `{}` to check the host key of `{label}`", file.display()))
             .because(error)
     })
