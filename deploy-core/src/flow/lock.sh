@@ -73,7 +73,7 @@ judge_lock() {
   elif [ "$age" -lt 30 ]; then
     sleep 1
   else
-    leave_word "its beat was missing, and $1 took it over"
+    leave_word "$1 took it over"
     end_groups "$lock.$holder.groups" 0
     refuse_living
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
@@ -140,7 +140,7 @@ free_lock() {
   { read -r holder <"$lock"; } 2>/dev/null || :
   if [ "$holder" = "$token" ]; then forget_lock "$lock"; else forget_lock; fi
   if [ -n "${deploy_silent-}" ] && [ "$holder" = "$token" ]; then
-    leave_word "this server heard nothing of the run for more than 22 seconds, and freed it"
+    leave_word "nothing was heard of the run"
   fi
 }
 # find_loss TOKEN: what took the lock from the run with this token, as a fact; nothing where that isn't known.

@@ -393,7 +393,7 @@ impl Body<'_> {
                 line.extend(command);
             }
         }
-        let _ = write!(Text(&mut line), " >&5 4>&- 5>&-; echo \"{}:$?\"; }} 4>&1 ); }} 5>&1\n", cmds.len());
+        let _ = writeln!(Text(&mut line), " >&5 4>&- 5>&-; echo \"{}:$?\"; }} 4>&1 ); }} 5>&1", cmds.len());
         let _ = write!(Text(&mut line), "deploy_piped {} \"$deploy_statuses\"", cmds.len());
         self.line(line);
     }

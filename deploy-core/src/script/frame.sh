@@ -111,19 +111,16 @@ deploy_fence() {
   deploy_find_loss
   if [ "$deploy_holder" = "$deploy_token" ]; then return 0; fi
   deploy_mark l
-  deploy_fail "this run no longer holds the stage's lock$deploy_about" 'see what became of it: cargo xtask deploy status'
+  deploy_fail "this run no longer holds the stage's lock${deploy_about:+: $deploy_about}" 'see what became of it: cargo xtask deploy status'
 }
 # Who holds the lock, as deploy_holder, and what became of ours, as deploy_about: whoever takes it away leaves a word.
 deploy_find_loss() {
   deploy_holder='' deploy_about=''
   { read -r deploy_holder && read -r deploy_about; } 2>/dev/null <"$deploy_lock" || :
-  if [ -n "$deploy_holder" ] && [ "$deploy_holder" != "$deploy_token" ]; then
-    deploy_about="; now it is locked by $deploy_about"
-  elif { read -r deploy_about; } 2>/dev/null <"$deploy_lock.$deploy_token.lost"; then
-    deploy_about=": $deploy_about"
-  else
-    deploy_about=''
-  fi
+  case $deploy_holder in
+    '' | "$deploy_token") deploy_about=''; { read -r deploy_about; } 2>/dev/null <"$deploy_lock.$deploy_token.lost" || : ;;
+    *) deploy_about="now it is locked by $deploy_about" ;;
+  esac
 }
 # Waits for the controller's word.
 deploy_gate() {

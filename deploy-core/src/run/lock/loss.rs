@@ -19,7 +19,7 @@ impl Executor<'_> {
         }
         let Some(lost) = self.find_loss(link, transport).filter(|lost| !lost.is_empty()) else { return error };
         self.lock.lost(link.number);
-        Error::new(ErrorKind::Locked, format!("this run no longer holds the stage's lock{lost}"))
+        Error::new(ErrorKind::Locked, format!("this run no longer holds the stage's lock: {lost}"))
             .hint("see what became of it: cargo xtask deploy status")
     }
 
