@@ -30,6 +30,7 @@ fn a_server_that_is_down_reads_like_this() {
           cause: Connection refused (os error 111)
       nothing is live on deploy@app1
       hint: does sshd listen on port PORT there?
+      hint: to leave what is gone as it is, and go on with the others: `cargo xtask deploy staging --hosts '!deploy@app2'`
     [exit status: 4]
     ");
 }

@@ -37,7 +37,6 @@ fn a_failing_task_names_itself_its_command_and_its_last_lines() {
         | second
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 1 servers
-      deploy@app1: `break:it`: ended with status 7: `echo first; echo second >&2; exit 7`
       release RELEASE1 is live on deploy@app1
     [exit status: 1]
     ");
@@ -104,7 +103,6 @@ fn nothing_is_published_anywhere_when_one_server_fails() {
         | disk full
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 3 servers
-      deploy@app2: `break:it`: ended with status 3: `echo 'disk full' >&2; exit 3`
       release RELEASE1 is live on deploy@app1, deploy@app2, deploy@app3
     [exit status: 1]
     ");
@@ -157,9 +155,7 @@ fn a_real_folder_in_place_of_current_is_refused_with_advice() {
       hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 1 of 1 servers
-      deploy@app1: `deploy:check:releases`: `$SANDBOX/servers/app1/www/current` is a directory, not a link to a release
       nothing is live on deploy@app1
-      hint: move it away, then deploy again: mv $SANDBOX/servers/app1/www/current $SANDBOX/servers/app1/www/current.old
     [exit status: 1]
     ");
 }

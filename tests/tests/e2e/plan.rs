@@ -120,7 +120,18 @@ fn a_dry_run_shows_what_each_task_does_and_equal_servers_once() {
     }
     project.tables("[tasks.\"cache:clear\"]\nrun = \"bin/clear --all\"\nas = \"www\"\nafter = \"deploy:published\"");
     let output = project.xtask("cache clear staging --dry-run").success();
-    assert_snapshot!(output, @"");
+    assert_snapshot!(output, @r"
+    ## deploy:lock: deploy@app1, deploy@app2, deploy@app3
+    root=/srv/shop
+    take_lock '<token>' '<holder>' '<lock_list>' ''
+
+    ## cache:clear: deploy@app1, deploy@app2, deploy@app3
+    (in /srv/shop/current)
+    (as www)
+    bin/clear --all
+
+    With -v: the programs as they would be sent, with the shell functions that these call.
+    ");
     let (brief, whole) = ("deploy staging --dry-run", "deploy staging --dry-run -v");
     let lines = |line: &str| project.xtask(line).success().stdout().lines().count();
     assert!(lines(brief) * 3 < lines(whole), "{} and {}", lines(brief), lines(whole));
