@@ -76,7 +76,8 @@ pub(crate) fn is_allowed(cx: &ServerCx<'_>) -> bool {
 /// Compares versions, which names begin with. Where the server doesn't have the commit yet, there is nothing to compare.
 /// What is older than all that the commit has was cleared away from it.
 fn find_older(recipe: &Migrations, cx: &ServerCx<'_>) -> Script {
-    let (Some(commit), false) = (cx.known("revision"), is_allowed(cx)) else { return Script::new() };
+    let commit = cx.known("revision").filter(|commit| flow::ObjectId::parse(commit).is_ok());
+    let (Some(commit), false) = (commit, is_allowed(cx)) else { return Script::new() };
     let tree = cx.stage.settings.repo_tree.as_deref().map(|path| path.trim_matches('/')).unwrap_or_default();
     let tree = if tree.is_empty() { String::new() } else { format!("{tree}/") };
     let folders = recipe.folders();
