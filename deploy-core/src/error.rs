@@ -16,9 +16,18 @@ pub struct Error(Box<Repr>);
 struct Repr {
     kind: ErrorKind,
     message: String,
+    /// What was told when it happened.
+    told: Option<Told>,
     detail: Option<String>,
     hints: Vec<String>,
     source: Option<anyhow::Error>,
+}
+
+/// What the user has read of an error before it is shown.
+#[derive(Clone)]
+struct Told {
+    detail: String,
+    hints: Vec<String>,
 }
 
 /// Who has to act on an error. It decides the exit code and nothing else.
@@ -59,7 +68,14 @@ impl ErrorKind {
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Repr { kind, message: message.into(), detail: None, hints: Vec::new(), source: None }))
+        Error(Box::new(Repr {
+            kind,
+            message: message.into(),
+            told: None,
+            detail: None,
+            hints: Vec::new(),
+            source: None,
+        }))
     }
 
     /// An error in the command line.
@@ -83,16 +99,19 @@ impl Error {
     }
 
     /// Adds the next thing to do, such as a command to type. Hints are shown in the order in which they were added.
+    ///
+    /// Where the cause is that no more files can be opened, whatever was tried, the hint says what to do about that instead.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.0.hints.push(hint.into());
-        self
+    pub fn hint(self, hint: impl Into<String>) -> Error {
+        self.hints([hint.into()])
     }
 
     /// Adds several hints.
     #[must_use]
     pub fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Error {
-        self.0.hints.extend(hints);
+        if self.0.source.as_ref().and_then(lack_of_files).is_none() {
+            self.0.hints.extend(hints);
+        }
         self
     }
 
@@ -111,6 +130,20 @@ impl Error {
         self
     }
 
+    /// Adds text and hints that stand first, which the user may have been [told](Error::untold) already.
+    #[must_use]
+    pub(crate) fn told(mut self, detail: String, hints: Vec<String>) -> Error {
+        self.0.told = Some(Told { detail, hints });
+        self
+    }
+
+    /// The same without what was told when it happened.
+    #[must_use]
+    pub(crate) fn untold(mut self) -> Error {
+        self.0.told = None;
+        self
+    }
+
     /// The same error, in whose message the file `name` is called `place`.
     #[must_use]
     pub(crate) fn with_place(mut self, name: &str, place: &str) -> Error {
@@ -123,15 +156,19 @@ impl Error {
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<anyhow::Error>) -> Error {
-        self.0.source = Some(source.into());
+        let source = source.into();
+        if let Some(hint) = lack_of_files(&source) {
+            self.0.hints = vec![hint.to_owned()];
+        }
+        self.0.source = Some(source);
         self
     }
 
     /// The same for one more who has to know; of its causes it has the words.
     pub(crate) fn repeated(&self) -> Error {
-        let Repr { kind, message, detail, hints, .. } = &*self.0;
-        let (message, detail, hints) = (message.clone(), detail.clone(), hints.clone());
-        Error(Box::new(Repr { kind: *kind, message, detail, hints, source: chained(self.causes().into_iter()) }))
+        let Repr { kind, message, told, detail, hints, .. } = &*self.0;
+        let (message, told, detail, hints) = (message.clone(), told.clone(), detail.clone(), hints.clone());
+        Error(Box::new(Repr { kind: *kind, message, told, detail, hints, source: chained(self.causes().into_iter()) }))
     }
 
     /// Who has to act on it.
@@ -147,6 +184,18 @@ impl Error {
     /// The text that is shown below the message, if any.
     pub fn detail_text(&self) -> Option<&str> {
         self.0.detail.as_deref()
+    }
+
+    /// The text below the message, with what was told.
+    pub(crate) fn whole_detail(&self) -> Option<String> {
+        let told = self.0.told.as_ref().map(|told| told.detail.trim_end()).filter(|told| !told.is_empty());
+        let all: Vec<_> = told.into_iter().chain(self.0.detail.as_deref()).collect();
+        (!all.is_empty()).then(|| all.join("\n"))
+    }
+
+    /// The hints, after those that were told.
+    pub(crate) fn all_hints(&self) -> impl Iterator<Item = &String> {
+        self.0.told.iter().flat_map(|told| &told.hints).chain(&self.0.hints)
     }
 
     /// The hints, in order.
@@ -169,13 +218,13 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        if let Some(detail) = &self.0.detail {
+        if let Some(detail) = self.whole_detail() {
             write!(f, "\n{}", detail.trim_end())?;
         }
         for cause in self.causes() {
             write!(f, "\n  cause: {}", cause.trim_end().replace('\n', "\n         "))?;
         }
-        for hint in &self.0.hints {
+        for hint in self.all_hints() {
             write!(f, "\n  hint: {}", hint.replace('\n', "\n        "))?;
         }
         Ok(())
@@ -225,6 +274,28 @@ fn chained(causes: impl DoubleEndedIterator<Item = String>) -> Option<anyhow::Er
     })
 }
 
+/// Whether `error` says that no more files can be opened: by this process, or on the whole machine.
+pub(crate) fn is_out_of_files(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Why no more files can be opened, if they can't.
+pub(crate) fn out_of_files() -> Option<std::io::Error> {
+    std::fs::File::open("/dev/null").err().filter(is_out_of_files)
+}
+
+/// What to do where `source` is that no more files can be opened. Some causes have only the words of the system's error.
+fn lack_of_files(source: &anyhow::Error) -> Option<&'static str> {
+    let has = |number: i32| source.chain().any(|cause| cause.to_string().contains(&format!("(os error {number})")));
+    if has(libc::EMFILE) {
+        Some("raise the limit of open files with `ulimit -n`, or go through the servers in groups, with `--hosts`")
+    } else if has(libc::ENFILE) {
+        Some("the whole machine has no more files to open: see `sysctl fs.file-nr fs.file-max`")
+    } else {
+        None
+    }
+}
+
 /// The name in `known` that is nearest to `name`, if any is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase().replace('-', "_");
@@ -257,6 +328,20 @@ mod tests {
         let error = Error::connection("no").because(anyhow::anyhow!("inner").context("outer")).detail("a\nb").hint("c");
         assert_eq!((error.repeated().kind(), error.repeated().to_string()), (ErrorKind::Connection, error.to_string()));
         assert_eq!(Error::usage("no").repeated().to_string(), "no");
+    }
+
+    #[test]
+    fn what_fails_for_want_of_files_says_so_whatever_was_tried() {
+        let cause = || std::io::Error::from_raw_os_error(libc::EMFILE);
+        let git = Error::task("can't run `git`").because(cause()).hint("is it installed?");
+        let ssh =
+            Error::config("failed").hint("what?").because(anyhow::anyhow!("failed to start `ssh -G`: {}", cause()));
+        for error in [git, ssh] {
+            let [hint] = error.hint_texts() else { panic!("{error}") };
+            assert!(hint.contains("ulimit -n") && error.to_string().contains("Too many open files"), "{error}");
+        }
+        let machine = Error::task("no").because(std::io::Error::from_raw_os_error(libc::ENFILE));
+        assert!(machine.to_string().contains("the whole machine"), "{machine}");
     }
 
     #[test]

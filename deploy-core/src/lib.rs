@@ -103,7 +103,9 @@ pub use xtask::{Bundle, Xtask};
 pub mod prelude {
     pub use crate::registry::{Recipe, Tasks};
     pub use crate::script::{Arg, Cmd, Script};
-    pub use crate::task::{Dir, Servers, Task, TaskId, When};
+    pub use crate::task::{
+        Dir, Effect, Host, Kind, Local, Look, Opt, Output, Phase, ServerCx, Servers, Task, TaskId, When,
+    };
     pub use crate::{Bundle, Xtask, flow, sh};
 }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::config::{ConnectionSource, TextTask};
 use crate::error::{Error, Result, nearest};
 use crate::script::Script;
-use crate::task::{Command, Dir, Opt, Servers, Task, TaskId, When};
+use crate::task::{Command, Dir, Look, Opt, Servers, Task, TaskId, When};
 
 /// The commands of the tool itself.
 pub(crate) const OWN_COMMANDS: [&str; 2] = ["tasks", "doctor"];
@@ -43,6 +43,10 @@ pub struct Tasks {
     /// The recipe of each task that one brought.
     recipes: BTreeMap<TaskId, &'static str>,
     problems: Vec<String>,
+    /// What the doctor looks at besides.
+    looks: Vec<Look>,
+    /// Where hooks are written, by the point and the task.
+    written: BTreeMap<(TaskId, TaskId), String>,
     stage: Option<String>,
 }
 
@@ -166,6 +170,16 @@ impl Tasks {
         self.prefixes.push((program.into(), prefix.into()));
     }
 
+    /// Has the doctor look at something where the recipe is on.
+    pub fn look(&mut self, look: Look) {
+        self.looks.push(look);
+    }
+
+    /// What the doctor looks at besides.
+    pub(crate) fn looks(&self) -> &[Look] {
+        &self.looks
+    }
+
     /// Reports what is wrong with the configuration of a recipe, so that no task of the stage can run.
     pub fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
@@ -271,6 +285,9 @@ impl Tasks {
         for point in &text.after {
             self.hook(When::After(TaskId::parse(point)?), id.clone());
         }
+        for (point, place) in &text.hooked_at {
+            self.written.insert((TaskId::parse(point)?, id.clone()), place.clone());
+        }
         Ok(())
     }
 
@@ -321,7 +338,9 @@ impl Tasks {
         for (hooks, word) in [(&self.before, "before"), (&self.after, "after")] {
             for (point, hooked) in hooks {
                 for hook in hooked {
-                    self.must_exist(point, &format!("`{hook}` is hooked {word} it"), &mut problems);
+                    let place = self.written.get(&(point.clone(), hook.clone()));
+                    let place = place.map(|place| format!(", at {place}")).unwrap_or_default();
+                    self.must_exist(point, &format!("`{hook}` is hooked {word} it{place}"), &mut problems);
                     self.must_exist(hook, &format!("it is hooked {word} `{point}`"), &mut problems);
                 }
             }

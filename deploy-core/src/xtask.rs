@@ -26,7 +26,7 @@ use crate::task::names::beginning;
 use crate::task::{Explain, Facts, Output, Task, TaskId, When};
 use crate::transport::local::{Local, become_program};
 use crate::transport::ssh::Ssh;
-use crate::transport::{Anywhere, make_room_for};
+use crate::transport::{self, Anywhere, make_room_for};
 use crate::ui::{self, Ask, Format, LogFile, Settings, ShownOn, Surroundings, Terminal, Ui, Verbosity};
 
 type Registration = Box<dyn Fn(&mut Tasks, Option<&Stage>) -> Result<()> + Send + Sync>;
@@ -134,6 +134,10 @@ impl Xtask {
 
     /// Does what the process's command line asks for, and returns the process's exit code.
     pub fn run(self) -> ExitCode {
+        // First of all: no program that is started from here on must take cargo's word to us for its own.
+        if let Ok(program) = env::current_exe() {
+            transport::cargo::leave(&program, env::args_os().skip(1), &env::vars_os().collect::<Vec<_>>());
+        }
         let surroundings = Surroundings::detect();
         let args: Vec<_> = env::args_os().skip(1).collect();
         match self.dispatch(&args, surroundings) {
@@ -204,8 +208,10 @@ impl Xtask {
     /// All tasks, for a stage: recipes that it doesn't configure take no part.
     fn tasks(&self, stage: Option<&Stage>) -> Result<Tasks> {
         let mut tasks = core_tasks(stage);
-        for registration in &self.registrations {
-            registration(&mut tasks, stage)?;
+        let results = self.registrations.iter().map(|registration| registration(&mut tasks, stage));
+        let mistakes: Vec<_> = results.filter_map(Result::err).collect();
+        if !mistakes.is_empty() {
+            return Err(all_of(mistakes));
         }
         if let Some(stage) = stage {
             flow::git::tune(&mut tasks, &stage.settings);
@@ -240,16 +246,17 @@ impl Xtask {
     }
 
     fn examine(&self, config: &Config, request: &DoctorRequest, surroundings: Surroundings) -> Result<ExitCode> {
-        let (stage, _) = self.stage(config.stage(&request.stage)?)?;
+        let (stage, tasks) = self.stage(config.stage(&request.stage)?)?;
         request.filter.check(&stage)?;
         let (stop, interrupted) = watch_signals()?;
         let ask = Arc::new(Terminal::alone(surroundings, interrupted));
-        let doctor = Doctor { config, stage: &stage, filter: &request.filter, ask, stop };
+        let looks = tasks.looks();
+        let doctor = Doctor { config, stage: &stage, looks, filter: &request.filter, ask, stop };
         let diagnosis = doctor.examine()?;
         if request.json {
             ui::print_json(&diagnosis.json())?;
         } else {
-            ui::print_page(&diagnosis.lines(request.quiet), surroundings)?;
+            ui::print_page(&diagnosis.lines(request.verbosity), surroundings)?;
         }
         Ok(ExitCode::from(diagnosis.exit_code()))
     }
@@ -264,10 +271,13 @@ impl Xtask {
         let config = &self.with_recipes(config)?;
         let explain =
             Explain { config, stage: &stage, options: &request.options, dry_run: request.mode == Mode::DryRun };
+        let is_whole = request.verbosity == Verbosity::Verbose;
         match request.mode {
-            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &explain), surroundings)?,
-            Mode::DryRun => ui::print_data(&preview(&plan, &explain)?, surroundings)?,
             Mode::Run => return execute(config, &stage, &plan, request, surroundings),
+            _ if request.format == Format::Json => ui::print_json(&cli::plan_as_json(&plan, &explain))?,
+            Mode::Plan => ui::print_data(&cli::describe_plan(&plan, &explain), surroundings)?,
+            Mode::DryRun if is_whole => ui::print_data(&preview(&plan, &explain)?, surroundings)?,
+            Mode::DryRun => ui::print_data(&cli::describe_preview(&plan, &explain), surroundings)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -304,6 +314,16 @@ fn core_tasks(stage: Option<&Stage>) -> Tasks {
     flow::register(&mut tasks);
     database::register(&mut tasks);
     tasks
+}
+
+/// One error that says what all of `mistakes` say; each is the only one of its recipe's table.
+fn all_of(mut mistakes: Vec<Error>) -> Error {
+    if mistakes.len() == 1 {
+        return mistakes.remove(0);
+    }
+    let shown = mistakes.iter().map(|mistake| mistake.detail_text().unwrap_or(mistake.message()).trim_end().to_owned());
+    Error::config(format!("{} errors in the tables of recipes", mistakes.len()))
+        .detail(shown.collect::<Vec<_>>().join("\n\n"))
 }
 
 fn problems_as_error(tasks: &Tasks) -> Result<()> {
@@ -402,7 +422,9 @@ fn execute(
     if settings.format != Format::Json {
         ui::print_data(&finished.printed, surroundings)?;
     }
-    match finished.error {
+    // As text, each failure of a task was shown in full.
+    let untold = |error: Error| if settings.format == Format::Json { error } else { error.untold() };
+    match finished.error.map(untold) {
         None => Ok(ExitCode::SUCCESS),
         Some(error) => Err(match flow::live_now(stage, &finished.facts) {
             Some(live) => error.and_detail(&live),

@@ -23,6 +23,7 @@ mod clock;
 mod http;
 mod key;
 mod lie;
+mod machine;
 mod mount;
 mod output;
 mod place;
@@ -51,6 +52,7 @@ pub use clock::{TIMES, slowest};
 pub use http::{Response, get as http_get};
 pub use key::Key;
 pub use lie::{Liar, Lie, OURS, Place, Saying, Told};
+pub use machine::{Account, Linger, Machine};
 pub use mount::Mount;
 pub use output::Output;
 pub use process::Running;
@@ -63,7 +65,7 @@ pub use site::Site;
 pub use spy::Spy;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
-pub use user::{User, current as current_user, is_root};
+pub use user::{Group, User, current as current_user, is_root};
 
 /// Whether the long trials run too (`cargo xtask test --full`).
 pub fn full() -> bool {

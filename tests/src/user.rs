@@ -45,6 +45,13 @@ impl User {
         Path::new("/etc/sudoers.d").join(&self.name)
     }
 
+    /// Lets the user log in by a server of root's. Without a password an account counts as locked there.
+    pub fn may_log_in(&self) {
+        let mut usermod = Command::new("usermod");
+        usermod.args(["--password", "*", &self.name]);
+        run_quietly(usermod);
+    }
+
     /// Gives a file or a folder and all that is in it to the user.
     pub fn own(&self, path: &Path) {
         let mut chown = Command::new("chown");
@@ -75,6 +82,48 @@ impl Drop for User {
         let _ = std::fs::remove_file(self.sudo_rule());
         // It may be logged in for a moment longer than its servers run.
         let _ = Command::new("userdel").args(["--force", &self.name]).output();
+    }
+}
+
+/// A group of users, which is removed when it is dropped.
+pub struct Group {
+    name: String,
+}
+
+impl Group {
+    /// Makes a group of these users.
+    pub fn of(users: &[&User]) -> Group {
+        let name = format!("{}-group", users.first().expect("a group has members").name());
+        let mut groupadd = Command::new("groupadd");
+        groupadd.arg(&name);
+        run_quietly(groupadd);
+        for user in users {
+            let mut usermod = Command::new("usermod");
+            usermod.args(["--append", "--groups", &name, user.name()]);
+            run_quietly(usermod);
+        }
+        Group { name }
+    }
+
+    /// The group's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives `folder` and what is in it to the group, as one that its users share.
+    pub fn share(&self, folder: &Path) {
+        let mut chgrp = Command::new("chgrp");
+        chgrp.args(["--recursive", &self.name]).arg(folder);
+        run_quietly(chgrp);
+        let mut chmod = Command::new("chmod");
+        chmod.arg("2775").arg(folder);
+        run_quietly(chmod);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = Command::new("groupdel").args(["--force", &self.name]).output();
     }
 }
 

@@ -5,6 +5,8 @@ mod grammar;
 mod list;
 mod meant;
 mod plan;
+mod plan_json;
+mod preview;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,8 @@ use crate::ui::{Format, Verbosity};
 pub(crate) use grammar::{Parsed, config_file, parse};
 pub(crate) use list::Listing;
 pub(crate) use plan::describe as describe_plan;
+pub(crate) use plan_json::as_json as plan_as_json;
+pub(crate) use preview::describe as describe_preview;
 pub(crate) use stage::Chosen;
 pub(crate) use tree::flow_tree;
 
@@ -81,8 +85,8 @@ pub(crate) struct DoctorRequest {
     pub(crate) set: Vec<String>,
     pub(crate) filter: Filter,
     pub(crate) json: bool,
-    /// Whether only what is not as it should be is told.
-    pub(crate) quiet: bool,
+    /// How much is told of what is as it should be.
+    pub(crate) verbosity: Verbosity,
 }
 
 impl RunRequest {
@@ -114,7 +118,7 @@ impl DoctorRequest {
             set: settings(matches),
             filter: filter(matches),
             json: matches.get_flag("json"),
-            quiet: verbosity == Verbosity::Quiet,
+            verbosity,
         }
     }
 }

@@ -46,6 +46,10 @@ impl Project {
     /// The error for a project without a configuration file.
     pub(super) fn missing(request: &LoadRequest) -> Error {
         let lone = request.start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file());
+        let root = request.start.ancestors().find(|folder| workspace_table(folder).is_some());
+        if let Some((root, file)) = root.and_then(|root| Some((root, lone.clone().or_else(|| below(root))?))) {
+            return misplaced(root, &file);
+        }
         if let Some(file) = lone {
             return Error::config(format!("`{}` belongs to no Cargo workspace", file.display()))
                 .hint(format!("name it: --config {}", file.display()));
@@ -53,6 +57,21 @@ impl Project {
         Error::config(format!("no `{FILE_NAME}` in `{}` or above", request.start.display()))
             .hint(format!("put a `{FILE_NAME}` beside the workspace's `Cargo.toml`, or name one: `--config FILE`"))
     }
+}
+
+/// The file in a folder of the workspace.
+fn below(root: &Path) -> Option<PathBuf> {
+    let folders = std::fs::read_dir(root).ok()?.flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join(FILE_NAME)).filter(|file| file.is_file()).min()
+}
+
+/// The error for a file that is in the workspace, but not where it is looked for.
+fn misplaced(root: &Path, file: &Path) -> Error {
+    let inside = file.strip_prefix(root).unwrap_or(file).display();
+    let manifest = root.join("Cargo.toml");
+    Error::config(format!("`{inside}` isn't beside the workspace's `Cargo.toml`, where it is looked for"))
+        .hint(format!("move it: mv {} {}", file.display(), root.join(FILE_NAME).display()))
+        .hint(format!("or name it in `{}`: [workspace.metadata.deploy] config = \"{inside}\"", manifest.display()))
 }
 
 fn named(request: &LoadRequest, file: &Path) -> Result<Project> {

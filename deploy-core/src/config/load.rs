@@ -4,7 +4,6 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::Config;
 use super::diagnostics::{Problem, Problems};
 use super::find::Project;
 use super::layers::Override;
@@ -15,6 +14,7 @@ use super::source::{Source, Sources};
 use super::stage::Stages;
 use super::task;
 use super::value::{Convert, Table};
+use super::{Config, Server, Stage};
 use crate::error::{Error, Result};
 use crate::secret;
 
@@ -54,20 +54,43 @@ impl Config {
     pub(super) fn parse(request: &LoadRequest, project: Project, text: String) -> Result<Config> {
         let overrides = Override::collect(request)?;
         let file = Source { file: Some(shown_name(&request.start, &project.file)), text };
-        let sources = std::iter::once(file).chain(overrides.iter().map(Override::source)).collect();
-        let problems = Problems::new(Sources::new(sources));
+        let sources =
+            || Sources::new(std::iter::once(file.clone()).chain(overrides.iter().map(Override::source)).collect());
+        let problems = Problems::new(sources());
         let top = parse_file(&problems);
         if problems.any() {
             return Err(problems.into_error(request.color));
         }
         let over = merge(&overrides);
         let stages = Stages { request, project: &project, problems: &problems, top: &top, over: &over }.read();
-        let commands = task::read_commands(&Reader::new(&top, &problems), &request.reserved_commands);
+        let tasks: Vec<_> = stages.iter().flat_map(|stage| &stage.tasks).collect();
+        let commands = task::read_commands(&Reader::new(&top, &problems), &request.reserved_commands, &tasks);
         if problems.any() {
             return Err(problems.into_error(request.color));
         }
-        Ok(Config { root: project.root, work_dir: project.work_dir, file: project.file, stages, commands })
+        let led_elsewhere = if overrides.is_empty() {
+            Vec::new()
+        } else {
+            // What only a flag completes is no problem.
+            let (unheard, nothing) = (Problems::new(sources()), Table::default());
+            let filed = Stages { request, project: &project, problems: &unheard, top: &top, over: &nothing }.read();
+            filed.into_iter().filter_map(|filed| led_elsewhere(&stages, filed)).collect()
+        };
+        let Project { root, work_dir, file, .. } = project;
+        Ok(Config { root, work_dir, file, stages, commands, led_elsewhere })
     }
+}
+
+/// The stage as the file alone has it, if it is protected and variables or flags lead its database elsewhere. They may say who
+/// logs in there.
+fn led_elsewhere(stages: &[Stage], mut filed: Stage) -> Option<Stage> {
+    let stage = stages.iter().find(|stage| stage.protected && stage.name == filed.name)?;
+    let (now, own) = (&stage.settings.database, &mut filed.settings.database);
+    own.parts.user.clone_from(&now.parts.user);
+    own.parts.password.clone_from(&now.parts.password);
+    let places = |stage: &Stage| stage.servers.iter().map(Server::label).collect::<Vec<_>>();
+    let is_same = (&own.connection, &own.parts) == (&now.connection, &now.parts) && places(stage) == places(&filed);
+    (!is_same && filed.settings.database.is_configured()).then_some(filed)
 }
 
 /// The file's tables; what is no TOML is reported.

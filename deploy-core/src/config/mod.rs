@@ -33,7 +33,7 @@ mod task;
 mod value;
 mod value_de;
 
-pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Retention, Secret};
+pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Exclude, Retention, Secret, SettingsOf};
 pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
 pub use reader::parse_duration;
@@ -53,6 +53,8 @@ pub struct Config {
     pub stages: Vec<Stage>,
     /// Commands of the project itself, which no stage knows of (`[commands.NAME]`).
     pub commands: Vec<Command>,
+    /// The protected stages whose databases variables and flags lead elsewhere, as the file alone has them.
+    pub(crate) led_elsewhere: Vec<Stage>,
 }
 
 impl Config {
@@ -324,6 +326,8 @@ pub struct TextTask {
     pub before: Vec<String>,
     /// The tasks after which it runs.
     pub after: Vec<String>,
+    /// Where each of these is written: `deploy.toml:12:9`.
+    pub(crate) hooked_at: BTreeMap<String, String>,
     /// The user to run as, through sudo.
     pub as_user: Option<String>,
     /// Variables besides the stage's `default_env`.

@@ -58,6 +58,17 @@ impl Sources {
         &self.source(span).text[span.start..span.end]
     }
 
+    /// Where `span` begins, as `deploy.toml:12:9`; of a flag or variable all that it says.
+    pub(super) fn place(&self, span: Span) -> String {
+        let Source { file, text } = self.source(span);
+        let before = &text[..span.start];
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        match file {
+            Some(file) => format!("{file}:{}:{column}", before.matches('\n').count() + 1),
+            None => text.clone(),
+        }
+    }
+
     /// Whether `span` is in a `--set` flag or a variable.
     pub(super) fn is_override(&self, span: Span) -> bool {
         span.source != Sources::FILE

@@ -37,6 +37,9 @@ fn read_task(entry: &Entry, reader: &Reader<'_>) -> Option<PlacedTask> {
         );
     }
     let (before, after) = (hooks(reader, "before"), hooks(reader, "after"));
+    let place = |hook: &Text| (hook.text.clone(), reader.problems.sources().place(hook.span));
+    let hooked_at = before.iter().chain(&after).map(place).collect();
+    let texts = |hooks: Vec<Text>| hooks.into_iter().map(|hook| hook.text).collect();
     let as_user = names::user(reader, "as").map(|user| user.text);
     let env = read_env(reader, "env");
     let about = reader.line("about").map(|about| about.text);
@@ -47,8 +50,9 @@ fn read_task(entry: &Entry, reader: &Reader<'_>) -> Option<PlacedTask> {
         run,
         roles: roles.iter().map(|role| role.text.clone()).collect(),
         primary,
-        before,
-        after,
+        before: texts(before),
+        after: texts(after),
+        hooked_at,
         as_user,
         env,
     };
@@ -73,22 +77,27 @@ fn run_text(entry: &Entry, reader: &Reader<'_>) -> Option<String> {
 }
 
 /// The ids of the tasks before or after which a task runs.
-fn hooks(reader: &Reader<'_>, key: &str) -> Vec<String> {
+fn hooks(reader: &Reader<'_>, key: &str) -> Vec<Text> {
     let ids = reader.one_or_more(key).unwrap_or_default();
     for id in ids.iter().filter(|id| !names::is_task_id(id)) {
         let title = format!("`{}` can't be the name of a task", id.text);
         reader.problems.add(Problem::new(title).at(id.span, "expected a name such as `deploy:published`"));
     }
-    ids.into_iter().map(|id| id.text).collect()
+    ids
 }
 
-/// The project's own commands, in the order of the file.
-pub(super) fn read_commands(top: &Reader<'_>, reserved: &[String]) -> Vec<Command> {
+/// The project's own commands, in the order of the file. Their names are neither `reserved` nor the first words of `tasks`.
+pub(super) fn read_commands(top: &Reader<'_>, reserved: &[String], tasks: &[&TextTask]) -> Vec<Command> {
     let tables = top.named_tables("commands");
-    tables.into_iter().filter_map(|(entry, reader)| read_command(entry, &reader, reserved)).collect()
+    tables.into_iter().filter_map(|(entry, reader)| read_command(entry, &reader, reserved, tasks)).collect()
 }
 
-fn read_command(entry: &Entry, reader: &Reader<'_>, reserved: &[String]) -> Option<Command> {
+fn read_command(entry: &Entry, reader: &Reader<'_>, reserved: &[String], tasks: &[&TextTask]) -> Option<Command> {
+    let first = |task: &TextTask| task.id.split(':').next().unwrap_or_default().replace('_', "-");
+    if let Some(task) = tasks.iter().find(|task| first(task) == entry.key.replace('_', "-")) {
+        let title = format!("`cargo xtask {}` would be both this command and the task `{}`", entry.key, task.id);
+        reader.problems.add(Problem::new(title).at(entry.key_span, "choose another name"));
+    }
     reader.check_keys(&[keys::COMMAND]);
     if !names::is_plain(&entry.key) {
         let title = format!("`{}` can't be the name of a command", entry.key);

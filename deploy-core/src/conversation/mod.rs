@@ -36,6 +36,9 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// How long a program that was told to stop may take to end. The server itself ends by force what takes over four seconds.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// How long one may take that has said nothing yet: most likely it runs nothing, and doesn't listen either.
+const GRACE_OF_STRANGERS: Duration = Duration::from_secs(2);
+
 /// How long the server may take to give up what it holds, at the end.
 const FAREWELL: Duration = Duration::from_secs(30);
 

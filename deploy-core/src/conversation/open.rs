@@ -31,7 +31,10 @@ pub(super) fn open(
         match conversation.listen(errand, &mut partner, on, data) {
             Ok(()) => return (Some(conversation), Ok(())),
             Err(Break::NeverBegun(_)) if !plainly => {}
-            Err(Break::NeverBegun(exit)) => return (None, Err(never_begun(&exit, &partner.strays))),
+            Err(Break::NeverBegun(exit)) => {
+                on(Report::NeverBegan);
+                return (None, Err(place.never_begun(&exit, &partner.strays)));
+            }
             Err(Break::Gone(error)) => return (None, Err(partner.explain(error))),
             Err(Break::Told(error)) => return (Some(conversation), Err(error)),
         }
@@ -71,16 +74,22 @@ impl Place<'_> {
     pub(super) fn silent(&self) -> Error {
         let seconds = self.patience.as_secs();
         Error::connection(format!("the server let us in, and within {seconds} seconds it began to run no command"))
-            .hint("does a file such as ~/.bashrc there start another shell, or wait for something?")
+            .hint("does ~/.bashrc there, or what else the shell of this user reads, start another shell or wait for something?")
+            .hints(self.by_hand())
     }
-}
 
-/// The server's shell ended before it began to run what it was sent.
-fn never_begun(exit: &Exit, strays: &[String]) -> Error {
-    let error = match strays.last() {
-        Some(line) => Error::connection(format!("the server runs no command for this user; it says: {line}")),
-        None => Error::connection(format!("the server's shell ended {}, and ran nothing", how(exit))),
-    };
-    let error = if strays.len() > 1 { error.detail(strays.join("\n")) } else { error };
-    error.hint("what does the user's login shell do with a command there? try: ssh HOST true")
+    /// The server's shell ended before it began to run what it was sent.
+    fn never_begun(&self, exit: &Exit, strays: &[String]) -> Error {
+        let error = match strays.last() {
+            Some(line) => Error::connection(format!("the server runs no command for this user; it says: {line}")),
+            None => Error::connection(format!("the server's shell ended {}, and ran nothing", how(exit))),
+        };
+        let error = if strays.len() > 1 { error.detail(strays.join("\n")) } else { error };
+        error.hint("what does the user's login shell do with a command there?").hints(self.by_hand())
+    }
+
+    /// The line to try it by, where there is one.
+    fn by_hand(&self) -> Option<String> {
+        self.transport.by_hand("true").map(|line| format!("try it by hand: {line}"))
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::exit::how;
 use super::feed::{Input, feed, pour};
-use super::{BEAT, Conversation, Errand, GLANCE, GRACE, MOST_STRAYS, Place, Sink, nonsense};
+use super::{BEAT, Conversation, Errand, GLANCE, GRACE, GRACE_OF_STRANGERS, MOST_STRAYS, Place, Sink, nonsense};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::script::{Beginning, Decoder, Report};
@@ -180,7 +180,11 @@ impl Running<'_, '_, '_, '_, '_> {
                 beat(&mut self.input, self.beaten);
             }
             self.look_for_stop()?;
-            if let Some(error) = self.nonsense.take().map(|what| nonsense(&what)).or_else(|| self.partner.look()) {
+            if let Some(what) = self.nonsense.take() {
+                return Err(Break::Gone(self.why(nonsense(&what))));
+            }
+            if let Some(error) = self.partner.look() {
+                self.report(Report::NeverBegan);
                 return Err(Break::Gone(self.why(error)));
             }
         }
@@ -222,7 +226,7 @@ impl Running<'_, '_, '_, '_, '_> {
 
     fn report(&mut self, report: Report) {
         match &report {
-            Report::Greeted => self.partner.strange = None,
+            Report::Greeted => self.greeted(),
             Report::Line { task: None, line, .. } => self.partner.hear(line),
             Report::Waiting(task) => {
                 let word = if self.decide(*task) { "yes" } else { "no" };
@@ -241,6 +245,14 @@ impl Running<'_, '_, '_, '_, '_> {
             _ => {}
         }
         (self.on)(report);
+    }
+
+    /// The server is there after all. Where it was told to end what runs, it has something to end.
+    fn greeted(&mut self) {
+        self.partner.strange = None;
+        if let Some(told) = &mut self.told {
+            told.until = Instant::now() + GRACE;
+        }
     }
 
     /// Asks whether a task may begin, and lets the server know meanwhile that we are here.
@@ -282,7 +294,8 @@ impl Running<'_, '_, '_, '_, '_> {
     }
 
     fn end_because(&mut self, why: Error) {
-        self.told = Some(Told { why, until: Instant::now() + GRACE, is_sent: false });
+        let grace = if self.partner.strange.is_some() { GRACE_OF_STRANGERS } else { GRACE };
+        self.told = Some(Told { why, until: Instant::now() + grace, is_sent: false });
     }
 
     /// A program that was told to stop ends for that reason, whatever its end looks like.

@@ -23,6 +23,8 @@ fn backup(time: &str, verified: bool) -> Backup {
         system: String::new(),
         settings: Vec::new(),
         invalid_indexes: None,
+        excluded: Vec::new(),
+        warnings: Vec::new(),
     });
     Backup { path: PathBuf::new(), name: time.to_string(), stage: "qa".into(), time, bytes: 1, manifest }
 }
@@ -91,4 +93,13 @@ fn what_has_no_manifest_was_made_by_somebody_else() {
     let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
     let (may_go, staying) = sort_out(vec![backup("2026-03-09T10:00", false)], now);
     assert!(may_go.is_empty() && staying[0].contains("no manifest"), "{staying:?}");
+}
+
+#[test]
+fn what_something_was_left_out_of_stands_for_no_whole_backup() {
+    let mut backups = backups(&["2026-11-22T10:00", "2026-11-21T10:00", "2026-11-20T10:00"]);
+    let newest = backups[0].manifest.as_mut().unwrap();
+    newest.excluded = vec!["data:events".into()];
+    assert_eq!(going(&backups, 0, 0, 0), ["2026-11-20T10:00"]);
+    assert_eq!(going(&backups, 0, 1, 0), ["2026-11-20T10:00"]);
 }

@@ -1,9 +1,10 @@
 //! Commands as a person would type them on the controller.
 
 use super::facts::Facts;
-use crate::config::{Server, SshConfigFile, Stage, TransportKind};
+use crate::config::{Server, Stage, TransportKind};
 use crate::flow;
-use crate::script::quote;
+use crate::transport::ssh::Way;
+pub(super) use crate::transport::ssh::word;
 
 /// What mends things on one server of a stage.
 #[derive(Clone, Copy)]
@@ -17,7 +18,7 @@ impl ByHand<'_> {
     pub(super) fn on_server(&self, command: &str) -> String {
         match self.stage.transport {
             TransportKind::Local => command.to_owned(),
-            TransportKind::Ssh => format!("ssh -t{} {}", self.login(), word(command)),
+            TransportKind::Ssh => format!("{} {}", self.way().ssh(" -t"), word(command)),
         }
     }
 
@@ -28,7 +29,7 @@ impl ByHand<'_> {
 
     /// Logs in with OpenSSH's own client, which says all that it does.
     pub(super) fn log_in_loudly(&self) -> String {
-        format!("ssh -v{} true", self.login())
+        format!("{} true", self.way().ssh(" -v"))
     }
 
     /// Uploads the linked file `file`, after its folder was made where that is `missing`.
@@ -46,22 +47,7 @@ impl ByHand<'_> {
         format!("cargo xtask {task} {}", self.stage.name)
     }
 
-    /// The arguments of `ssh` that lead to the server, each after a blank.
-    fn login(&self) -> String {
-        let ssh = &self.stage.settings.ssh;
-        let file = match &ssh.config_file {
-            SshConfigFile::Default => String::new(),
-            SshConfigFile::None => " -F none".to_owned(),
-            SshConfigFile::File(file) => format!(" -F {}", word(&file.display().to_string())),
-        };
-        let jump = ssh.proxy_jump.as_ref().map(|jump| format!(" -J {}", word(jump))).unwrap_or_default();
-        let port = self.server.port.map(|port| format!(" -p {port}")).unwrap_or_default();
-        let user = self.server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        format!("{file}{jump}{port} {user}{}", self.server.host)
+    fn way(&self) -> Way {
+        Way::to(&self.stage.settings.ssh, self.server)
     }
-}
-
-/// `text` as one word of a shell.
-pub(super) fn word(text: &str) -> String {
-    String::from_utf8_lossy(&quote(text.as_bytes())).into_owned()
 }

@@ -1,6 +1,6 @@
 //! How the login went, and whether the agent arrives on the other side.
 
-use super::by_hand::ByHand;
+use super::by_hand::{ByHand, word};
 use super::facts::Facts;
 use super::finding::{Finding, count};
 use crate::config::SshConfigFile;
@@ -30,6 +30,10 @@ pub(super) fn findings(login: &Login, failure: Option<&Error>, by_hand: ByHand<'
     if failure.is_none() {
         findings.push(keys(login));
     }
+    findings.extend(login.exposed.iter().map(|file| {
+        let chmod = format!("chmod 600 {}", word(&file.display().to_string()));
+        Finding::warning("key_file", format!("others may read the private key `{}`", file.display()), chmod)
+    }));
     if !login.banner.is_empty() {
         findings.push(Finding::ok("ciphers", format!("{}, {}", login.algorithms, login.banner)));
     }
@@ -47,7 +51,10 @@ fn logged_in(login: &Login) -> Finding {
 fn failed(error: &Error, by_hand: ByHand<'_>) -> Finding {
     let lines = std::iter::once(error.message().to_owned()).chain(error.detail_text().map(str::to_owned));
     let value: Vec<String> = lines.chain(error.causes()).collect();
-    let mend = [error.hint_texts(), &[by_hand.log_in_loudly()]].concat();
+    let (mut mend, loudly) = (error.hint_texts().to_vec(), by_hand.log_in_loudly());
+    if !mend.iter().any(|hint| hint.contains(&loudly)) {
+        mend.push(loudly);
+    }
     Finding { mend, ..Finding::problem("login", value.join("\n"), "") }
 }
 
@@ -66,7 +73,11 @@ fn configuration(login: &Login, by_hand: ByHand<'_>) -> Option<Finding> {
         Finding::ok("configuration", source)
     } else {
         let value = [&[source], &login.warnings[..]].concat().join("\n");
-        Finding::warning("configuration", value, format!("ssh -G {}", by_hand.server.host))
+        let file = match &by_hand.stage.settings.ssh.config_file {
+            SshConfigFile::File(file) => format!("-F {} ", word(&file.display().to_string())),
+            _ => String::new(),
+        };
+        Finding::warning("configuration", value, format!("ssh -G {file}{}", word(&by_hand.server.host)))
     })
 }
 

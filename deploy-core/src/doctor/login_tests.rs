@@ -57,6 +57,13 @@ fn many_refused_keys_are_told_before_the_server_hangs_up() {
 }
 
 #[test]
+fn a_private_key_that_others_may_read_is_told() {
+    let all = told(&Login { exposed: vec!["/keys/my key".into()], ..login(&[]) }, None);
+    let finding = about("key_file", &all);
+    assert_eq!((finding.severity, finding.mend[0].as_str()), (Severity::Warning, "chmod 600 '/keys/my key'"));
+}
+
+#[test]
 fn what_the_configuration_says_in_vain_is_told() {
     let login = Login { warnings: vec!["`Match` is not understood".into()], ..login(&[]) };
     assert_eq!(

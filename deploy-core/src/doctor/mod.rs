@@ -13,6 +13,7 @@ mod controller;
 mod facts;
 mod finding;
 mod login;
+mod looks;
 mod machine;
 mod place;
 mod probe;
@@ -32,10 +33,11 @@ use crate::event::Events;
 use crate::plan::Filter;
 use crate::run::{Stop, patience_of, shell_of};
 use crate::script::{Program, compile};
+use crate::task::Look;
 use crate::transport::local::Local;
 use crate::transport::ssh::{AgentRecord, Connection, Ssh};
 use crate::transport::{Connect, Transport};
-use crate::ui::{Ask, Line};
+use crate::ui::{Ask, Line, Verbosity};
 
 use by_hand::ByHand;
 use visit::{Visit, visit};
@@ -46,6 +48,8 @@ pub struct Doctor<'a> {
     pub config: &'a Config,
     /// The stage, with the settings that recipes added.
     pub stage: &'a Stage,
+    /// What recipes want to be looked at.
+    pub looks: &'a [Look],
     /// Which of its servers are asked.
     pub filter: &'a Filter,
     /// Questions to the user, such as for a passphrase.
@@ -103,7 +107,7 @@ impl Doctor<'_> {
         };
         if self.stage.transport == TransportKind::Local {
             let visit = ask(&*Local::new(&self.config.root).connect(self.stage, server)?);
-            return Ok(Seen { examined: examined(true, vec![server_findings(&visit, by_hand)]), agent: None });
+            return Ok(Seen { examined: examined(true, vec![self.server_findings(&visit, by_hand)]), agent: None });
         }
         let (login, connection) = ssh.log_in(&self.stage.settings.ssh, server);
         let story = login::findings(&login, connection.as_ref().err(), by_hand);
@@ -115,7 +119,7 @@ impl Doctor<'_> {
     }
 
     fn findings_behind(&self, connection: &Connection, visit: &Visit, by_hand: ByHand<'_>) -> Vec<Finding> {
-        let mut findings = server_findings(visit, by_hand);
+        let mut findings = self.server_findings(visit, by_hand);
         if visit.trouble.is_none() {
             let wanted = self.stage.settings.ssh.forward_agent == Some(true);
             findings.insert(0, login::forwarding(wanted, connection.forwards_agent(), &visit.facts, by_hand));
@@ -126,14 +130,21 @@ impl Doctor<'_> {
     /// The questions to `server`.
     fn program(&self, server: &Server) -> Result<Program> {
         let task = probe::script(self.stage, server, probe::repository_of(self.config, self.stage));
-        compile(&[task], &shell_of(self.stage))
+        let looks = looks::scripts(self.looks, self.config, self.stage, server);
+        let tasks: Vec<_> = std::iter::once(task).chain(looks).collect();
+        compile(&tasks, &shell_of(self.stage))
+    }
+
+    fn server_findings(&self, visit: &Visit, by_hand: ByHand<'_>) -> Vec<Finding> {
+        [server_findings(visit, by_hand), looks::findings(self.looks, &visit.facts, by_hand)].concat()
     }
 }
 
 impl Diagnosis {
-    /// The lines that show it to people; with `quiet` only those about what is not as it should be.
-    pub(crate) fn lines(&self, quiet: bool) -> Vec<Line> {
-        render::lines(self, quiet)
+    /// The lines that show it to people. Quietly, they are only about what is not as it should be; verbosely, what is fine has
+    /// lines of its own.
+    pub(crate) fn lines(&self, verbosity: Verbosity) -> Vec<Line> {
+        render::lines(self, verbosity)
     }
 }
 

@@ -50,8 +50,18 @@ fn deploy_to(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
             format!("nothing can be written to {root}"),
             by_hand.on_server("df -h; df -i; quota"),
         ),
-        (_, true) => Finding::problem(what, format!("{root} can't be written to by `{user}` ({owner})"), take)
-            .or("if its file system is mounted read-only, see `mount` and `dmesg` on the server"),
+        (_, true) => {
+            let value = format!("{root} can't be written to by `{user}` ({owner})");
+            // What is another person's isn't taken away from them.
+            let finding = match owner.split_whitespace().nth(1) {
+                None | Some("root" | "unknown") => Finding::problem(what, value, take),
+                Some(own) if own == user => {
+                    Finding::problem(what, value, by_hand.on_server(&format!("chmod u+rwx {}", word(root))))
+                }
+                Some(_) => share(Finding::problem(what, value, ""), facts, by_hand),
+            };
+            finding.or("if its file system is mounted read-only, see `mount` and `dmesg` on the server")
+        }
         (_, false) => {
             Finding::problem(what, format!("{root} isn't there, and `{user}` can't make it in {place} ({owner})"), take)
         }
@@ -61,11 +71,28 @@ fn deploy_to(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
 fn unusable(facts: &Facts, by_hand: ByHand<'_>) -> Option<Finding> {
     let folders = facts.get("unusable").filter(|_| facts.get("place_use") == Some("writable"))?;
     let user = facts.get("user").unwrap_or("$USER");
-    Some(Finding::problem(
-        "folders",
-        format!("`{user}` can't write to {}", folders.replace('\n', ", ")),
-        by_hand.on_server(&format!("sudo chown -R {user} {}", word(&by_hand.server.deploy_to))),
-    ))
+    let value = format!("`{user}` can't write to {}", folders.replace('\n', ", "));
+    Some(share(Finding::problem("folders", value, ""), facts, by_hand))
+}
+
+/// `finding`, with what lets us write to a deployment that is others' too: nobody is shut out by it.
+fn share(finding: Finding, facts: &Facts, by_hand: ByHand<'_>) -> Finding {
+    let (user, root) = (facts.get("user").unwrap_or("$USER"), word(&by_hand.server.deploy_to));
+    let group = shared_by(facts).unwrap_or("GROUP");
+    let share = format!(
+        "sudo chgrp -R {group} {root} && sudo chmod -R g+rwX {root} && sudo find {root} -type d -exec chmod g+s {{}} +"
+    );
+    let is_member = facts.get("groups").is_some_and(|groups| groups.split_whitespace().any(|own| own == group));
+    let join = (!is_member).then(|| by_hand.on_server(&format!("sudo usermod -aG {group} {user}")));
+    let umask = "set umask = \"0002\" in deploy.toml, so that what one user makes can be changed by the group";
+    Finding { mend: join.into_iter().chain([by_hand.on_server(&share), umask.to_owned()]).collect(), ..finding }
+}
+
+/// The group that shares the deployment, where one does, and its name is one. A command for the operator's own shell has no
+/// other word of a server.
+fn shared_by(facts: &Facts) -> Option<&str> {
+    let is_name = |group: &&str| group.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    facts.get("group")?.split_whitespace().nth(2).filter(is_name).filter(|group| !group.starts_with('-'))
 }
 
 /// What is left, from the last line that `df -P` writes: the number before the one with a percent sign.

@@ -38,12 +38,30 @@ fn a_folder_that_cannot_be_used_comes_with_what_makes_it_ours() {
 }
 
 #[test]
+fn a_deployment_that_a_group_shares_stays_shared() {
+    let own = [("user", "ada"), ("groups", "ada web"), ("group", "drwxrwsr-x bob web")];
+    let unusable = [("place_use", "writable"), ("unusable", "revisions.log (-rw-r--r-- bob bob)")];
+    let all = found(&[&own[..], &unusable].concat());
+    let mend = about("folders", &all).mend.join("\n");
+    assert!(mend.contains("sudo chgrp -R web /var/www/shop") && !mend.contains("usermod"), "{mend}");
+    let closed = [("place", "/var/www/shop"), ("place_owner", "drwxr-xr-x bob web")];
+    let mend = about("deploy_to", &found(&[&own[..], &closed].concat())).mend.join("\n");
+    assert!(mend.contains("chgrp -R web") && !mend.contains("chown"), "{mend}");
+    // A server's word goes into no command unless it is a name.
+    let strange = [("group", "drwxrwsr-x bob $(reboot)"), ("groups", "x")];
+    let mend = about("folders", &found(&[&own[..1], &strange, &unusable].concat())).mend.join("\n");
+    assert!(mend.contains("chgrp -R GROUP") && !mend.contains("reboot"), "{mend}");
+}
+
+#[test]
 fn folders_of_somebody_else_inside_of_it_are_named() {
     let facts =
         [("user", "deploy"), ("place_use", "writable"), ("unusable", "releases (drwxr-xr-x root root)\nrepo (x)")];
     let all = found(&facts);
     assert!(about("folders", &all).value.contains("releases (drwxr-xr-x root root), repo"));
-    assert!(about("folders", &all).mend[0].contains("chown -R deploy /var/www/shop"));
+    let mend = about("folders", &all).mend.join("\n");
+    assert!(mend.contains("sudo chgrp -R GROUP /var/www/shop && ") && !mend.contains("chown"), "{mend}");
+    assert!(mend.contains("sudo usermod -aG GROUP deploy") && mend.contains("umask = \"0002\""), "{mend}");
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn deployment(stage: &Stage, server: &Server, repository: Option<&str>) -> Scrip
     let linked = stage.settings.linked_files.iter().map(|file| format!("{}/{file}", layout.shared()));
     let script = Script::new()
         .uses(flow::RELEASES)
+        .uses(flow::ACCESS)
         .uses(flow::git::GIT)
         .then(sh!("root={}\nin_mirror {}", layout.root(), layout.repo()))
         .then(sh!("deploy_fact git \"$(git --version 2>/dev/null)\""))

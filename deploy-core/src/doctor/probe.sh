@@ -73,11 +73,13 @@ probe_tmp() {
   else
     deploy_fact tmp full
   fi
-  ln -s here "$folder/old" && ln -s there "$folder/new"
+  # Links to folders, as the one to the live release is: some programs follow them.
+  mkdir "$folder/here" "$folder/there" && ln -s "$folder/here" "$folder/old" && ln -s "$folder/there" "$folder/new"
   case $(uname -s) in
     Darwin | *BSD) mv -h -- "$folder/new" "$folder/old" ;;
     *) mv -T -- "$folder/new" "$folder/old" ;;
   esac 2>/dev/null || deploy_fact no_rename yes
+  if [ "$(readlink "$folder/old" 2>/dev/null)" != "$folder/there" ]; then deploy_fact no_rename yes; fi
   rm -rf -- "$folder"
 }
 # How the folder of the deployment, or the nearest one above it that exists, can be used.
@@ -88,7 +90,7 @@ probe_place() {
     place=${place:-/}
   done
   deploy_fact place "$place"
-  deploy_fact place_owner "$(probe_owner "$place")"
+  deploy_fact place_owner "$(owner_of "$place")"
   if [ ! -d "$place" ]; then
     deploy_fact place_use file
   elif [ "$place" != "$root" ]; then
@@ -102,21 +104,16 @@ probe_place() {
   deploy_fact space "$(probe_briefly df -Pk "$place" 2>/dev/null | sed -n '$p')"
   deploy_fact inodes "$(probe_briefly df -Pi "$place" 2>/dev/null | sed -n '$p')"
   deploy_fact unusable "$(probe_unusable)"
+  if [ -g "$root" ]; then deploy_fact group "$(owner_of "$root")"; fi
+  deploy_fact groups "$(id -Gn)"
 }
-# Folders of the deployment that we can't change.
-probe_unusable() {
-  for folder in releases shared repo .deploy; do
-    if [ ! -e "$root/$folder" ]; then continue; fi
-    if [ ! -d "$root/$folder" ] || [ ! -w "$root/$folder" ] || [ ! -x "$root/$folder" ]; then
-      printf '%s (%s)\n' "$folder" "$(probe_owner "$root/$folder")"
-    fi
+# What of the deployment we can't change: each on a line, with mode, user and group.
+probe_unusable() { at_places at_mirror probe_denied; }
+probe_denied() {
+  for path; do
+    if [ "$path" = "$root" ] || [ ! -e "$path" ] || may_write "$path"; then continue; fi
+    printf '%s (%s)\n' "${path#"$root"/}" "$(owner_of "$path")"
   done
-}
-# Mode, user and group.
-probe_owner() {
-  owner=$(ls -ldL "$1" 2>/dev/null) || return 0
-  set -- $owner
-  printf '%s %s %s' "$1" "$3" "$4"
 }
 # What is live, by the link.
 probe_current() {

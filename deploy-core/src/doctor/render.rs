@@ -1,27 +1,45 @@
 //! A diagnosis as text: machine by machine, with what has to be mended in sight.
 
 use super::finding::{Diagnosis, Examined, Finding, Severity, count};
-use crate::ui::{Line, Style, harmless_lines};
+use crate::ui::{Line, Style, Verbosity, harmless_lines};
 
 /// The widest word for how bad something is.
 const SEVERITY: usize = "problem".len();
 
-/// The lines that are shown; with `quiet` only those about what is not as it should be.
-pub(super) fn lines(diagnosis: &Diagnosis, quiet: bool) -> Vec<Line> {
-    let shown = |finding: &Finding| !quiet || finding.severity != Severity::Ok;
-    let all = diagnosis.machines.iter().flat_map(|machine| &machine.findings).filter(|finding| shown(finding));
-    let width = all.map(|finding| finding.what.len()).max().unwrap_or(0);
+/// The lines that are shown. What is fine is one line of a machine, unless all is asked for; problems come last.
+pub(super) fn lines(diagnosis: &Diagnosis, verbosity: Verbosity) -> Vec<Line> {
+    let mut machines: Vec<_> = diagnosis.machines.iter().map(|machine| (machine, shown(machine, verbosity))).collect();
+    machines.retain(|(_, findings)| !findings.is_empty());
+    machines.sort_by_key(|(_, findings)| findings.iter().map(|finding| finding.severity).max());
+    let width = machines.iter().flat_map(|(_, findings)| findings).map(|finding| finding.what.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
-    for machine in &diagnosis.machines {
-        let findings: Vec<_> = machine.findings.iter().filter(|finding| shown(finding)).collect();
-        if !findings.is_empty() {
-            lines.push(Line::new().with(Style::Bold, name(machine)));
-            lines.extend(findings.into_iter().flat_map(|finding| finding_lines(finding, width)));
-            lines.push(Line::new());
-        }
+    for (machine, findings) in machines {
+        lines.push(Line::new().with(Style::Bold, name(machine)));
+        lines.extend(findings.iter().flat_map(|finding| finding_lines(finding, width)));
+        lines.push(Line::new());
     }
     lines.push(summary(diagnosis));
     lines
+}
+
+/// The findings of a machine that are shown, the worst last.
+fn shown(machine: &Examined, verbosity: Verbosity) -> Vec<Finding> {
+    let (fine, mut others): (Vec<Finding>, Vec<Finding>) =
+        machine.findings.iter().cloned().partition(|finding| finding.severity == Severity::Ok);
+    others.sort_by_key(|finding| finding.severity);
+    let fine = match verbosity {
+        Verbosity::Quiet => Vec::new(),
+        Verbosity::Verbose => fine,
+        Verbosity::Normal => folded(&fine).into_iter().collect(),
+    };
+    [fine, others].concat()
+}
+
+/// One finding for all that is fine.
+fn folded(fine: &[Finding]) -> Option<Finding> {
+    let mut names: Vec<_> = fine.iter().map(|finding| finding.what.replace('_', " ")).collect();
+    names.dedup();
+    (!names.is_empty()).then(|| Finding::ok("", names.join(", ")))
 }
 
 fn name(machine: &Examined) -> String {
@@ -36,10 +54,11 @@ fn finding_lines(finding: &Finding, width: usize) -> Vec<Line> {
         Severity::Problem => (Style::Bad, Style::Normal),
     };
     let what = finding.what.replace('_', " ");
-    let head = Line::new()
-        .with(word, format!("  {:SEVERITY$}", finding.severity.name()))
-        .with(text, format!("  {what:width$}  "));
-    let indent = " ".repeat(2 + SEVERITY + 2 + width + 2);
+    // What is folded has no name of its own, and begins where names do.
+    let (what, width) = if what.is_empty() { (String::new(), 0) } else { (format!("{what:width$}  "), width + 2) };
+    let head =
+        Line::new().with(word, format!("  {:SEVERITY$}", finding.severity.name())).with(text, format!("  {what}"));
+    let indent = " ".repeat(2 + SEVERITY + 2 + width);
     let mut lines = paragraph(head, &indent, text, &finding.value);
     for mend in &finding.mend {
         let head = Line::new().with(Style::Attention, format!("{indent}mend: "));
@@ -92,13 +111,13 @@ mod tests {
         }
     }
 
-    fn text(diagnosis: &Diagnosis, quiet: bool) -> String {
-        lines(diagnosis, quiet).iter().map(|line| line.render(false) + "\n").collect()
+    fn text(diagnosis: &Diagnosis, verbosity: Verbosity) -> String {
+        lines(diagnosis, verbosity).iter().map(|line| line.render(false) + "\n").collect()
     }
 
     #[test]
     fn machines_stand_one_below_the_other_with_what_mends_them() {
-        assert_snapshot!(text(&diagnosis(), false), @r"
+        assert_snapshot!(text(&diagnosis(), Verbosity::Verbose), @r"
         this machine
           ok       git               2.39.5
 
@@ -117,8 +136,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_fine_is_one_line_of_each_machine() {
+        assert_snapshot!(text(&diagnosis(), Verbosity::Normal), @r"
+        this machine
+          ok       git
+
+        deploy@app1
+          ok       agent forwarding
+          warning  space  0.5 GiB free
+                          mend: cargo xtask deploy cleanup staging
+                          mend: du
+          problem  login  refused
+                          by \x1b[2Jthe server
+                          mend: make it known with
+                                echo x >> y
+
+        staging: 1 problem, 1 warning on 1 server
+        ");
+    }
+
+    #[test]
     fn quietly_only_what_needs_mending_is_told() {
-        assert_snapshot!(text(&diagnosis(), true), @r"
+        assert_snapshot!(text(&diagnosis(), Verbosity::Quiet), @r"
         deploy@app1
           warning  space  0.5 GiB free
                           mend: cargo xtask deploy cleanup staging
@@ -134,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_problem_stands_out_on_a_terminal_and_what_is_fine_does_not() {
-        let lines: Vec<_> = lines(&diagnosis(), false).iter().map(|line| line.render(true)).collect();
+        let lines: Vec<_> = lines(&diagnosis(), Verbosity::Normal).iter().map(|line| line.render(true)).collect();
         assert!(lines[1].starts_with("\x1b[2m  ok"), "{:?}", lines[1]);
         assert!(lines.iter().any(|line| line.starts_with("\x1b[1;31m  problem")), "{lines:?}");
         assert!(lines.iter().all(|line| !line.contains("\x1b[2J")), "{lines:?}");

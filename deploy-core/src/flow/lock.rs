@@ -56,6 +56,9 @@ pub(crate) fn facts(stage: &Stage, plan: &Plan, token: &str) -> Facts {
     facts.run.insert("token".to_owned(), token.to_owned());
     facts.run.insert("holder".to_owned(), text(holder));
     facts.run.insert("lock_list".to_owned(), text(servers.join(" ")));
+    if plan.root == super::CLEANUP {
+        facts.run.insert("frees".to_owned(), "yes".to_owned());
+    }
     facts
 }
 
@@ -65,11 +68,14 @@ pub(crate) fn lock_name(server: &Server) -> String {
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
-    Script::new().uses(SHELL).then(sh!("root={}", cx.layout().root()))
+    Script::new().uses(SHELL).uses(super::ACCESS).then(sh!("root={}", cx.layout().root()))
 }
 
 fn take(cx: &ServerCx<'_>) -> Script {
-    script(cx).then(sh!("take_lock {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list")))
+    let frees = if cx.known("frees").is_some() { "frees" } else { "" };
+    let take = sh!("take_lock {} {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list"), frees);
+    let take = script(cx).then(take);
+    if cx.servers > 1 { take.then(sh!("only_once {} {}", cx.number, lock_name(cx.server))) } else { take }
 }
 
 /// What a conversation does that holds the lock.

@@ -1,10 +1,11 @@
 # The stage's lock on this server is a file with three lines: the run's token, who holds it since when, the run's servers.
 # It is made by link(2), so of two only one succeeds. Beside it the run's conversation writes a beat while the run lives.
 #
-# take_lock TOKEN ABOUT SERVERS
+# take_lock TOKEN ABOUT SERVERS [FREES]: a run that FREES room takes what was kept for it first, since all it does may need
+# a few bytes.
 take_lock() {
   lock=$root/.deploy/lock token=$1 tries=0 seen=''
-  [ -d "$root/.deploy" ] || mkdir -p -- "$root/.deploy"
+  make_folders "$root/.deploy"
   # Whose lock was taken away takes it no second time; after a silence of the network it may.
   deploy_about=''
   { read -r deploy_about; } 2>/dev/null <"$lock.$1.lost" || :
@@ -23,17 +24,30 @@ take_lock() {
 }
 # Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
 ask_for_lock() {
+  if [ -n "${4-}" ]; then rm -f -- "$root/.deploy/reserve"; fi
   { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && date +%s >"$lock.$token.beat" &&
     echo "+$deploy_group" >"$lock.$token.groups"; } 2>"$deploy_dir/said" || {
     forget_lock
     read -r said <"$deploy_dir/said" || said='?'
-    deploy_fail "nothing can be written to \`$root/.deploy\`: $said" "is the disk full, or mounted read-only, or the folder somebody else's? see \`df -h\`, \`df -i\` and \`ls -ld $root/.deploy\` on the server"
+    at_places at_mirror need_access
+    deploy_fail "nothing can be written to \`$root/.deploy\`: $said" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
-forget_lock() { rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" "$lock.$token.lost" || :; }
+forget_lock() {
+  rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" "$lock.$token.lost" "$lock.$token.at".* || :
+}
 # leave_word TEXT: what a run that had the lock is told if it comes back.
 leave_word() { { printf '%s\n' "$1" >"$lock.$holder.lost"; } 2>/dev/null || :; }
+# only_once NUMBER NAME: fails where another server of the run, which is numbered too, is this machine and folder as well.
+# Each writes its name before it looks for others, so that one at least sees the other.
+only_once() {
+  printf '%s\n' "$2" >"$lock.$token.at.$1"
+  for other in "$lock.$token.at".*; do
+    if [ "$other" = "$lock.$token.at.$1" ] || ! read -r name <"$other"; then continue; fi
+    deploy_fail "\`$name\` is the same machine, and has the same folder" "list it once in deploy.toml, or give each a \`deploy_to\` of its own"
+  done
+}
 # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
 sweep_locks() {
   for left in "$lock".* "$root"/.deploy/payload.*; do

@@ -158,5 +158,10 @@ pub(crate) const RELEASES: &str = include_str!("releases.sh");
 /// and that of what is shared in `shared`; `own_files`, `must_be_inside` and `is_inside` are for recipes too.
 pub const INSIDE: &str = include_str!("inside.sh");
 
+/// Shell functions about who may write where. They expect the path of the deployment in `root`.
+pub(crate) const ACCESS: &str = include_str!("access.sh");
+
+#[cfg(test)]
+mod access;
 #[cfg(test)]
 mod inside;

@@ -173,7 +173,7 @@ pub fn likely_release(cx: &ServerCx<'_>) -> Script {
 }
 
 fn script(cx: &ServerCx<'_>) -> Script {
-    Script::new().uses(RELEASES).then(sh!("root={}", cx.layout().root()))
+    Script::new().uses(RELEASES).uses(super::ACCESS).then(sh!("root={}", cx.layout().root()))
 }
 
 fn revert_release(cx: &ServerCx<'_>) -> Script {
@@ -263,7 +263,7 @@ fn mark_published(cx: &ServerCx<'_>) -> Script {
 
 /// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count, and go first; those that were
 /// rolled back don't count either, and go with the good ones that are older. What nobody wrote anything down about counts
-/// as good here, as with Capistrano: such folders may have been put there by hand.
+/// as good here, as with Capistrano: such folders may have been put there by hand. What processes run from stays, too.
 fn cleanup(cx: &ServerCx<'_>) -> Script {
     let settings = &cx.stage.settings;
     let failed = match settings.failed_releases {
@@ -276,7 +276,7 @@ fn cleanup(cx: &ServerCx<'_>) -> Script {
 done
 if [ -L "$root/releases/current" ]; then rm -f -- "$root/releases/current"; fi
 empty_trash
-keep={} failed={} kept=0
+keep={} failed={} kept=0 used=unknown
 set --
 for each in $(release_classes); do
   case ${each#*/} in
@@ -285,11 +285,18 @@ for each in $(release_classes); do
     failed | building) if [ "$failed" = remove ]; then keeps=no; else continue; fi ;;
     *) if [ "$kept" -lt "$keep" ]; then keeps=yes; else keeps=no; fi ;;
   esac
-  if [ "$keeps" = yes ]; then kept=$((kept + 1)); else set -- "$@" "$root/releases/${each%/*}"; fi
+  if [ "$keeps" = yes ]; then kept=$((kept + 1)); continue; fi
+  [ "$used" != unknown ] || find_used
+  is_used "${each%/*}" || set -- "$@" "$root/releases/${each%/*}"
 done
+if [ "$#" -gt 0 ]; then put_away "$@"; fi
+keep_reserve
 [ "$#" -gt 0 ] || deploy_skip 'nothing to remove'
-put_away "$@"
-if [ "$#" -eq 1 ]; then deploy_note "removed 1 release"; else deploy_note "removed $# releases"; fi"#,
+case $removed in
+  0) ;;
+  1) deploy_note "removed 1 release" ;;
+  *) deploy_note "removed $removed releases" ;;
+esac"#,
         settings.keep_releases,
         failed
     ))
@@ -304,10 +311,11 @@ fn cleanup_rollback(cx: &ServerCx<'_>) -> Script {
     let archive = sh!(
         "tar -czf \"$root/rolled-back-release-$left.tar.gz.new\" -C \"$root/releases\" -- \"$left\"\nmv -f -- \"$root/rolled-back-release-$left.tar.gz.new\" \"$root/rolled-back-release-$left.tar.gz\""
     );
+    let put_away = sh!("find_used\nis_used \"$left\" || put_away \"$root/releases/$left\"");
     match cx.stage.settings.rolled_back_releases {
         Fate::Keep => start.then(sh!("deploy_skip 'the release that was left is kept'")),
-        Fate::Archive => start.then(archive).then(sh!("put_away \"$root/releases/$left\"")),
-        Fate::Remove => start.then(sh!("put_away \"$root/releases/$left\"")),
+        Fate::Archive => start.then(archive).then(put_away),
+        Fate::Remove => start.then(put_away),
     }
 }
 

@@ -123,7 +123,9 @@ fn set_current_revision(cx: &ServerCx<'_>) -> Script {
         r#"own_files REVISION REVISION_TIME
 revision={}
 printf '%s\n' "$revision" >"$release/REVISION"
-git --git-dir={} log -1 --no-show-signature --format=%ct "$revision" >"$release/REVISION_TIME""#,
+git --git-dir={} log -1 --no-show-signature --format=%ct --stdin >"$release/REVISION_TIME" <<COMMIT
+$revision
+COMMIT"#,
         cx.fact("revision"),
         cx.layout().repo()
     ))
@@ -146,6 +148,7 @@ pub(super) fn begin(cx: &ServerCx<'_>) -> Script {
 fn discard(cx: &ServerCx<'_>) -> Script {
     let start = Script::new()
         .uses(super::RELEASES)
+        .uses(super::ACCESS)
         .then(sh!("root={}\nlive_release\ndeploy_fact live_now \"$live\"", cx.layout().root()));
     let Some(release) = cx.known("new_release") else {
         return start.then(sh!("deploy_skip 'no release was made'"));

@@ -114,24 +114,53 @@ replace_link() {
     *) mv -T -- "$1" "$2" ;;
   esac
 }
+# find_used: where this user's processes are, and what they were started from, as `used`. One program looks at them all.
+find_used() {
+  used=$(LC_ALL=C ls -nd /proc/[0-9]*/cwd /proc/[0-9]*/exe 2>/dev/null) || :
+  here=${PWD:-/} place=$root
+  if cd -P -- "$root" 2>/dev/null; then
+    place=$PWD
+    cd -- "$here" || cd /
+  fi
+}
+# is_used STAMP: whether a process runs from the release, which is kept then, and told with its processes.
+is_used() {
+  case "$used
+" in
+    *" -> $place/releases/$1
+"* | *" -> $place/releases/$1/"*) ;;
+    *) return 1 ;;
+  esac
+  users=$(printf '%s\n' "$used" | grep -F -e " -> $place/releases/$1" | sed -n 's|^.*/proc/\([0-9]*\)/.* -> .*$|\1|p' | sort -nu)
+  deploy_note "kept release $1, from which processes still run: $(echo $users)"
+}
 # put_away DIR...: takes releases out of sight by a rename, so that none is ever half there, and removes them. One alone becomes
 # the trash itself.
 put_away() {
   [ "$#" -eq 1 ] || [ -d "$root/.deploy/trash" ] || mkdir -p -- "$root/.deploy/trash"
-  mv -f -- "$@" "$root/.deploy/trash" || deploy_note "can't move away all of $*"
+  mv -f -- "$@" "$root/.deploy/trash" 2>/dev/null || :
   empty_trash
+  removed=0
+  for dir; do
+    shift
+    if [ -e "$dir" ]; then set -- "$@" "$dir"; else removed=$((removed + 1)); fi
+  done
+  [ "$#" -eq 0 ] || tell_kept "$@"
+}
+# tell_kept DIR...: of releases that can't be put away, whose they are.
+tell_kept() {
+  named=''
+  for dir; do named="$named, ${dir##*/} ($(owner_of "$dir"))"; done
+  deploy_note "can't remove ${named#, }: sudo chmod -R g+rwX $root/releases, and umask = \"0002\" in deploy.toml"
 }
 empty_trash() {
   [ -d "$root/.deploy/trash" ] || return 0
-  rm -rf -- "$root/.deploy/trash" || deploy_note "couldn't remove all of $root/.deploy/trash: the next clean-up tries again"
+  rm -rf -- "$root/.deploy/trash" 2>/dev/null || deploy_note "couldn't remove all of $root/.deploy/trash: the next clean-up tries again"
 }
-# make_folders DIR...: those that aren't there.
-make_folders() {
-  for dir; do
-    shift
-    [ -d "$dir" ] || set -- "$@" "$dir"
-  done
-  [ "$#" -eq 0 ] || mkdir -p -- "$@"
+# Keeps some room that a clean-up can free first, when the disk is so full that nothing else can be written.
+keep_reserve() {
+  [ ! -s "$root/.deploy/reserve" ] || return 0
+  { printf '%65536s' '' >"$root/.deploy/reserve"; } 2>/dev/null || rm -f -- "$root/.deploy/reserve"
 }
 # need_room KILOBYTES: fails where the disk has less. Where nobody can tell, there is enough.
 need_room() {

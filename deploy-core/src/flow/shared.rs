@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::config::{Server, Stage, TransportKind};
 use crate::layout::Layout;
 use crate::registry::Tasks;
-use crate::script::{Arg, Cmd, Script, quote};
+use crate::script::{Arg, Cmd, Script};
 use crate::sh;
 use crate::task::ServerCx;
 use crate::task::{Effect, Servers, Task, TaskId};
+use crate::transport::ssh::{Way, word};
 
 pub(super) const CHECK_DIRECTORIES: TaskId = TaskId::new("deploy:check:directories");
 pub(super) const CHECK_LINKED_DIRS: TaskId = TaskId::new("deploy:check:linked_dirs");
@@ -53,18 +54,27 @@ fn check_directories(cx: &ServerCx<'_>) -> Script {
     let linked = settings.linked_dirs.iter().cloned().chain(parents_of_files(cx));
     let folders = [layout.releases(), layout.shared(), layout.records()].into_iter();
     let full = format!("nothing can be written to `{}`", layout.root());
+    // Only what the run has to do with: a rollback needs no mirror.
+    let places = match cx.known("repository") {
+        Some(_) => sh!("at_places at_mirror need_access"),
+        None => sh!("at_places need_access"),
+    };
+    let umask = if settings.umask.is_none() { sh!("[ ! -g \"$root\" ] || warn_of_umask n") } else { Script::new() };
     sh!("root={}", layout.root())
+        .uses(super::ACCESS)
+        .then(places)
         .then(make_folders(folders.chain(linked.map(|path| in_shared(cx, &path)))))
         .then(sh!(
-            "{ true >>\"$root/.deploy/releases\"; } 2>/dev/null || deploy_fail {} {}",
+            "if [ ! -e \"$root/.deploy/releases\" ] || [ -w \"$root/.deploy/releases\" ]; then { true >>\"$root/.deploy/releases\"; } 2>/dev/null || deploy_fail {} {}; fi",
             full,
             "is the disk full, or mounted read-only? see `df -h` and `df -i` on the server"
         ))
-        .then(sh!("need_room {}", ROOM_TO_BEGIN))
+        .then(umask)
+        .then(sh!("need_room {}\nkeep_reserve", ROOM_TO_BEGIN))
 }
 
 fn make_folders(folders: impl IntoIterator<Item = String>) -> Script {
-    Script::new().uses(super::RELEASES).run(Cmd::new("make_folders").unprefixed().args(folders))
+    Script::new().uses(super::RELEASES).uses(super::ACCESS).run(Cmd::new("make_folders").unprefixed().args(folders))
 }
 
 fn in_shared(cx: &ServerCx<'_>, path: &str) -> String {
@@ -103,14 +113,10 @@ fn check_linked_files(cx: &ServerCx<'_>) -> Script {
 
 /// The command that uploads the linked file `file` from the project's folder.
 pub(crate) fn upload(stage: &Stage, server: &Server, file: &str) -> String {
-    let word = |text: &str| String::from_utf8_lossy(&quote(text.as_bytes())).into_owned();
-    let path = word(&format!("{}/{file}", Layout::new(&server.deploy_to).shared()));
-    let file = word(file);
-    let port = server.port.map(|port| format!("-P {port} ")).unwrap_or_default();
-    let user = server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    let path = format!("{}/{file}", Layout::new(&server.deploy_to).shared());
     match stage.transport {
-        TransportKind::Local => format!("cp {file} {path}"),
-        TransportKind::Ssh => format!("scp {port}{file} {user}{}:{path}", server.host),
+        TransportKind::Local => format!("cp {} {}", word(file), word(&path)),
+        TransportKind::Ssh => Way::to(&stage.settings.ssh, server).scp(file, &path),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::Stage;
 use crate::error::{Error, Result};
 use crate::event::{ServerNo, StepNo, StepOutline};
 use crate::registry::Tasks;
-use crate::task::{Body, Effect, Rolling, Task, TaskId};
+use crate::task::{Body, Effect, Rolling, Servers, Task, TaskId};
 
 pub(crate) use alone::must_stand_alone;
 pub use filter::Filter;
@@ -138,12 +138,12 @@ impl Plan {
         let failure_legs = cut(&failure_steps, &failure_edges, several);
         steps.extend(failure_steps);
         let plan = Plan { root: root.clone(), steps, legs, failure_legs };
-        plan.check_servers(task, stage, filter)?;
+        plan.check_servers(task, tasks, stage, filter)?;
         Ok(plan)
     }
 
     /// A task that was asked for must run somewhere, and code where there is a release.
-    fn check_servers(&self, root: &Task, stage: &Stage, filter: &Filter) -> Result<()> {
+    fn check_servers(&self, root: &Task, tasks: &Tasks, stage: &Stage, filter: &Filter) -> Result<()> {
         let misplaced =
             |step: &Step| Some((step.task.id.clone(), step.task.on.primary_without_releases(stage)?.label()));
         if let Some((task, server)) = self.steps.iter().find_map(misplaced) {
@@ -151,6 +151,23 @@ impl Plan {
                 "`{task}` runs in a release on the primary server `{server}`, which gets none"
             ))
             .hint("take `no_release = true` away, or make another server of the role `primary = true`"));
+        }
+        let without = |step: &Step| {
+            let role = step.task.needed_role.clone()?;
+            Servers::role(role.as_str()).of(stage, |_| true).is_empty().then_some(role)
+        };
+        if let Some((step, role)) = self.steps.iter().find_map(|step| Some((step, without(step)?))) {
+            let stage = &stage.name;
+            return Err(Error::config(format!(
+                "`{}` needs a server with the role `{role}`, and stage `{stage}` has none",
+                step.task.id
+            ))
+            .hint(format!("give one of [[stages.{stage}.servers]] the role: roles = [\"{role}\"]"))
+            .hints(
+                tasks
+                    .recipe_of(step.task.id())
+                    .map(|recipe| format!("or turn the recipe off: [stages.{stage}.recipes.{recipe}] enabled = false")),
+            ));
         }
         let runs_somewhere = |step: &Step| step.is_local() || !step.servers.is_empty();
         let of_root = self.steps.iter().filter(|step| !root.has_body() || step.task.id == root.id);

@@ -1,5 +1,7 @@
 //! Starting git on the controller: never with a question, never with a secret in its arguments.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -7,6 +9,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::url::Url;
 use crate::error::{Error, Result};
+use crate::script::quote;
 
 /// Variables by which a repository around us (we may run in a hook) would get hold of the commands.
 const OF_A_REPOSITORY: [&str; 12] = [
@@ -49,10 +52,15 @@ pub(super) fn plain<'s>(shell: &'s Shell, args: &[&str]) -> Cmd<'s> {
 /// `git`, for commands that talk to `url`. Nothing is asked, since a question would stand in the middle of a run's
 /// output: keys belong in the agent, passwords in a credential helper. A silent web server is given up after a minute.
 pub(super) fn remote<'s>(shell: &'s Shell, url: &Url, args: &[&str]) -> Cmd<'s> {
+    let trusted = trusted_folder(shell, url);
+    let args = match &trusted {
+        Some(option) => with_option(args, option),
+        None => args.to_vec(),
+    };
     let git = match url.login() {
-        None => plain(shell, args),
+        None => plain(shell, &args),
         Some(login) => plain(shell, &["-c", "credential.helper=", "-c", HELPER])
-            .args(args)
+            .args(&args)
             .env("DEPLOY_GIT_USER", &login.user)
             .env("DEPLOY_GIT_PASSWORD", &login.password),
     };
@@ -63,6 +71,51 @@ pub(super) fn remote<'s>(shell: &'s Shell, url: &Url, args: &[&str]) -> Cmd<'s> 
     } else {
         git
     }
+}
+
+/// The option by which git reads a folder of another user that it was told to trust. It asks again for the folder's `.git`,
+/// which nobody names who trusts the folder.
+fn trusted_folder(shell: &Shell, url: &Url) -> Option<String> {
+    let folder = Path::new(url.address());
+    let owner = fs::metadata(folder).ok().filter(|_| url.is_path())?.uid();
+    if owner == rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let look = plain(shell, &["-C", url.address(), "rev-parse", "--absolute-git-dir"]).ignore_status().output().ok()?;
+    let git_dir = String::from_utf8(look.stdout).ok().filter(|_| look.status.success())?;
+    let option = format!("safe.directory={}", git_dir.trim_end());
+    Some(format!("--upload-pack=git -c {} upload-pack", String::from_utf8_lossy(&quote(option.as_bytes()))))
+}
+
+/// `args` with `option` behind the command that they name.
+fn with_option<'a>(args: &[&'a str], option: &'a str) -> Vec<&'a str> {
+    let behind = args.iter().position(|arg| matches!(*arg, "ls-remote" | "fetch")).map_or(0, |at| at + 1);
+    [&args[..behind], &[option], &args[behind..]].concat()
+}
+
+/// `git` that fetches into the repository `git_dir`. It has what the checkout around us says of the way to other repositories
+/// (a token for a web server, an `ssh`), as `git ls-remote` in it has. By variables, since arguments can be seen.
+pub(super) fn fetch<'s>(shell: &'s Shell, url: &Url, git_dir: &str, args: &[&str]) -> Cmd<'s> {
+    let git = remote(shell, url, &[&[git_dir, "fetch", "--quiet"], args].concat());
+    let own = if url.is_path() { Vec::new() } else { ways_of_checkout(shell) };
+    let known = shell.var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+    let count = known + own.len();
+    let git = own.into_iter().enumerate().fold(git, |git, (number, (key, value))| {
+        let number = known + number;
+        git.env(format!("GIT_CONFIG_KEY_{number}"), key).env(format!("GIT_CONFIG_VALUE_{number}"), value)
+    });
+    if count == known { git } else { git.env("GIT_CONFIG_COUNT", count.to_string()) }
+}
+
+/// Settings of the repository that we stand in about the way to others.
+const WAYS: &str = r"^(http|credential|url)\.|^core\.sshcommand$|^ssh\.variant$";
+
+fn ways_of_checkout(shell: &Shell) -> Vec<(String, String)> {
+    let look = plain(shell, &["config", "--local", "--includes", "--null", "--get-regexp", WAYS]);
+    let Ok(found) = look.ignore_status().ignore_stderr().output() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    let pair = |entry: &str| entry.split_once('\n').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    text.split('\0').filter_map(pair).collect()
 }
 
 /// Whether the user has told git which `ssh` to start; that one is left alone.
@@ -111,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn that_git_cannot_be_run_for_want_of_files_is_not_called_a_lack_of_git() {
+        let test = "repository::git::tests::that_git_cannot_be_run_for_want_of_files_is_not_called_a_lack_of_git";
+        crate::transport::without_files(test, || {
+            let error = git_version(Path::new("/")).unwrap_err().to_string();
+            assert!(error.contains("Too many open files") && error.contains("ulimit -n"), "{error}");
+            assert!(!error.contains("installed"), "{error}");
+        });
+    }
+
+    #[test]
     fn nothing_is_asked_on_the_terminal() {
         for url in ["git@git.example.com:shop.git", "ssh://git@git.example.com/shop.git"] {
             let (_, env) = started(url);
@@ -118,6 +181,26 @@ mod tests {
         }
         let (_, env) = started("https://git.example.com/shop.git");
         assert!(env.contains("GIT_TERMINAL_PROMPT=0") && !env.contains("BatchMode"), "{env}");
+    }
+
+    #[test]
+    fn a_fetch_knows_the_ways_that_the_checkout_around_us_knows() {
+        let root = tempfile::tempdir().unwrap();
+        let shell = shell(root.path()).unwrap();
+        let set = |key: &str, value: &str| plain(&shell, &["config", "--local", key, value]).run().unwrap();
+        plain(&shell, &["init", "--quiet"]).run().unwrap();
+        set("http.https://git.example.com/.extraheader", "AUTHORIZATION: basic hunter2");
+        set("user.name", "ann");
+        let url = Url::new("https://git.example.com/shop.git", root.path());
+        let command = Command::from(fetch(&shell, &url, "--git-dir=/mirror", &["--", url.address()]));
+        assert!(!command.get_args().any(|arg| arg.to_string_lossy().contains("hunter2")));
+        let value = |name: &str| {
+            let found = command.get_envs().find(|(own, _)| *own == name)?;
+            Some(found.1?.to_string_lossy().into_owned())
+        };
+        assert_eq!(value("GIT_CONFIG_COUNT").as_deref(), Some("1"));
+        assert_eq!(value("GIT_CONFIG_KEY_0").as_deref(), Some("http.https://git.example.com/.extraheader"));
+        assert_eq!(value("GIT_CONFIG_VALUE_0").as_deref(), Some("AUTHORIZATION: basic hunter2"));
     }
 
     #[test]

@@ -7,9 +7,40 @@ use std::path::{Path, PathBuf};
 
 use xshell::Shell;
 
-use super::git;
 use super::url::Url;
+use super::{git, must_be_id};
 use crate::error::{Error, Result};
+
+/// How a repository names its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Sha1,
+    Sha256,
+}
+
+impl Format {
+    /// That of a repository with the object `sha`.
+    pub(super) fn of(sha: &str) -> Format {
+        if sha.len() == 64 { Format::Sha256 } else { Format::Sha1 }
+    }
+
+    /// As git calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Format::Sha1 => "sha1",
+            Format::Sha256 => "sha256",
+        }
+    }
+
+    /// What a repository's `config` says.
+    fn in_config(config: &str) -> Format {
+        let is_sha256 = |line: &str| {
+            let (key, value) = line.split_once('=').unwrap_or_default();
+            key.trim().eq_ignore_ascii_case("objectformat") && value.trim() == "sha256"
+        };
+        if config.lines().any(is_sha256) { Format::Sha256 } else { Format::Sha1 }
+    }
+}
 
 /// The mirror, for as long as nobody else may use it.
 pub(super) struct Mirror {
@@ -57,9 +88,10 @@ impl Mirror {
         git::plain(&self.shell, &[&[dir.as_str()], args].concat())
     }
 
-    /// What a command writes, without the newline at its end; nothing when it fails.
-    pub(super) fn read(&self, args: &[&str]) -> Result<Option<String>> {
-        let output = git::output(&self.git(args).ignore_status())?;
+    /// What a command writes when it reads `input`, without the newline at its end; nothing when it fails. What is read is no
+    /// option, which an argument might be: not every command of git knows a mark before those that aren't.
+    pub(super) fn ask(&self, args: &[&str], input: String) -> Result<Option<String>> {
+        let output = git::output(&self.git(args).stdin(input).ignore_status())?;
         Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
     }
 
@@ -68,26 +100,28 @@ impl Mirror {
         if !self.dir.exists() {
             return Ok(None);
         }
-        self.read(&["rev-parse", "--quiet", "--verify", &format!("{name}^{{commit}}")])
+        let found = self.ask(&["cat-file", "--batch-check=%(objectname)"], format!("{name}^{{commit}}\n"))?;
+        Ok(found.filter(|id| must_be_id(id).is_ok()))
     }
 
     /// Whether the mirror has the commit `sha` with all of its files.
     pub(super) fn has_whole(&self, sha: &str) -> Result<bool> {
-        Ok(self.dir.exists() && self.read(&["rev-list", "--objects", "--quiet", "--no-walk", sha])?.is_some())
+        Ok(self.dir.exists()
+            && self.ask(&["rev-list", "--objects", "--quiet", "--no-walk", "--stdin"], format!("{sha}\n"))?.is_some())
     }
 
     /// Fetches `refspecs`; where that fails, into a new mirror, in case the old one is damaged.
-    pub(super) fn fetch(&self, url: &Url, refspecs: &[&str]) -> Result<()> {
+    pub(super) fn fetch(&self, url: &Url, format: Format, refspecs: &[&str]) -> Result<()> {
         let had_one = self.dir.exists();
-        let Err(error) = self.fetch_into(&self.dir, url, refspecs) else { return Ok(()) };
-        if had_one { self.fetch_anew(url, refspecs).map_err(|_| error) } else { Err(error) }
+        let Err(error) = self.fetch_only(url, format, refspecs) else { return Ok(()) };
+        if had_one { self.fetch_anew(url, format, refspecs).map_err(|_| error) } else { Err(error) }
     }
 
     /// Fetches `refspecs` into a new mirror, which takes the old one's place.
-    pub(super) fn fetch_anew(&self, url: &Url, refspecs: &[&str]) -> Result<()> {
+    pub(super) fn fetch_anew(&self, url: &Url, format: Format, refspecs: &[&str]) -> Result<()> {
         let fresh = self.dir.with_extension("new");
         let _ = fs::remove_dir_all(&fresh);
-        self.fetch_into(&fresh, url, refspecs)?;
+        self.fetch_into(&fresh, url, format, refspecs)?;
         self.remove()?;
         let failed = |error| Error::task("can't replace the mirror").because(anyhow::Error::from(error));
         fs::rename(&fresh, &self.dir).map_err(failed)
@@ -104,22 +138,28 @@ impl Mirror {
     }
 
     /// Fetches `refspecs`, and nothing else happens when that fails.
-    pub(super) fn fetch_only(&self, url: &Url, refspecs: &[&str]) -> Result<()> {
-        self.fetch_into(&self.dir, url, refspecs)
+    pub(super) fn fetch_only(&self, url: &Url, format: Format, refspecs: &[&str]) -> Result<()> {
+        // The other side's repository may have been made anew, with other names for everything.
+        let config = fs::read_to_string(self.dir.join("config"));
+        if config.is_ok_and(|config| Format::in_config(&config) != format) {
+            self.remove()?;
+        }
+        self.fetch_into(&self.dir, url, format, refspecs)
     }
 
-    fn fetch_into(&self, dir: &Path, url: &Url, refspecs: &[&str]) -> Result<()> {
+    fn fetch_into(&self, dir: &Path, url: &Url, format: Format, refspecs: &[&str]) -> Result<()> {
         let failed = |output| Error::task(format!("can't fetch from `{url}`")).because(git::said(&output));
         if !dir.join("HEAD").exists() {
             let text = dir.display().to_string();
-            let made = git::output(
-                &git::plain(&self.shell, &["init", "--quiet", "--bare", "--template=", "--", &text]).ignore_status(),
-            )?;
+            let format = format!("--object-format={}", format.name());
+            let init = ["init", "--quiet", "--bare", "--template=", &format, "--", &text];
+            let made = git::output(&git::plain(&self.shell, &init).ignore_status())?;
             made.status.success().then_some(()).ok_or_else(|| failed(made))?;
         }
         let git_dir = format!("--git-dir={}", dir.display());
-        let fetch = [&git_dir, "fetch", "--quiet", "--prune", "--no-tags", "--", url.address()];
-        let fetched = git::output(&git::remote(&self.shell, url, &[&fetch, refspecs].concat()).ignore_status())?;
+        let fetch = ["--prune", "--no-tags", "--", url.address()];
+        let fetch = git::fetch(&self.shell, url, &git_dir, &[&fetch, refspecs].concat());
+        let fetched = git::output(&fetch.ignore_status())?;
         fetched.status.success().then_some(()).ok_or_else(|| failed(fetched))
     }
 }

@@ -14,7 +14,7 @@ mod url;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::git::git_version;
-use self::mirror::Mirror;
+use self::mirror::{Format, Mirror};
 use self::refs::Refs;
 pub(crate) use self::url::Url;
 use crate::error::{Error, Result};
@@ -40,6 +40,48 @@ pub(crate) struct Resolved {
     pub(crate) reference: Option<String>,
     /// What the user should know about the choice.
     pub(crate) note: Option<String>,
+}
+
+/// How many files no commit has as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Uncommitted {
+    /// Files that git knows.
+    changed: usize,
+    /// Files and folders that it doesn't know.
+    unknown: usize,
+}
+
+impl Uncommitted {
+    /// Reads what `git status --porcelain -z` writes. Of a file that was renamed, its old name follows.
+    fn parse(status: &[u8]) -> Uncommitted {
+        let mut found = Uncommitted::default();
+        let mut entries = status.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+        while let Some(entry) = entries.next() {
+            match entry {
+                [b'?', ..] => found.unknown += 1,
+                [b'R' | b'C', ..] => {
+                    entries.next();
+                    found.changed += 1;
+                }
+                _ => found.changed += 1,
+            }
+        }
+        found
+    }
+
+    /// What is to be told about them, if there are any.
+    pub(crate) fn note(self) -> Option<String> {
+        let files = |count: usize| format!("{count} file{}", if count == 1 { "" } else { "s" });
+        let said = match self {
+            Uncommitted { changed: 0, unknown: 0 } => return None,
+            Uncommitted { changed, unknown: 0 } => format!("{} with changes", files(changed)),
+            Uncommitted { changed: 0, unknown } => format!("{} that git doesn't know", files(unknown)),
+            Uncommitted { changed, unknown } => {
+                format!("{} with changes and {unknown} that git doesn't know", files(changed))
+            }
+        };
+        Some(format!("the repository has {said}: what isn't committed is not deployed"))
+    }
 }
 
 impl Repository {
@@ -70,15 +112,15 @@ impl Repository {
         }
     }
 
-    /// Whether the repository is a folder with changes that no commit has yet. They are not deployed.
-    pub(crate) fn has_uncommitted_changes(&self) -> Result<bool> {
+    /// How many files of a repository that is a folder no commit has as they are. They are not deployed.
+    pub(crate) fn uncommitted(&self) -> Result<Uncommitted> {
         if !self.url.is_path() {
-            return Ok(false);
+            return Ok(Uncommitted::default());
         }
         let shell = git::shell(&self.root)?;
-        let status = ["-C", self.url.address(), "status", "--porcelain", "--untracked-files=no"];
+        let status = ["-C", self.url.address(), "status", "--porcelain", "-z", "--untracked-files=normal"];
         let output = git::output(&git::plain(&shell, &status).ignore_status())?;
-        Ok(output.status.success() && !output.stdout.is_empty())
+        Ok(if output.status.success() { Uncommitted::parse(&output.stdout) } else { Uncommitted::default() })
     }
 
     /// The commit that `name` means: `HEAD`, a branch, a tag (the commit that it points to), a full ref, or a commit.
@@ -114,7 +156,11 @@ impl Repository {
     fn unreadable(&self, output: &std::process::Output) -> Error {
         let url = &self.url;
         let error = Error::connection(format!("can't read the repository `{url}`")).because(git::said(output));
-        if url.is_path() {
+        if String::from_utf8_lossy(&output.stderr).contains("dubious ownership") {
+            error.hint(format!(
+                "it is another user's, and git has to be told to trust it: git config --global --add safe.directory {url}"
+            ))
+        } else if url.is_path() {
             error.hint("see repo_url in deploy.toml")
         } else {
             error
@@ -129,13 +175,14 @@ impl Repository {
         if let Some(sha) = mirror.commit(&kept(name))? {
             return Ok(Some(sha));
         }
-        mirror.fetch(&self.url, &["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])?;
+        let format = if name.len() == 64 { Format::Sha256 } else { self.refs(&[])?.format() };
+        mirror.fetch(&self.url, format, &["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])?;
         let found = match mirror.commit(name)? {
-            None if name.len() >= 40 && mirror.fetch_only(&self.url, &[name]).is_ok() => mirror.commit(name)?,
+            None if name.len() >= 40 && mirror.fetch_only(&self.url, format, &[name]).is_ok() => mirror.commit(name)?,
             found => found,
         };
         if let Some(sha) = &found {
-            mirror.read(&["update-ref", &kept(sha), sha])?;
+            git::output(&mirror.git(&["update-ref", "--", &kept(sha), sha]).ignore_status())?;
         }
         Ok(found)
     }
@@ -153,10 +200,11 @@ impl Repository {
             return Ok(());
         }
         let refspec = format!("+{}:{reference}", resolved.reference.as_deref().unwrap_or(sha));
-        mirror.fetch(&self.url, &[&refspec])?;
+        let format = Format::of(sha);
+        mirror.fetch(&self.url, format, &[&refspec]).map_err(|error| self.explain_partial(error))?;
         let has_moved = mirror.commit(&reference)?.is_some_and(|found| found != sha);
         if !has(false)? && !has_moved {
-            mirror.fetch_anew(&self.url, &[&refspec])?;
+            mirror.fetch_anew(&self.url, format, &[&refspec])?;
         }
         match (has(!shallow)?, has(false)?) {
             (true, _) => Ok(()),
@@ -167,11 +215,27 @@ impl Repository {
         }
     }
 
+    /// `error`, which a folder that is a partial clone explains: it has not all files of what it serves.
+    fn explain_partial(&self, error: Error) -> Error {
+        let is_partial = || -> Result<bool> {
+            let shell = git::shell(&self.root)?;
+            let look = ["-C", self.url.address(), "config", "--get-regexp", r"^remote\..*\.promisor$"];
+            Ok(git::output(&git::plain(&shell, &look).ignore_status())?.status.success())
+        };
+        if self.url.is_path() && is_partial().unwrap_or(false) {
+            error
+                .hint(format!("`{}` is a partial clone; complete it there: git fetch --refetch --no-filter", self.url))
+                .hint("in CI, check out without a filter")
+        } else {
+            error
+        }
+    }
+
     /// Verifies the commit's signature.
     pub(crate) fn verify(&self, sha: &str) -> Result<()> {
         let mirror = self.mirror()?;
         must_be_id(sha)?;
-        let output = git::output(&mirror.git(&["verify-commit", sha]).ignore_status())?;
+        let output = git::output(&mirror.git(&["verify-commit", "--", sha]).ignore_status())?;
         if output.status.success() {
             Ok(())
         } else {
@@ -226,8 +290,9 @@ fn known(mirror: &Mirror, commits: &[&str]) -> Result<Vec<String>> {
 
 /// Whether the history of `known` has `sha`.
 fn is_included(mirror: &Mirror, sha: &str, known: &[String]) -> Result<bool> {
-    let args = ["rev-list", "--max-count=1", sha, "--not"].into_iter().chain(known.iter().map(String::as_str));
-    Ok(mirror.read(&args.collect::<Vec<_>>())?.is_some_and(|commits| commits.is_empty()))
+    let input = [format!("{sha}\n")].into_iter().chain(known.iter().map(|commit| format!("^{commit}\n")));
+    let found = mirror.ask(&["rev-list", "--max-count=1", "--stdin"], input.collect())?;
+    Ok(found.is_some_and(|commits| commits.is_empty()))
 }
 
 /// Fails for what isn't a commit's id in full: git would take a dash for an option.

@@ -1,6 +1,7 @@
 //! The refs of a repository, and which of them a name means.
 
 use super::Resolved;
+use super::mirror::Format;
 use crate::error::{Error, nearest};
 
 /// The refs of a repository, each with the commit that it means.
@@ -44,6 +45,11 @@ impl Refs {
         Some(Resolved { sha: sha.clone(), reference: Some(reference.clone()), note })
     }
 
+    /// How the repository names its objects.
+    pub(super) fn format(&self) -> Format {
+        self.0.first().map_or(Format::Sha1, |(_, sha)| Format::of(sha))
+    }
+
     /// The error that none of them is `name`.
     pub(super) fn unknown(&self, name: &str) -> Error {
         let short = |reference: &str| -> Option<String> {
@@ -52,8 +58,21 @@ impl Refs {
         };
         let names: Vec<_> = self.0.iter().filter_map(|(reference, _)| short(reference)).collect();
         let error = Error::task(format!("the repository has no branch, tag or commit `{name}`"));
-        if names.is_empty() {
+        // What a clone knows of the repository that it was made of: CI services make nothing else.
+        let elsewhere = |reference: &str| {
+            let (remote, branch) = reference.strip_prefix("refs/remotes/")?.split_once('/')?;
+            (branch == name).then(|| remote.to_owned())
+        };
+        if let Some(remote) = self.0.iter().find_map(|(reference, _)| elsewhere(reference)) {
+            return error
+                .hint(format!("it is there as `{remote}/{name}` only: git fetch {remote} {name}:{name}"))
+                .hint("or deploy what is checked out there: branch = \"HEAD\"");
+        }
+        if names.is_empty() && self.0.is_empty() {
             return error.hint("it has no branches at all: push one first");
+        }
+        if names.is_empty() {
+            return error.hint("it has no branches of its own; to deploy what is checked out there: branch = \"HEAD\"");
         }
         let error = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -100,6 +119,12 @@ mod tests {
     fn an_unknown_name_shows_near_ones() {
         let error = Refs::parse(LISTING).unknown("mian").to_string();
         assert!(error.contains("did you mean `main`?"), "{error}");
+        let clone = "1111111\tHEAD\n1111111\trefs/remotes/origin/main\n1111111\trefs/remotes/origin/HEAD\n";
+        let error = Refs::parse(clone).unknown("main").to_string();
+        assert!(error.contains("git fetch origin main:main") && error.contains("branch = \"HEAD\""), "{error}");
+        assert!(!error.contains("push one first"), "{error}");
+        let error = Refs::parse(clone).unknown("other").to_string();
+        assert!(error.contains("no branches of its own") && error.contains("branch = \"HEAD\""), "{error}");
         let error = Refs::default().unknown("main").to_string();
         assert!(error.contains("push one first"), "{error}");
     }

@@ -1,7 +1,7 @@
 //! Where a repository is, and what must not be shown of that.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `repo_url`, with what it says about logging in taken out.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,7 +21,9 @@ impl Url {
     /// Reads `url`. A relative path starts at `root`.
     pub(crate) fn new(url: &str, root: &Path) -> Url {
         if is_relative_path(url) {
-            return Url { address: root.join(url).display().to_string(), login: None };
+            // Without the dot of `.`: it would be another name than the one that the user trusts.
+            let path: PathBuf = root.join(url).components().collect();
+            return Url { address: path.display().to_string(), login: None };
         }
         split_login(url).unwrap_or(Url { address: url.to_owned(), login: None })
     }
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn only_paths_without_a_root_are_relative() {
-        assert_eq!(url(".").address(), "/project/.");
+        assert_eq!(url(".").address(), "/project");
         assert_eq!(url("../app").address(), "/project/../app");
         assert_eq!(url("-x").address(), "/project/-x");
         for absolute in ["/srv/app.git", "git@host:app.git", "https://host/app.git", "ext::sh -c true"] {

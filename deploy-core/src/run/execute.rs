@@ -15,8 +15,8 @@ use crate::transport::{Traffic, Transport};
 use super::executor::{Executor, Failed, Finished, PATIENCE_STOPPED, Run};
 use super::lock::state::LockState;
 use super::machine::Reaching;
+use super::program::masked::masked;
 use super::program::prepare::Prepared;
-use super::program::shown::shown;
 use super::pulse::Pulse;
 use super::server::limits::{Limits, Visit};
 use super::server::link::Link;
@@ -88,7 +88,7 @@ impl Executor<'_> {
         let plan = self.run.plan;
         for leg in &plan.legs {
             if let Some(error) = self.stop().requested() {
-                return Some(self.failed(leg, vec![Failed { server: None, step: None, error }]));
+                return Some(self.failed(leg, vec![Failed::new(None, None, error)]));
             }
             let failures = if self.takes_lock(leg) { self.locking_leg(leg) } else { self.leg(leg) };
             if self.takes_lock(leg) && failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
@@ -157,14 +157,14 @@ impl Executor<'_> {
             Err(error) => {
                 // Nobody need wait for the lock there.
                 self.lock.refused();
-                vec![Failed { server: Some(link.number), step: None, error }]
+                vec![Failed::new(Some(link.number), None, error)]
             }
         }
     }
 
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
         let events = &self.run.events;
-        let text = shown(&prepared.scripts, &prepared.shell).unwrap_or_default();
+        let text = masked(&prepared.scripts, &prepared.shell).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
@@ -193,8 +193,10 @@ impl Executor<'_> {
             if error.kind() == ErrorKind::Connection {
                 link.lost(&error);
             }
-            // How far it came is not known: its last markers may be lost.
-            self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            if !watch.never_began {
+                // How far it came is not known: its last markers may be lost.
+                self.began().extend(prepared.steps.iter().map(|step| (*step, link.number)));
+            }
             watch.broken_off(error);
         }
         if !watch.failures.is_empty() {

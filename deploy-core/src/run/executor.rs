@@ -71,16 +71,23 @@ pub(super) struct Failed {
     pub(super) server: Option<ServerNo>,
     pub(super) step: Option<StepNo>,
     pub(super) error: Error,
+    /// Whether the user was shown the whole of it as the end of its task.
+    pub(super) told: bool,
 }
 
 impl Failed {
+    /// One that is told at the end of the run.
+    pub(super) fn new(server: Option<ServerNo>, step: Option<StepNo>, error: Error) -> Failed {
+        Failed { server, step, error, told: false }
+    }
+
     /// A mistake in the program.
     pub(super) fn of_panic(server: Option<ServerNo>, step: Option<StepNo>, panic: &(dyn Any + Send)) -> Failed {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text =
             text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned());
         let error = Error::task(format!("a task panicked, which is a mistake in it or in this tool: {text}"));
-        Failed { server, step, error }
+        Failed::new(server, step, error)
     }
 }
 
@@ -221,7 +228,7 @@ impl Executor<'_> {
             Err(error) => Outcome::Failed(failure_of(error)),
         };
         events.emit(Event::StepFinished { step, server, elapsed: start.elapsed(), outcome });
-        result.err().map(|error| Failed { server, step: Some(step), error })
+        result.err().map(|error| Failed { told: true, ..Failed::new(server, Some(step), error) })
     }
 
     /// The failure path runs although the run was told to stop.

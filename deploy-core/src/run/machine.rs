@@ -177,7 +177,12 @@ impl Listener<'_> {
                 let (step, server) = (Some(self.machine.step), self.machine.number);
                 self.machine.executor.run.events.emit(Event::Note { step, server, text });
             }
-            Report::Greeted | Report::Waiting(_) | Report::Finished(_) | Report::Parted(_) | Report::Nonsense(_) => {}
+            Report::Greeted
+            | Report::NeverBegan
+            | Report::Waiting(_)
+            | Report::Finished(_)
+            | Report::Parted(_)
+            | Report::Nonsense(_) => {}
             about_the_end => {
                 if let Some((_, current)) = &mut self.current {
                     current.note(about_the_end);

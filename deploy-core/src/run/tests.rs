@@ -44,6 +44,7 @@ impl Bench {
             root,
             stages: Vec::new(),
             commands: Vec::new(),
+            led_elsewhere: Vec::new(),
         };
         Bench { folder, config, stage }
     }

@@ -331,7 +331,7 @@ impl Body<'_> {
 
     fn script(&mut self, script: &Script) {
         for step in script.steps() {
-            self.steps.push(step.to_string());
+            self.steps.push(step.typed(&self.shell.command_prefix));
             self.line(format!("deploy_step={}", self.steps.len()));
             self.step(step);
         }

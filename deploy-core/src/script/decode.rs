@@ -12,6 +12,8 @@ use crate::event::Stream;
 pub enum Report {
     /// The server has begun to run what it was sent.
     Greeted,
+    /// The server has run nothing of what it was sent, and won't.
+    NeverBegan,
     /// A task begins.
     Began(usize),
     /// A task wants to begin and waits for the controller's word.

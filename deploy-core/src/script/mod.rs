@@ -13,6 +13,7 @@ mod decode;
 mod library;
 mod opening;
 mod quote;
+mod shown;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -117,12 +118,22 @@ pub struct Cmd {
     dir: Option<Arg>,
     unprefixed: bool,
     fed: bool,
+    /// What a person would type instead.
+    shown: Option<String>,
 }
 
 impl Cmd {
     /// Runs `program`, found on the server's `PATH`.
     pub fn new(program: impl Into<String>) -> Cmd {
-        Cmd { program: program.into(), args: Vec::new(), env: Vec::new(), dir: None, unprefixed: false, fed: false }
+        Cmd {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            dir: None,
+            unprefixed: false,
+            fed: false,
+            shown: None,
+        }
     }
 
     /// Adds an argument.
@@ -149,6 +160,13 @@ impl Cmd {
         self
     }
 
+    /// Shows `text` wherever the command is shown: what a person would type to try the same by hand. What
+    /// `command_prefix` has for the program stands before it.
+    pub fn shown_as(mut self, text: impl Into<String>) -> Cmd {
+        self.shown = Some(text.into());
+        self
+    }
+
     /// Runs the program itself, whatever `command_prefix` says.
     pub fn unprefixed(mut self) -> Cmd {
         self.unprefixed = true;
@@ -166,6 +184,9 @@ impl Cmd {
 /// The command as it could be typed.
 impl fmt::Display for Cmd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(shown) = &self.shown {
+            return f.write_str(shown);
+        }
         for (name, value) in &self.env {
             write!(f, "{name}={value} ")?;
         }
@@ -415,7 +436,6 @@ pub const fn assert_placeholders(text: &str, count: usize) {
     assert!(found == count, "there must be as many values as placeholders");
 }
 
-/// The step as an error report shows it.
 impl Step {
     /// The values in its commands that must not be shown.
     fn secrets(&self) -> Vec<Vec<u8>> {
@@ -433,17 +453,6 @@ impl Step {
                 [of(condition), then.secrets.clone(), otherwise.secrets.clone()].concat()
             }
             Step::Shell { .. } | Step::Opaque(_) => Vec::new(),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Run(cmd) | Step::Fact(_, cmd, _) => cmd.fmt(f),
-            Step::Pipe(cmds) => f.write_str(&cmds.iter().map(Cmd::to_string).collect::<Vec<_>>().join(" | ")),
-            Step::Shell { label: text, .. } | Step::Opaque(text) => f.write_str(text.trim()),
-            Step::If(condition, ..) => write!(f, "if {condition}"),
         }
     }
 }

@@ -28,6 +28,7 @@ mod command_line;
 mod cx;
 mod fact;
 mod id;
+mod look;
 mod machine;
 pub(crate) mod names;
 mod nature;
@@ -48,6 +49,7 @@ pub(crate) use cx::talk;
 pub use cx::{Explain, Facts, Host, Local, Options, ServerCx};
 pub use fact::Kind;
 pub use id::{TaskId, When};
+pub use look::Look;
 pub(crate) use machine::{Found, Held, Job, Machine, Reach};
 pub use nature::{Dir, Effect, Output};
 pub use servers::Servers;
@@ -78,6 +80,8 @@ pub struct Task {
     pub(crate) effect: Effect,
     pub(crate) dir: Dir,
     pub(crate) as_user: Option<String>,
+    /// The role without whose servers it has no meaning.
+    pub(crate) needed_role: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) command: Command,
     /// What the facts may be that it reports.
@@ -100,6 +104,7 @@ impl Task {
             effect: Effect::Changes,
             dir: Dir::Home,
             as_user: None,
+            needed_role: None,
             env: BTreeMap::new(),
             command: Command::default(),
             reports: BTreeMap::new(),
@@ -216,6 +221,11 @@ impl Task {
     /// Runs as another user, through `sudo -n`.
     pub fn as_user(self, user: impl Into<String>) -> Task {
         Task { as_user: Some(user.into()), ..self }
+    }
+
+    /// Refuses to plan a run that has the task where no server of the stage has `role`, and says what needs it.
+    pub fn needs_role(self, role: impl Into<String>) -> Task {
+        Task { needed_role: Some(role.into()), ..self }
     }
 
     /// Sets a variable for this task. `$NAME` in the value expands on the server.

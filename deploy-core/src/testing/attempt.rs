@@ -104,6 +104,7 @@ impl<'s> Attempt<'s> {
             facts,
         };
         let finished = run.execute();
+        self.site.refuse_undeclared();
         let events = events.iter().map(|(_, event)| event).collect();
         Ran::new(&loaded, &plan, finished, events, super::call::noted(&self.site.calls()), self.answers.asked())
     }

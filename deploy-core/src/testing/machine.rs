@@ -30,7 +30,7 @@ impl Machines {
     /// What begins a command with a login's environment: nothing is left of that of the tests.
     fn login(&self, host: &str) -> String {
         let path = |name: &str| self.folder.join(name).display().to_string();
-        let first = format!("{}:{}", path("programs"), path("shell"));
+        let first = format!("{}:{}:{}", path("programs"), path("shell"), path("undeclared"));
         let set = |name: &str, value: &str| Arg::from(format!("{name}={value}")).to_string();
         let home = Machines::home(&self.folder, host).display().to_string();
         format!(

@@ -38,7 +38,8 @@
 //!
 //! Flows run as well. They need no repository: what a commit would hold is what [`Site::file`] has put there.
 //!
-//! Whatever a test of a recipe doesn't expect panics.
+//! Whatever a test of a recipe doesn't expect panics: a script, too, that calls a program which the test doesn't declare, other
+//! than ordinary Unix tools and git.
 
 mod attempt;
 mod call;
@@ -46,6 +47,7 @@ mod machine;
 mod ran;
 mod site;
 mod table;
+mod undeclared;
 
 pub use attempt::Attempt;
 pub use call::Call;

@@ -8,9 +8,11 @@ use tempfile::TempDir;
 
 use super::call;
 use super::machine::{Machines, link_shell, write};
+use super::undeclared;
 use crate::Xtask;
 use crate::cli;
 use crate::config::{Config, LoadRequest, Stage};
+use crate::error::Result;
 use crate::flow;
 use crate::layout::Layout;
 use crate::plan::{Filter, Plan};
@@ -50,6 +52,7 @@ impl Site {
         for name in ["calls", "files", "programs", "shell"] {
             fs::create_dir(folder.path().join(name)).expect("a folder of the site");
         }
+        undeclared::stand_in(&folder.path().join("undeclared"), &folder.path().join("called"));
         Site { folder, xtask, toml: toml.to_owned(), servers: vec!["app1".to_owned()] }
     }
 
@@ -71,6 +74,13 @@ impl Site {
     pub fn program(&self, name: &str, body: &str) {
         let file = self.folder.path().join("programs").join(name);
         call::write_program(&file, &self.calls(), name, body);
+    }
+
+    /// Lets scripts run the machine's own `name`, which is no ordinary tool.
+    pub fn real(&self, name: &str) {
+        let file = self.folder.path().join("programs").join(name);
+        let _ = fs::remove_file(&file);
+        symlink(undeclared::real(name), file).expect("a link to the program");
     }
 
     /// Has a file in the commit that is deployed, and in the releases that [`release`](Site::release) makes.
@@ -176,9 +186,21 @@ impl Site {
         [top, format!("{}\n[stages.{STAGE}]\n", self.toml)].into_iter().chain(servers).collect()
     }
 
+    /// Why a run of `task` can't even be planned. Fails the test when it can.
+    pub fn refusal(&self, task: &str) -> String {
+        match try_plan(&self.load(), task, &Filter::default()) {
+            Ok(_) => panic!("`{task}` can be planned"),
+            Err(error) => error.to_string(),
+        }
+    }
+
     pub(super) fn plan(&self, loaded: &Loaded, task: &str, filter: &Filter) -> Plan {
-        let id = TaskId::parse(task).and_then(|id| Plan::new(&loaded.tasks, &id, &loaded.stage, filter));
-        id.unwrap_or_else(|error| panic!("{error}"))
+        try_plan(loaded, task, filter).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Fails the test if a program was called that it doesn't declare.
+    pub(super) fn refuse_undeclared(&self) {
+        undeclared::refuse(&self.folder.path().join("called"));
     }
 
     pub(super) fn machines(&self) -> Machines {
@@ -214,6 +236,10 @@ fn table_of(server: &str) -> String {
     let roles = if roles.is_empty() { String::new() } else { format!("roles = {roles:?}\n") };
     let flags: String = flags.iter().map(|flag| format!("{flag} = true\n")).collect();
     format!("[[stages.{STAGE}.servers]]\nhost = {host:?}\n{roles}{flags}")
+}
+
+fn try_plan(loaded: &Loaded, task: &str, filter: &Filter) -> Result<Plan> {
+    Plan::new(&loaded.tasks, &TaskId::parse(task)?, &loaded.stage, filter)
 }
 
 fn make_release(layout: &Layout, stamp: &str, files: &Path) {

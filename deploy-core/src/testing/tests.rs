@@ -220,3 +220,11 @@ fn nothing_of_the_environment_of_the_tests_is_left() {
     assert_eq!(run.calls()[0].var("CARGO_MANIFEST_DIR"), None);
     assert!(run.calls()[0].var("HOME").unwrap().ends_with("/servers/app1"));
 }
+
+#[test]
+#[should_panic(expected = "a script called `curl`, which the test doesn't declare")]
+fn a_program_that_is_not_declared_is_not_run() {
+    let xtask =
+        Xtask::new().task(Task::script(TaskId::new("ask"), "Ask", Servers::all(), |_| sh!("curl --version || :")));
+    let _ = Site::new(xtask, "").run("ask");
+}

@@ -42,6 +42,24 @@ fn too_few(servers: usize, needed: u64, allowed: u64) -> Error {
         .hint("or go through the servers in groups, with `--hosts`")
 }
 
+/// Calls `work` in a process of its own in which no more files can be opened. `test` is the test that calls this.
+#[cfg(test)]
+pub(crate) fn without_files(test: &str, work: impl FnOnce()) {
+    // The child knows by this limit that it is the child.
+    const FEW: u64 = 61;
+    if getrlimit(Resource::Nofile).current != Some(FEW) {
+        let own = std::env::current_exe().expect("it has a path");
+        let mut child = std::process::Command::new("sh");
+        child.args(["-c", &format!("ulimit -n {FEW}; exec \"$@\""), "sh"]).arg(own).args(["--exact", test]);
+        let output = child.output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let _held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    work();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

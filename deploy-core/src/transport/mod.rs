@@ -5,6 +5,7 @@
 //! names ssh2, `local` is the same thing on this machine.
 
 mod anywhere;
+pub(crate) mod cargo;
 mod converse;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
@@ -16,6 +17,8 @@ pub mod ssh;
 
 pub use self::anywhere::Anywhere;
 pub(crate) use self::files::make_room_for;
+#[cfg(test)]
+pub(crate) use self::files::without_files;
 pub(crate) use self::process::Nobody;
 pub use self::process::{Exit, Output, Process, Stdin};
 pub use self::server::{Connect, LONGEST_COMMAND, Transport};

@@ -45,6 +45,11 @@ pub trait Transport: Send + Sync {
     /// What went over the wire so far.
     fn traffic(&self) -> Traffic;
 
+    /// The line by which a person would run `command` there, where it takes more than `command`.
+    fn by_hand(&self, _command: &str) -> Option<String> {
+        None
+    }
+
     /// How many commands can run at a time, once the server has refused one more.
     fn sessions(&self) -> Option<usize> {
         None

@@ -124,10 +124,14 @@ impl Renderer for Plain {
         self.end_line();
         let mut failures = std::mem::take(&mut self.failures);
         failures.sort_by_key(|(step, server, _)| (*step, *server));
-        for (step, server, failure) in failures {
-            let task = self.outline.task_id(step);
-            let server = server.map(|server| self.outline.server_label(server));
-            let lines = summary::failure(self.look, task, server, &failure);
+        // Servers that failed in the same way are told of together.
+        while let Some((step, _, failure)) = failures.first().cloned() {
+            let is_same = |known: &(StepNo, Option<ServerNo>, Failure)| known.0 == step && known.2 == failure;
+            let (same, others): (Vec<_>, Vec<_>) = failures.into_iter().partition(is_same);
+            failures = others;
+            let servers: Vec<_> = same.iter().filter_map(|(_, server, _)| *server).collect();
+            let servers: Vec<_> = servers.into_iter().map(|server| self.outline.server_label(server)).collect();
+            let lines = summary::failure(self.look, self.outline.task_id(step), &servers, &failure);
             lines.into_iter().for_each(|line| self.write_err(line));
         }
     }
@@ -217,9 +221,7 @@ impl Plain {
             }
             Outcome::Failed(failure) => {
                 self.failures.push((step, server, failure.clone()));
-                let reason = harmless_lines(&failure.reason).next().unwrap_or_default();
-                let text = format!("failed after {elapsed}: {reason}");
-                self.sign(Style::Bad, "✘").then(label).with(Style::Bad, text)
+                self.sign(Style::Bad, "✘").then(label).with(Style::Bad, format!("failed after {elapsed}"))
             }
         }
     }

@@ -223,7 +223,7 @@ fn a_task_that_no_server_ran_is_not_shown() {
     insta::assert_snapshot!(run.shown(), @r"
     deploy staging: good, bad
     00:01 one
-          bad  failed after 0.12s: exit status 1
+          bad  failed after 0.12s
           good 0.12s
     00:05 two
           good 0.12s
@@ -296,8 +296,8 @@ fn failures_of_several_servers_stand_whole_at_the_end_on_standard_error() {
     insta::assert_snapshot!(run.out.text(), @r"
     deploy staging: app1, app2
     00:01 deploy:migrate
-          app1 failed after 0.12s: exit sta…
-          app2 failed after 0.12s: killed b…
+          app1 failed after 0.12s
+          app2 failed after 0.12s
     failed after 42.1s
     ");
 }
@@ -446,7 +446,7 @@ fn a_run_that_breaks_off_shows_what_it_has() {
     00:01 one
           fast 0.12s
     00:03 two
-          fast failed after 0.12s: exit status 1
+          fast failed after 0.12s
 
     two failed on fast
       reason: exit status 1

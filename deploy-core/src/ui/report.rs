@@ -54,13 +54,13 @@ pub(crate) fn print_usage(error: &clap::Error, surroundings: Surroundings) -> Re
 
 fn describe(error: &Error, colour: bool) -> String {
     let mut text = paragraph("", Style::Bad, "error", error.message(), colour);
-    if let Some(detail) = error.detail_text() {
+    if let Some(detail) = error.whole_detail() {
         text.extend([&printable(detail.trim_end(), colour), "\n"]);
     }
     for cause in error.causes() {
         text.push_str(&paragraph("  ", Style::Dim, "cause", &cause, colour));
     }
-    for hint in error.hint_texts() {
+    for hint in error.all_hints() {
         text.push_str(&paragraph("  ", Style::Attention, "hint", hint, colour));
     }
     text

@@ -9,9 +9,9 @@ use crate::event::{Failure, Outline, Traffic};
 /// How many of a failed task's last lines of output are shown.
 const TAIL: usize = 20;
 
-/// A failure, whole: nothing is cut, since every character may be needed to understand it.
-pub(super) fn failure(look: Look, task: &str, server: Option<&str>, failure: &Failure) -> Vec<Line> {
-    let place = server.map(|server| format!(" on {server}")).unwrap_or_default();
+/// A failure of `servers`, whole: nothing is cut, since every character may be needed to understand it.
+pub(super) fn failure(look: Look, task: &str, servers: &[&str], failure: &Failure) -> Vec<Line> {
+    let place = if servers.is_empty() { String::new() } else { format!(" on {}", servers.join(", ")) };
     let sign = if look.signs { "✘ " } else { "" };
     let mut lines = vec![Line::new(), Line::new().with(Style::Bad, format!("{sign}{task} failed{place}"))];
     if let Some(command) = &failure.command {

@@ -63,8 +63,29 @@ fn recipes_are_registered_in_the_tool() {
 #[test]
 fn recipes_have_a_row_in_the_readme() {
     let readme = sources::read("README.md");
-    let row = |name: &str| format!("| [`{name}`](deploy-recipes/{name}/src/lib.rs) |");
+    let row = |name: &str| format!("| [`{name}`](docs/recipes/{name}.md) |");
     let problems = recipes().into_iter().filter(|(name, _)| !readme.contains(&row(name)));
     let problems: Vec<_> = problems.map(|(name, _)| row(&name)).collect();
     none(&problems, "add such a row to the table of recipes in README.md");
+}
+
+/// The page of a recipe: what stands at the top of its crate.
+fn page(name: &str) -> String {
+    let source = sources::read(&format!("deploy-recipes/{name}/src/lib.rs"));
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let text: String = lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+    format!("# The recipe `{name}`\n\n{text}")
+}
+
+#[test]
+fn recipes_have_a_page_that_says_what_their_crate_says() {
+    let path = |name: &str| format!("docs/recipes/{name}.md");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        for (name, _) in recipes() {
+            std::fs::write(sources::root().join(path(&name)), page(&name)).expect("a page can be written");
+        }
+    }
+    let written = |name: &str| std::fs::read_to_string(sources::root().join(path(name))).unwrap_or_default();
+    let problems = recipes().into_iter().filter(|(name, _)| written(name) != page(name)).map(|(name, _)| path(&name));
+    none(&problems.collect::<Vec<_>>(), "UPDATE_PAGES=1 cargo test -p deploy-core --test tidy recipes");
 }

@@ -12,12 +12,34 @@ use super::Passenger;
 pub struct HealthUrl(String);
 
 impl TryFrom<String> for HealthUrl {
-    type Error = &'static str;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<HealthUrl, &'static str> {
+    fn try_from(text: String) -> Result<HealthUrl, String> {
+        let unknown = text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
+        if let Some(name) = unknown.into_iter().find(|name| *name != "host") {
+            return Err(format!("`{{{name}}}` stands for nothing here: only `{{host}}` is known"));
+        }
         let is_good = text.starts_with('/') || text.starts_with("http://") || text.starts_with("https://");
         let is_good = is_good && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-        if is_good { Ok(HealthUrl(text)) } else { Err("expected a path such as \"/up\", or a URL") }
+        if is_good { Ok(HealthUrl(text)) } else { Err("expected a path such as \"/up\", or a URL".to_owned()) }
+    }
+}
+
+/// Where an answer tells the commit that it is of: in its body, or in the header of this name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Revision(String);
+
+impl TryFrom<String> for Revision {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Revision, &'static str> {
+        let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if !text.is_empty() && text.chars().all(is_good) {
+            Ok(Revision(text))
+        } else {
+            Err("expected the name of a header such as \"X-Revision\", or \"body\"")
+        }
     }
 }
 
@@ -55,6 +77,7 @@ impl Passenger {
             self.health_timeout.0.as_secs().max(1).to_string(),
             self.health_retries.to_string(),
             self.health_wait.0.as_secs_f64().to_string(),
+            self.health_revision.as_ref().map_or_else(String::new, |place| place.0.clone()),
             format!("to go back: cargo xtask deploy rollback {stage}"),
         ];
         let check = Cmd::new("health_check").unprefixed().args(args).args(headers);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{Key, Project, Proxy};
 use insta::assert_snapshot;
+use rustix::process::Signal;
 
 #[test]
 fn a_server_that_is_down_stops_the_deploy_everywhere_and_is_named() {
@@ -29,6 +30,7 @@ fn a_server_that_is_down_reads_like_this() {
           cause: Connection refused (os error 111)
       nothing is live on deploy@app1
       hint: does sshd listen on port PORT there?
+      hint: to leave what is gone as it is, and go on with the others: `cargo xtask deploy staging --hosts '!deploy@app2'`
     [exit status: 4]
     ");
 }
@@ -95,7 +97,8 @@ fn a_key_that_is_not_accepted_is_named() {
       deploy@app1: `deploy@app1` does not let `deploy` in
           key file `$SANDBOX/home/.ssh/id_ed25519`: refused
           the server offers: publickey
-      hint: compare with what `ssh -v -p PORT deploy@127.0.0.1` does
+      hint: see what OpenSSH's own client does
+            ssh -v -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -p PORT deploy@127.0.0.1 true
     [exit status: 4]
     ");
 }
@@ -125,6 +128,48 @@ fn a_frozen_server_is_noticed() {
     let start = Instant::now();
     let output = run.wait().fails_with(4);
     assert!(start.elapsed() < Duration::from_secs(15), "{output}");
+}
+
+/// How many files and threads a run has while it is busy on the servers that `line` is about.
+fn files_and_threads(project: &Project, line: &str, servers: usize) -> (usize, usize) {
+    let run = project.start(line);
+    let is_busy = || project.sandbox.processes().iter().filter(|line| line.contains("sleep 612")).count() >= servers;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_busy() {
+        assert!(Instant::now() < deadline, "the task began on too few servers");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let count = |kind: &str| fs::read_dir(format!("/proc/{}/{kind}", run.pid())).expect("it runs").count();
+    let counts = (count("fd"), count("task"));
+    run.signal(Signal::INT);
+    run.wait().fails_with(130);
+    counts
+}
+
+#[test]
+fn each_further_server_takes_two_files_and_two_threads() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    (2..=6).for_each(|number| project.add_server(&format!("app{number}"), "db", &[]));
+    project.tables("[tasks.\"take:long\"]\nrun = \"exec sleep 612\"");
+    let one = files_and_threads(&project, "take long staging --roles app", 1);
+    let six = files_and_threads(&project, "take long staging", 6);
+    // Its socket and what wakes its thread; that thread, and the one that talks with it.
+    assert!(six.0 <= one.0 + 5 * 2 && six.1 <= one.1 + 5 * 2, "files and threads: {one:?}, {six:?}");
+}
+
+#[test]
+fn an_interruption_ends_a_run_that_waits_for_a_server_to_begin() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.add_server("app2", "app", &["ForceCommand exec sleep 611"]);
+    project.ssh("connect_timeout = 600");
+    let run = project.start("deploy staging --verbose");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while project.server("app2").sshd.execs() == 0 {
+        assert!(Instant::now() < deadline, "nobody asked it to run anything");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run.signal(Signal::INT);
+    run.wait().fails_with(130);
 }
 
 #[test]
@@ -205,4 +250,36 @@ fn a_server_without_gzip_gets_everything_as_it_is() {
     project.repo.write("index.html", "two\n").commit("Say two");
     project.xtask("deploy staging").success();
     assert_eq!(project.server("app1").site.read("current/index.html"), "two\n");
+}
+
+#[test]
+fn a_command_that_never_starts_is_a_lost_server_in_every_task() {
+    // What ~/.bashrc does with a command there.
+    for instead in ["exec fish", "exec cat", "read x"] {
+        let mut project = Project::over_ssh(&[]);
+        project.add_server("app1", "app", &[&format!("ForceCommand {instead}")]);
+        project.ssh("connect_timeout = 1");
+        for task in ["deploy staging", "deploy status staging", "deploy rollback staging"] {
+            let output = project.xtask(task).fails_with(4);
+            output
+                .says("within 1 seconds it began to run no command")
+                .says("does ~/.bashrc there")
+                .says("try it by hand: ssh ");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_says_in_place_of_a_command_is_the_reason() {
+    for (said, reason) in [
+        ("echo This account is currently not available.; exit 1", "This account is currently not available."),
+        ("echo 'WARNING: Your password has expired.' >&2; exit 1", "WARNING: Your password has expired."),
+    ] {
+        let mut project = Project::over_ssh(&[]);
+        project.add_server("app1", "app", &[&format!("ForceCommand {said}")]);
+        for task in ["deploy staging", "deploy status staging", "deploy rollback staging"] {
+            let output = project.xtask(task).fails_with(4);
+            output.says(&format!("the server runs no command for this user; it says: {reason}"));
+        }
+    }
 }

@@ -21,10 +21,10 @@ struct Bound {
 #[rustfmt::skip]
 const BOUNDS: &[Bound] = &[
     bound(1, "first",    1, 1, 22_300,  76,  53, 10),
-    bound(1, "next",     1, 1, 11_900,  69,  46,  8),
+    bound(1, "next",     1, 1, 12_100,  70,  47,  8),
     bound(1, "rollback", 1, 1, 11_000,  38,  23,  0),
-    bound(2, "first",    1, 1, 24_900,  82,  56, 10),
-    bound(2, "next",     1, 1, 14_400,  75,  49,  8),
+    bound(2, "first",    1, 1, 25_200,  82,  56, 10),
+    bound(2, "next",     1, 1, 15_000,  76,  50,  8),
     bound(2, "rollback", 1, 1, 11_000,  44,  26,  0),
 ];
 

@@ -43,19 +43,14 @@ fn every_missing_file_on_every_server_is_named_at_once() {
 
     deploy:check:linked_files failed on deploy@app1
       reason: the linked file `$SANDBOX/servers/app1/www/shared/config/database.yml` doesn't exist; the linked file `$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml` doesn't exist
-      hint: scp -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/database.yml
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml
+      hint: scp -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/database.yml
+      hint: scp -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml
 
     deploy:check:linked_files failed on deploy@app2
       reason: the linked file `$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml` doesn't exist
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml
+      hint: scp -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy-check-linked_files.log
     error: `deploy:check:linked_files` failed on 2 of 2 servers
-      deploy@app1: `deploy:check:linked_files`: the linked file `$SANDBOX/servers/app1/www/shared/config/database.yml` doesn't exist; the linked file `$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml` doesn't exist
-      deploy@app2: `deploy:check:linked_files`: the linked file `$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml` doesn't exist
-      hint: scp -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/database.yml
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml
     [exit status: 1]
     ");
 }
@@ -68,22 +63,16 @@ fn a_deploy_stops_at_missing_files_before_it_makes_a_release() {
 
     deploy:check:linked_files failed on deploy@app1
       reason: the linked file `$SANDBOX/servers/app1/www/shared/config/database.yml` doesn't exist; the linked file `$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml` doesn't exist
-      hint: scp -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/database.yml
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml
+      hint: scp -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/database.yml
+      hint: scp -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml
 
     deploy:check:linked_files failed on deploy@app2
       reason: the linked file `$SANDBOX/servers/app2/www/shared/config/database.yml` doesn't exist; the linked file `$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml` doesn't exist
-      hint: scp -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/database.yml
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml
+      hint: scp -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/database.yml
+      hint: scp -F none -i $SANDBOX/home/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$SANDBOX/known_hosts -o GlobalKnownHostsFile=/dev/null -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy.log
     error: `deploy` failed on 2 of 2 servers
-      deploy@app1: `deploy:check:linked_files`: the linked file `$SANDBOX/servers/app1/www/shared/config/database.yml` doesn't exist; the linked file `$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml` doesn't exist
-      deploy@app2: `deploy:check:linked_files`: the linked file `$SANDBOX/servers/app2/www/shared/config/database.yml` doesn't exist; the linked file `$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml` doesn't exist
       nothing is live on deploy@app1, deploy@app2
-      hint: scp -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/database.yml
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app1/www/shared/config/deep/er/secrets.yml
-      hint: scp -P PORT config/database.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/database.yml
-      hint: scp -P PORT config/deep/er/secrets.yml deploy@127.0.0.1:$SANDBOX/servers/app2/www/shared/config/deep/er/secrets.yml
     [exit status: 1]
     ");
     for site in project.sites() {
@@ -146,4 +135,22 @@ fn an_optional_file_is_linked_where_it_is_there() {
     assert_eq!(there.link("current/config/master.key"), Some(there.join("shared/config/master.key")));
     assert!(!not_there.exists("current/config/master.key") && not_there.exists("shared/config"));
     assert_eq!(not_there.read("current/config/database.yml"), "shipped\n");
+}
+
+#[test]
+fn the_line_that_is_shown_uploads_the_file() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.top("linked_files = [\"config/database.yml\"]");
+    let output = project.xtask("deploy staging").fails_with(1);
+    let line = output.stderr().lines().find_map(|line| line.trim().strip_prefix("hint: scp ")).expect("a line to type");
+    let server = project.server("app1");
+    let line = line.replace("$SANDBOX", &project.sandbox.path().display().to_string());
+    let line = line.replace("PORT", &server.port.to_string()).replace("deploy@", &format!("{}@", server.sshd.user()));
+    let folder = project.sandbox.join("project");
+    std::fs::create_dir_all(folder.join("config")).unwrap();
+    std::fs::write(folder.join("config/database.yml"), "here\n").unwrap();
+    let mut shell = project.sandbox.command("sh");
+    shell.args(["-c", &format!("scp {line}")]).current_dir(folder).stdin(std::process::Stdio::null());
+    project.sandbox.run(shell).success();
+    project.xtask("deploy staging").success();
 }

@@ -1,5 +1,6 @@
 //! Scenarios with the real binary, real repositories and real SSH servers.
 
+mod accounts;
 mod assets;
 mod capistrano;
 mod cleanup;
@@ -31,6 +32,7 @@ mod rollback;
 mod secrets;
 mod ssh;
 mod status;
+mod systemd;
 mod tasks;
 mod traffic;
 mod trials;

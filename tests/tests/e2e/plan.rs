@@ -112,6 +112,47 @@ fn a_dry_run_asks_no_server() {
     assert_no_server_was_asked(&project);
 }
 
+#[test]
+fn a_dry_run_shows_what_each_task_does_and_equal_servers_once() {
+    let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app"), ("app3", "app")]);
+    for server in &mut project.servers {
+        server.deploy_to("/srv/shop");
+    }
+    project.tables("[tasks.\"cache:clear\"]\nrun = \"bin/clear --all\"\nas = \"www\"\nafter = \"deploy:published\"");
+    let output = project.xtask("cache clear staging --dry-run").success();
+    assert_snapshot!(output, @r"
+    ## deploy:lock: deploy@app1, deploy@app2, deploy@app3
+    root=/srv/shop
+    take_lock '<token>' '<holder>' '<lock_list>' ''
+
+    ## cache:clear: deploy@app1, deploy@app2, deploy@app3
+    (in /srv/shop/current)
+    (as www)
+    bin/clear --all
+
+    With -v: the programs as they would be sent, with the shell functions that these call.
+    ");
+    let (brief, whole) = ("deploy staging --dry-run", "deploy staging --dry-run -v");
+    let lines = |line: &str| project.xtask(line).success().stdout().lines().count();
+    assert!(lines(brief) * 3 < lines(whole), "{} and {}", lines(brief), lines(whole));
+}
+
+#[test]
+fn plans_and_dry_runs_are_json_where_that_is_asked_for() {
+    let project = fleet();
+    let json =
+        |line: &str| -> serde_json::Value { serde_json::from_str(project.xtask(line).success().stdout()).unwrap() };
+    let plan = json("deploy staging --plan --format json");
+    assert_eq!((&plan["task"], &plan["stage"]), (&serde_json::json!("deploy"), &serde_json::json!("staging")));
+    assert_eq!(plan["servers"].as_array().unwrap().len(), 2, "{plan}");
+    assert_eq!(plan["legs"][0][0]["task"], "git:resolve");
+    assert!(plan["legs"][0][0]["servers"].is_null() && plan["legs"][0][0].get("does").is_none());
+    let lock = &json("deploy staging --dry-run --format json")["legs"][2][0];
+    assert_eq!(lock["task"], "deploy:lock");
+    assert!(lock["does"][0]["text"].as_str().unwrap().contains("take_lock"), "{lock}");
+    assert_no_server_was_asked(&project);
+}
+
 /// The scripts of a dry run; each stands below a heading that names servers and tasks.
 fn scripts(project: &Project, line: &str) -> Vec<String> {
     let output = project.xtask(line).success();
@@ -129,8 +170,8 @@ fn shellcheck_and_every_shell_accept_the_scripts_of_a_dry_run() {
         project.tables(
             "[default_env]\nA = \"b c\"\n[tasks.\"cache:clear\"]\nrun = \"true\"\nafter = \"deploy:published\"",
         );
-        let deploy = scripts(&project, "deploy staging --dry-run");
-        let rollback = scripts(&project, "deploy rollback staging --dry-run");
+        let deploy = scripts(&project, "deploy staging --dry-run -v");
+        let rollback = scripts(&project, "deploy rollback staging --dry-run -v");
         assert!(deploy.len() >= 5 && rollback.len() >= 4, "{} and {}", deploy.len(), rollback.len());
         for script in deploy.iter().chain(&rollback) {
             let file = project.sandbox.join("script.sh");

@@ -164,3 +164,22 @@ fn servers_take_turns_to_fetch() {
         project.xtask("deploy staging").success();
     }
 }
+
+#[test]
+fn a_checkout_of_another_user_is_read_where_git_was_told_to_trust_it() {
+    if !e2e::is_root() {
+        return;
+    }
+    let mut project = project_with("", &[("app1", "app")]);
+    let checkout = project.repo.path().to_owned();
+    project.top(&format!("repo_url = \"{}/.\"", checkout.display()));
+    let user = e2e::User::existing("daemon");
+    user.own(&checkout);
+    let config = project.sandbox.join("gitconfig");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("directory = *", "directory = /nowhere")).unwrap();
+    project.xtask("deploy staging").fails_with(4).says("git config --global --add safe.directory $SANDBOX/");
+    fs::write(&config, text.replace("directory = *", &format!("directory = {}", checkout.display()))).unwrap();
+    project.xtask("deploy staging").success();
+    assert!(project.server("app1").site.has_current());
+}

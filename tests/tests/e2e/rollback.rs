@@ -58,9 +58,7 @@ fn a_release_that_is_not_there_is_refused() {
       hint: nothing was changed; `ls` the `releases` folder for what there is
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy-rollback.log
     error: `deploy:rollback` failed
-      here: `deploy:choose_release`: can't go back to release `RELEASE1`: deploy@app1 doesn't have it, deploy@app2 doesn't have it
       release RELEASE2 is live on deploy@app1, deploy@app2
-      hint: nothing was changed; `ls` the `releases` folder for what there is
     [exit status: 1]
     ");
     assert!(project.sites().iter().all(|site| live(site) == "two"));
@@ -91,11 +89,7 @@ fn with_nothing_to_go_back_to_nothing_changes() {
       hint: deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA
     everything is in $SANDBOX/project/target/deploy/log/TIME-staging-deploy-rollback.log
     error: `deploy:rollback` failed
-      here: `deploy:choose_release`: there is nothing to go back to: no good release before RELEASE1 is on every server
-          good releases before it
-          deploy@app1: none
       release RELEASE1 is live on deploy@app1
-      hint: deploy an earlier revision instead: cargo xtask deploy STAGE --revision SHA
     [exit status: 1]
     ");
     assert_eq!(live(&project.server("app1").site), "one");

@@ -146,7 +146,12 @@ fn hooks_run_in_order_and_once() {
 fn a_hook_on_a_task_that_does_not_exist_is_an_error() {
     let mut project = Project::over_ssh(&[("app1", "app")]);
     project.tables("[tasks.\"mark:it\"]\nrun = \"true\"\nafter = \"deploy:publishd\"");
-    project.xtask("deploy staging").fails_with(3).says("`deploy:publishd`").says("`deploy:published`");
+    project
+        .xtask("deploy staging")
+        .fails_with(3)
+        .says("`deploy:publishd`")
+        .says("`deploy:published`")
+        .says("at deploy.toml:");
     assert_eq!(project.server("app1").sshd.connections(), 0);
 }
 

@@ -65,7 +65,11 @@ fn everything_shows_prerequisites_and_parts() {
           deploy:check:directories
           deploy:check:releases
           deploy:check:linked_dirs
+            [before]
+              deploy:check:directories
           deploy:check:make_linked_dirs
+            [before]
+              deploy:check:directories
           deploy:check:linked_files
           git:check
             [before]

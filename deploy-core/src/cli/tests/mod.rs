@@ -13,7 +13,10 @@ use std::ffi::OsString;
 
 use insta::assert_snapshot;
 
-use super::{ListRequest, Listing, Mode, Parsed, Request, RunRequest, config_file, describe_plan, flow_tree, parse};
+use super::{
+    ListRequest, Listing, Mode, Parsed, Request, RunRequest, config_file, describe_plan, describe_preview, flow_tree,
+    parse,
+};
 use crate::config::{Command, GitStrategy};
 use crate::plan::testing::{group, local, plan, rolling, script, stage, stock};
 use crate::registry::Tasks;

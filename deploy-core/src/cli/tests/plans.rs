@@ -4,7 +4,8 @@ use super::*;
 use crate::config::Stage;
 use crate::plan::testing::config;
 use crate::run::{Options, preview};
-use crate::task::Explain;
+use crate::sh;
+use crate::task::{Explain, Servers};
 
 fn explain<'a>(stage: &'a Stage, options: &'a Options, dry_run: bool) -> Explain<'a> {
     Explain { config: config(), stage, options, dry_run }
@@ -118,6 +119,23 @@ fn tasks_on_this_machine_say_what_they_would_do() {
       dump `staging`, load it into `production` of `shop`
 
       $ pg_dump -Fc
+    ");
+}
+
+#[test]
+fn a_dry_run_goes_task_by_task() {
+    let stage = stage(&["app1 app", "app2 app", "db1 db"]);
+    let mut tasks = Tasks::default();
+    tasks.task(Task::script(TaskId::new("a:b"), "A", Servers::all(), |cx| sh!("echo {}", cx.server.roles.concat())));
+    let plan = plan(&tasks, "a:b", &stage);
+    assert_snapshot!(describe_preview(&plan, &explain(&stage, &Options::new(), true)), @r"
+    ## a:b: app1, app2
+    echo app
+
+    ## a:b: db1
+    echo db
+
+    With -v: the programs as they would be sent, with the shell functions that these call.
     ");
 }
 

@@ -134,3 +134,17 @@ fn a_file_that_is_not_utf_8_is_refused() {
       cause: stream did not contain valid UTF-8
     ");
 }
+
+#[test]
+fn a_file_in_a_folder_of_the_workspace_is_pointed_to() {
+    for start in ["", "ops"] {
+        let project = Project::new("");
+        std::fs::remove_file(project.root().join("deploy.toml")).unwrap();
+        project.write("ops/deploy.toml", "");
+        let mut request = project.request();
+        request.start.push(start);
+        let text = shown(Config::load(&request).unwrap_err(), &project);
+        assert!(text.contains("`ops/deploy.toml` isn't beside the workspace's `Cargo.toml`"), "{text}");
+        assert!(text.contains("[workspace.metadata.deploy] config = \"ops/deploy.toml\""), "{text}");
+    }
+}

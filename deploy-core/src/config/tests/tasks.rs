@@ -35,6 +35,10 @@ env = { A = "1" }
             after: [
                 "deploy:published",
             ],
+            hooked_at: {
+                "deploy:finishing": "deploy.toml:10:11",
+                "deploy:published": "deploy.toml:11:9",
+            },
             as_user: Some(
                 "www-data",
             ),
@@ -295,4 +299,16 @@ stage = "x"
        |
        = help: known: `about` and `run`
     "#);
+}
+
+#[test]
+fn a_command_and_a_task_do_not_share_a_word() {
+    assert_snapshot!(errors(&with("[tasks.\"cache:clear\"]\nrun = \"true\"\n[commands.cache]\nrun = \"true\"")), @r"
+    1 error in `deploy.toml`
+    error: `cargo xtask cache` would be both this command and the task `cache:clear`
+     --> deploy.toml:6:11
+      |
+    6 | [commands.cache]
+      |           ^^^^^ choose another name
+    ");
 }

@@ -1,6 +1,6 @@
 //! The commit's files, by `git archive` as Capistrano does.
 
-use crate::config::Settings;
+use crate::config::{GitStrategy, Settings};
 use crate::script::{Arg, Cmd, Script};
 use crate::sh;
 use crate::task::ServerCx;
@@ -19,7 +19,7 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
         ),
     };
     script(cx)
-        .then(sh!("commit={}", cx.fact("revision")))
+        .then(sh!("take_commit {}", cx.fact("revision")))
         .then(tree)
         .then(refusals(settings))
         .then(super::super::release::begin(cx))
@@ -38,24 +38,27 @@ pub(super) fn deployed_folder(settings: &Settings) -> Option<&str> {
 /// Names the commit, not a tree: then attributes of the whole repository hold, and files have the commit's time.
 fn archive(cx: &ServerCx<'_>, folder: Option<&str>) -> [Cmd; 2] {
     let git_dir = format!("--git-dir={}", cx.layout().repo());
-    let archive = Cmd::new("git").args([git_dir.as_str(), "--literal-pathspecs", "archive", "--format=tar"]);
+    let archive = Cmd::new("git").args([git_dir.as_str(), "--literal-pathspecs", "archive", "--format=tar", "--"]);
     let archive = archive.arg(cx.fact("revision"));
     let extract = Cmd::new("tar").args(["-x", "-f", "-", "-C"]).arg(Arg::from(cx.release_dir()));
     match folder {
         None => [archive, extract],
         Some(path) => {
             let depth = path.split('/').filter(|name| !matches!(*name, "" | ".")).count();
-            [archive.args(["--", path]), extract.arg(format!("--strip-components={depth}"))]
+            [archive.arg(path), extract.arg(format!("--strip-components={depth}"))]
         }
     }
 }
 
 /// Fails for what `git archive` would silently leave out.
 fn refusals(settings: &Settings) -> Script {
-    if settings.git.ignore_submodules && settings.git.ignore_lfs {
+    // Only a mirror that fetched everything has the tags; of the others a release would have other bytes.
+    let has_tags = settings.git.strategy == GitStrategy::Fetch && !settings.git.shallow;
+    if settings.git.ignore_submodules && settings.git.ignore_lfs && has_tags {
         return Script::new();
     }
+    let tags = if has_tags { Script::new() } else { sh!("refuse_describe") };
     let submodules = if settings.git.ignore_submodules { Script::new() } else { sh!("refuse_submodules") };
     let lfs = if settings.git.ignore_lfs { Script::new() } else { sh!("refuse_lfs") };
-    sh!("look_at_tree").then(submodules).then(lfs)
+    sh!("look_at_tree").then(submodules).then(lfs).then(tags)
 }

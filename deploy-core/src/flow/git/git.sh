@@ -19,7 +19,18 @@ $recent
 COMMITS
   commits=$recent
 }
-has_commit() { git rev-list --objects --quiet --no-walk "$1" >/dev/null 2>&1; }
+has_commit() {
+  git rev-list --objects --quiet --no-walk --stdin >/dev/null 2>&1 <<COMMIT
+$1
+COMMIT
+}
+# take_commit COMMIT: makes it `commit`. It stands where git has no way to say that it is no option, so it has to be an id.
+take_commit() {
+  case $1 in
+    '' | *[!0-9a-f]*) deploy_fail "\`$1\` is no commit's id" ;;
+  esac
+  commit=$1
+}
 # Removes the mirror, but nothing else that may stand in its place.
 remove_mirror() {
   for part in HEAD objects refs; do
@@ -35,17 +46,39 @@ make_mirror() {
   if [ -d "$repo" ] && ! is_whole; then remove_mirror 'is damaged'; fi
   keep_mirror "$1"
 }
+# fits_commit: whether the mirror names objects as `commit` is named; what a new one has to be told for that, as init.
+fits_commit() {
+  found=sha1 wanted=sha1 init=''
+  case ${#commit} in 64) wanted=sha256 init=--object-format=sha256 ;; esac
+  [ -e "$repo/config" ] || return 0
+  while read -r key _ value; do
+    case $key in [oO]bject[fF]ormat) found=$value ;; esac
+  done <"$repo/config"
+  [ "$found" = "$wanted" ]
+}
 # keep_mirror URL: the same with a mirror that was found whole. What a git that was killed left behind goes.
 keep_mirror() {
+  if ! fits_commit; then remove_mirror 'names its objects otherwise than the repository'; fi
+  # Where the folder around it is shared, by its group, so is the mirror.
   if [ -e "$repo/HEAD" ]; then
     find "$repo/" -type f \( -name '*.lock' -o -name 'tmp_*' \) -exec rm -f -- {} +
+  elif [ -g "${repo%/*}" ]; then
+    git init --quiet --bare --shared=group $init -- "$repo"
   else
-    git init --quiet --bare -- "$repo"
+    git init --quiet --bare $init -- "$repo"
   fi
+  share_mirror
   ! has_origin "$1" || return 0
   git config remote.origin.url "$1"
   git config remote.origin.fetch '+refs/*:refs/*'
   git config remote.origin.mirror true
+}
+share_mirror() {
+  [ -g "${repo%/*}" ] || return 0
+  while read -r key _; do
+    if [ "$key" = sharedRepository ] || [ "$key" = sharedrepository ]; then return 0; fi
+  done <"$repo/config"
+  git config core.sharedRepository group
 }
 # begin_pack, unpack_pack, end_pack: take a pack and its index. The index comes last, since only with it is the pack in use.
 begin_pack() {
@@ -68,7 +101,7 @@ has_origin() {
 }
 # keep_commit COMMIT: points to it, so that it stays, and to those that were kept last.
 keep_commit() {
-  git update-ref "refs/deploy/$1" "$1"
+  git update-ref -- "refs/deploy/$1" "$1"
   set -- "$1" "$repo"/refs/deploy/*
   [ "$#" -gt 17 ] || return 0
   git for-each-ref --sort=-committerdate --format='delete %(refname)' refs/deploy |
@@ -95,6 +128,15 @@ refuse_lfs() {
     git grep -q -e '^version https://git-lfs.github.com/spec/v1$' "$tree"; then
     deploy_fail 'the commit has files in Git LFS, of which only the pointers would be deployed' \
       'set git.ignore_lfs = true to deploy the pointers'
+  fi
+}
+# Names of tags and branches in files, which `git archive` would leave empty or make another each time.
+refuse_describe() {
+  [ "$held" != "${held#*attributes}" ] || return 0
+  if mirror grep -q -e export-subst "$commit" -- .gitattributes '*/.gitattributes' &&
+    mirror grep -q -e '\$Format:[^$]*%(describe' "$tree"; then
+    deploy_fail 'a file of the commit is to name a tag (export-subst, %(describe)), and the mirror has none' \
+      'set git.strategy = "fetch", without git.shallow, or have it name the commit: $Format:%H$'
   fi
 }
 # What the tree has that needs a second look, as `held`. Attributes of the folders above it hold as well.
@@ -133,23 +175,28 @@ find_commit() {
     $2 == "refs/tags/" name "^{}" { peeled = $1 }
     END { print full_peeled != "" ? full_peeled : full != "" ? full : head != "" ? head : peeled != "" ? peeled : tag }
   ')
-  if [ -z "$found" ] && printf '%s\n' "$2" | grep -Eqx '[0-9a-f]{40}'; then found=$2; fi
+  if [ -z "$found" ] && printf '%s\n' "$2" | grep -Eqx '[0-9a-f]{40}([0-9a-f]{24})?'; then found=$2; fi
   [ -n "$found" ] || deploy_fail "the repository has no branch or tag \`$2\`"
+}
+# What git writes down about each fetch, and would write over: another user's can only be removed.
+forget_fetch() {
+  if [ -e "$repo/FETCH_HEAD" ] && [ ! -w "$repo/FETCH_HEAD" ]; then rm -f -- "$repo/FETCH_HEAD"; fi
 }
 # fetch_commit COMMIT: has the repository's branches and tags, and the commit though none of them may lead to it.
 fetch_commit() {
+  forget_fetch
   if [ -e "$repo/shallow" ]; then unshallow=--unshallow; else unshallow=; fi
-  git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow origin '+refs/*:refs/*' || return
-  has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags origin "$1" 2>/dev/null || :
+  git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow -- origin '+refs/*:refs/*' || return
+  has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags -- origin "$1" 2>/dev/null || :
 }
 # must_be_of NAME OWN SERVER: fails where the commit, which SERVER found to be NAME, isn't a part of what NAME is here. We found
 # OWN.
 must_be_of() {
   for ref in "refs/heads/$1" "refs/tags/$1" "$2" "$1"; do
     case $ref in "$2" | refs/*) ;; *) continue ;; esac
-    if git merge-base --is-ancestor "$commit" "$ref" 2>/dev/null; then return 0; fi
+    if git merge-base --is-ancestor -- "$commit" "$ref" 2>/dev/null; then return 0; fi
   done
   deploy_fail "$3 says that \`$1\` is $commit, which it isn't and wasn't as this server sees it" \
     "if \`$1\` was just rewritten, deploy again; else look at $3"
 }
-fetch_shallow() { git -c gc.auto=0 fetch --quiet --no-tags --depth=1 origin "$1"; }
+fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 -- origin "$1"; }

@@ -91,6 +91,8 @@ pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
 fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
     let settings = &local.stage.settings;
     let repository = Repository::new(&settings.repo_url, &local.config.root, &local.config.work_dir);
+    // Known from here on: the run has to do with mirrors.
+    local.set("repository", repository.address());
     let pushes = settings.git.strategy == GitStrategy::Push;
     if !pushes {
         repository.must_be_for_servers(local.stage.transport == TransportKind::Local)?;
@@ -109,8 +111,8 @@ fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
             repository.verify(&resolved.sha)?;
         }
     }
-    if repository.has_uncommitted_changes()? {
-        local.note("the repository has changes that are not committed: they are not deployed");
+    if let Some(note) = repository.uncommitted()?.note() {
+        local.note(note);
     }
     announce(local, &resolved);
     Ok(())

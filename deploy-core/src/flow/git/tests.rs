@@ -279,6 +279,40 @@ fn files_in_lfs_are_refused_or_deployed_as_pointers() {
 }
 
 #[test]
+fn files_that_name_a_tag_are_refused_where_there_are_none() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Push);
+        site.commit(".gitattributes", "version export-subst\n");
+        site.commit("version", "$Format:%H$\n");
+        git(&site.repo(), &["tag", "v1"]);
+        site.deploys();
+        site.commit("version", "$Format:%(describe:tags)$\n");
+        let told = site.is_refused();
+        assert!(told.contains("%(describe)") && told.contains("git.strategy"), "{told}");
+        site.stage.settings.git.strategy = GitStrategy::Fetch;
+        site.deploys();
+        assert!(fs::read_to_string(site.release("version")).unwrap().starts_with("v1-1-g"));
+    }
+}
+
+#[test]
+fn a_repository_with_sha_256_is_mirrored_so_and_an_older_mirror_is_made_anew() {
+    Site::each(|mut site| {
+        site.deploys();
+        fs::remove_dir_all(site.repo()).unwrap();
+        fs::create_dir(site.repo()).unwrap();
+        git(&site.repo(), &["init", "--quiet", "--initial-branch=main", "--object-format=sha256"]);
+        let sha = site.commit("index.html", "another\n");
+        assert_eq!(sha.len(), 64);
+        site.deploys();
+        site.commit("index.html", "two\n");
+        site.deploys();
+        assert_eq!(fs::read_to_string(site.release("index.html")).unwrap(), "two\n");
+        assert_eq!(git(&site.mirror(), &["rev-parse", "--show-object-format"]), "sha256");
+    });
+}
+
+#[test]
 fn shallow_mirrors_and_whole_ones_turn_into_each_other() {
     Site::each(|mut site| {
         for shallow in [true, true, false, true, false] {
@@ -448,5 +482,21 @@ fn no_password_reaches_a_server() {
     let cx = site.cx(&options, &work_dir);
     for script in [transfer::check(&cx), transfer::update(&cx), archive::create_release(&cx)] {
         assert!(!format!("{script:?}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn what_is_no_id_of_a_commit_reaches_no_git() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Push);
+        site.deploys();
+        for revision in ["--output=ran", "HEAD", "main:index.html", "", "8d3f5a0c\n--all"] {
+            site.set("revision", revision);
+            for body in [archive::create_release as Body, transfer::update] {
+                let ran = site.run(body, false);
+                assert_eq!(ran.status(), Some(1), "{shell}: {revision:?}");
+                assert!(told(&ran).contains("is no commit's id"), "{}", told(&ran));
+            }
+        }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn update(cx: &ServerCx<'_>) -> Script {
         GitStrategy::Push => receive(cx),
         GitStrategy::Fetch => fetch(cx),
     };
-    script(cx).then(sh!("commit={}", cx.fact("revision"))).then(moved).then(sh!(
+    script(cx).then(sh!("take_commit {}", cx.fact("revision"))).then(moved).then(sh!(
         "has_commit \"$commit\" || deploy_fail \"commit $commit isn't in this server's mirror\" 'is it in the repository that the server reads, and not only here?'"
     ))
 }
@@ -110,7 +110,7 @@ fi"#,
         fetch
     );
     let fetched = fetched.then(of_branch(cx));
-    if settings.git.verify_commit { fetched.then(sh!("git verify-commit \"$commit\"")) } else { fetched }
+    if settings.git.verify_commit { fetched.then(sh!("git verify-commit -- \"$commit\"")) } else { fetched }
 }
 
 /// Where another server found the commit: it has to be one of the branch, as this server sees that.

@@ -1,5 +1,7 @@
 //! What is wrong with a registration.
 
+use insta::assert_snapshot;
+
 use super::*;
 
 #[test]
@@ -62,4 +64,17 @@ fn only_scripts_go_from_server_to_server() {
     let problems = tasks.check();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("`a` is rolling"), "{problems:?}");
+}
+
+#[test]
+fn a_role_that_a_task_needs_must_be_there() {
+    let mut tasks = stock(GitStrategy::Push);
+    tasks.active("keeper", |tasks| tasks.task(script("keep:it", "all").needs_role("db")));
+    let plan = |servers: &[&str]| Plan::new(&tasks, &id("keep:it"), &stage(servers), &Filter::default());
+    plan(&["app1 app", "db1 db no_release"]).unwrap();
+    assert_snapshot!(plan(&["app1 app"]).unwrap_err(), @r#"
+    `keep:it` needs a server with the role `db`, and stage `production` has none
+      hint: give one of [[stages.production.servers]] the role: roles = ["db"]
+      hint: or turn the recipe off: [stages.production.recipes.keeper] enabled = false
+    "#);
 }

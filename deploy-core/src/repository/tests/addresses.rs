@@ -21,14 +21,47 @@ fn one_that_runs_a_command_is_refused() {
 }
 
 #[test]
-fn changes_that_are_not_committed_are_noticed_in_a_folder() {
+fn what_is_not_committed_is_counted_in_a_folder() {
     let project = Project::new();
-    assert!(!project.repository().has_uncommitted_changes().unwrap());
+    let note = |project: &Project| project.repository().uncommitted().unwrap().note();
+    assert_eq!(note(&project), None);
     fs::write(project.repo().join("new"), "not known to git").unwrap();
-    assert!(!project.repository().has_uncommitted_changes().unwrap());
-    fs::write(project.repo().join("file"), "changed").unwrap();
-    assert!(project.repository().has_uncommitted_changes().unwrap());
-    assert!(!project.at("git@nowhere:x.git").has_uncommitted_changes().unwrap());
+    let told = "the repository has 1 file that git doesn't know: what isn't committed is not deployed";
+    assert_eq!(note(&project).as_deref(), Some(told));
+    project.git(&["mv", "file", "other name"]);
+    let told =
+        "the repository has 1 file with changes and 1 that git doesn't know: what isn't committed is not deployed";
+    assert_eq!(note(&project).as_deref(), Some(told));
+    assert_eq!(project.at("git@nowhere:x.git").uncommitted().unwrap().note(), None);
+}
+
+#[test]
+fn one_that_names_its_objects_otherwise_is_mirrored_in_its_own_way() {
+    let project = Project::new();
+    project.bring("main");
+    // The same address, made anew with SHA-256, and back again.
+    for format in ["sha256", "sha1"] {
+        fs::remove_dir_all(project.repo()).unwrap();
+        fs::create_dir(project.repo()).unwrap();
+        project.git(&["init", "--quiet", "--initial-branch=main", &format!("--object-format={format}")]);
+        let sha = project.commit("file", format);
+        assert_eq!(project.bring("main").sha, sha);
+        assert_eq!(project.repository().resolve(&sha[..12]).unwrap().sha, sha);
+        let payload = project.repository().pack(&sha, &[], false).unwrap().unwrap();
+        assert!(payload.bytes > 0);
+    }
+}
+
+#[test]
+fn a_partial_clone_says_what_is_missing() {
+    let project = Project::new();
+    project.git(&["config", "uploadpack.allowFilter", "true"]);
+    let url = format!("file://{}", project.repo().display());
+    git(project.folder.path(), &["clone", "--quiet", "--filter=blob:none", "--no-checkout", &url, "clone"]);
+    let repository = project.at("clone");
+    let resolved = repository.resolve("main").unwrap();
+    let error = repository.bring(&resolved, false).unwrap_err().to_string();
+    assert!(error.contains("is a partial clone") && error.contains("--refetch"), "{error}");
 }
 
 #[test]

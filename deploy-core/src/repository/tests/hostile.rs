@@ -71,7 +71,7 @@ fn the_hooks_of_the_repository_itself_are_not_run() {
     // Making the trap may have sprung it.
     let _ = fs::remove_file(trap(&project));
     assert_eq!(project.bring("main").sha, sha);
-    assert!(!project.repository().has_uncommitted_changes().unwrap());
+    assert_eq!(project.repository().uncommitted().unwrap().note(), None);
     assert!(!trap(&project).exists(), "a command was run");
 }
 

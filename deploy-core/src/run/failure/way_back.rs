@@ -43,7 +43,8 @@ impl Executor<'_> {
 
     fn failure_path(&self, undo: &[StepNo]) -> Vec<Failed> {
         std::thread::scope(|scope| {
-            for link in self.links.iter().filter(|link| link.is_down() && !undo.is_empty()) {
+            let has_begun = |link: &&Link<'_>| undo.iter().any(|step| self.began().contains(&(*step, link.number)));
+            for link in self.links.iter().filter(|link| link.is_down()).filter(has_begun) {
                 scope.spawn(|| link.connect());
             }
         });
@@ -74,7 +75,7 @@ impl Executor<'_> {
         };
         match link.transport().and_then(|transport| Ok((transport, prepare()?))) {
             Ok((transport, prepared)) => self.run_program(link, &*transport, &prepared),
-            Err(error) => vec![Failed { server: Some(link.number), step: steps.first().copied(), error }],
+            Err(error) => vec![Failed::new(Some(link.number), steps.first().copied(), error)],
         }
     }
 
@@ -88,13 +89,16 @@ impl Executor<'_> {
             (_, 0) => format!("`{root}` failed"),
             (_, n) => format!("`{root}` failed on {n} of {} servers", self.servers.len()),
         };
-        let mut detail = self.describe(&failures, "");
-        detail.push_str(&self.describe(&later, "afterwards, "));
-        let mut seen = BTreeSet::new();
-        let hints =
-            failures.iter().flat_map(|failed| failed.error.hint_texts()).filter(|hint| seen.insert(hint.as_str()));
-        let hints: Vec<_> = hints.take(MOST_HINTS).cloned().chain(self.way_without(kind, &servers)).collect();
-        Error::new(kind, message).detail(detail).hints(hints)
+        let way_without = self.way_without(kind, &servers);
+        let (told, untold): (Vec<_>, Vec<_>) = failures.into_iter().partition(|failed| failed.told);
+        let (told_later, untold_later): (Vec<_>, Vec<_>) = later.into_iter().partition(|failed| failed.told);
+        let describe = |failures, later| self.describe(failures, "") + &self.describe(later, "afterwards, ");
+        let error = Error::new(kind, message).told(describe(&told, &told_later), some_hints(&told));
+        let error = match describe(&untold, &untold_later) {
+            detail if detail.is_empty() => error,
+            detail => error.detail(detail),
+        };
+        error.hints(some_hints(&untold)).hints(way_without)
     }
 
     /// How to go on without the servers that are gone, where there are others.
@@ -144,6 +148,13 @@ impl Executor<'_> {
         }
         text
     }
+}
+
+/// What helps, each once.
+fn some_hints(failures: &[Failed]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let hints = failures.iter().flat_map(|failed| failed.error.hint_texts());
+    hints.filter(|hint| seen.insert(hint.as_str())).take(MOST_HINTS).cloned().collect()
 }
 
 /// Which of several failures decides the exit code: an interruption, then a task, then a connection.

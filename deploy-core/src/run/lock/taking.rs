@@ -51,7 +51,7 @@ impl Executor<'_> {
         loop {
             let failures = self.on_each(&servers, &|link| self.scripts(link, steps));
             if let Some(error) = self.stop().requested() {
-                return vec![Failed { server: None, step: None, error }];
+                return vec![Failed::new(None, None, error)];
             }
             let conflicts = self.conflicts(&failures);
             let Some((_, conflict)) = conflicts.first() else { return without_denied(failures) };

@@ -57,7 +57,7 @@ pub(crate) fn patience_of(stage: &Stage) -> Duration {
 }
 
 /// How `task` runs `script` on the server of `cx`.
-pub(in crate::run) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
+pub(crate) fn task_script(task: &Task, script: Script, cx: &ServerCx<'_>) -> TaskScript {
     let dir = match &task.dir {
         Dir::Home => WorkDir::Home,
         Dir::Release => release_dir(cx),

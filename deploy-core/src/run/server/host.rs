@@ -18,7 +18,7 @@ impl Executor<'_> {
         let Body::OnHost(body) = &self.step(step).task.body else { return Vec::new() };
         let transport = match link.transport() {
             Ok(transport) => transport,
-            Err(error) => return vec![Failed { server: Some(link.number), step: None, error }],
+            Err(error) => return vec![Failed::new(Some(link.number), None, error)],
         };
         let facts = self.facts().clone();
         let run = |script: Script, payload: Option<Payload>| self.host_script(link, &*transport, script, payload, step);

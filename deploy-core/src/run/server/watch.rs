@@ -25,6 +25,8 @@ pub(in crate::run) struct Watch<'w> {
     pub(in crate::run) found: BTreeMap<String, String>,
     /// Whether the task's beginning and end are told by somebody else.
     quiet: bool,
+    /// Whether it is certain that the server runs nothing of the program.
+    pub(in crate::run) never_began: bool,
 }
 
 /// The task that is running.
@@ -45,7 +47,7 @@ pub(in crate::run) struct Current {
 impl<'w> Watch<'w> {
     pub(in crate::run) fn new(executor: &'w Executor<'w>, link: &Link<'_>, prepared: &'w Prepared) -> Watch<'w> {
         let (server, failures, found) = (link.number, Vec::new(), BTreeMap::new());
-        Watch { executor, server, prepared, current: None, ended: 0, failures, found, quiet: false }
+        Watch { executor, server, prepared, current: None, ended: 0, failures, found, quiet: false, never_began: false }
     }
 
     /// For the scripts of an imperative task, whose beginning and end are told by somebody else.
@@ -71,6 +73,7 @@ impl<'w> Watch<'w> {
                 let step = self.current.as_ref().map(|current| self.step(current.task));
                 self.emit(Event::Note { step, server: Some(self.server), text });
             }
+            Report::NeverBegan => self.never_began = true,
             Report::Greeted | Report::Waiting(_) | Report::Finished(_) | Report::Parted(_) | Report::Nonsense(_) => {}
             about_the_end => {
                 if let Some(current) = &mut self.current {
@@ -144,14 +147,14 @@ impl<'w> Watch<'w> {
     fn locked_out(&mut self, step: StepNo, failure: Failure) {
         self.executor.lock.refused();
         let error = Error::new(ErrorKind::Locked, failure.reason);
-        self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
+        self.failures.push(Failed::new(Some(self.server), Some(step), error));
     }
 
     /// A program that was told not to begin has done nothing, and must be told so.
     pub(in crate::run) fn not_begun(&mut self) {
         if self.failures.is_empty() && self.ended < self.prepared.steps.len() && !self.quiet {
             let error = Error::new(ErrorKind::Locked, "waits for the lock on the other servers");
-            self.failures.push(Failed { server: Some(self.server), step: None, error });
+            self.failures.push(Failed::new(Some(self.server), None, error));
         }
     }
 
@@ -161,7 +164,7 @@ impl<'w> Watch<'w> {
             None => failure.reason.clone(),
         };
         let error = Error::new(kind, message).hints(failure.hints.clone());
-        self.failures.push(Failed { server: Some(self.server), step: Some(step), error });
+        self.failures.push(Failed { told: !self.quiet, ..Failed::new(Some(self.server), Some(step), error) });
     }
 
     /// The program ended in the middle: whatever was running has failed.
@@ -170,12 +173,13 @@ impl<'w> Watch<'w> {
             return;
         }
         let step = self.current.as_ref().map(|current| self.step(current.task));
+        let told = step.is_some();
         if let Some(current) = self.current.take() {
             let failure = Failure { tail: current.tail.into_lines(), ..failure_of(&error) };
             let (step, server, elapsed) = (self.step(current.task), Some(self.server), current.start.elapsed());
             self.emit(Event::StepFinished { step, server, elapsed, outcome: Outcome::Failed(failure) });
         }
-        self.failures.push(Failed { server: Some(self.server), step, error });
+        self.failures.push(Failed { told, ..Failed::new(Some(self.server), step, error) });
     }
 }
 

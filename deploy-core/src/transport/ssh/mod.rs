@@ -5,7 +5,9 @@
 //! (`session`); callers have queues and a way to wake it, and nothing of libssh2 (`libssh2`) ever leaves it.
 //!
 //! Each room imports from those before it in this order only: `libssh2`, `config`, `trust`, `login`, `session`, `route`.
+//! `by_hand` writes the lines that lead OpenSSH's own programs the same way.
 
+mod by_hand;
 mod config;
 mod libssh2;
 mod login;
@@ -17,9 +19,10 @@ mod trust;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use by_hand::{Way, word};
 pub use config::host::client_version;
 pub use login::record::{AgentRecord, Algorithms, Attempt, AttemptOutcome, Login};
 pub use session::connection::Connection;
@@ -59,6 +62,9 @@ const MAX_CONNECTIONS: usize = 8;
 /// How many connections there may be to one jump host: all but the last may be held up by a server that doesn't answer.
 const MAX_BASTIONS: usize = 8;
 
+/// How many `ssh -G` run at a time: each takes a few files and a process, and hundreds of them are no faster.
+const MAX_READINGS: usize = 8;
+
 /// Logs in to servers as `ssh` would: the same configuration, keys, agent and known hosts.
 ///
 /// What logins of one run share lives here: passphrases and passwords that were typed, jump hosts, and how many logins to
@@ -75,6 +81,8 @@ pub struct Ssh {
     /// Held while a new host key is judged, so that nobody is asked twice about one.
     host_keys: Mutex<()>,
     configs: Mutex<Vec<(Query, HostConfig)>>,
+    warned: Mutex<HashSet<String>>,
+    readings: Limits,
 }
 
 /// One machine on the way: the server itself, or a jump host.
@@ -83,6 +91,8 @@ struct Hop<'a> {
     config: HostConfig,
     ssh: &'a settings::Ssh,
     purpose: Purpose,
+    /// The same for OpenSSH's own client.
+    way: Way,
 }
 
 impl Ssh {
@@ -98,6 +108,8 @@ impl Ssh {
             interruption: Interruption::default(),
             host_keys: Mutex::default(),
             configs: Mutex::default(),
+            warned: Mutex::default(),
+            readings: Limits::default(),
         }
     }
 
@@ -117,14 +129,10 @@ impl Ssh {
     }
 
     fn hop_to<'a>(&self, ssh: &'a settings::Ssh, server: &Server) -> Result<Hop<'a>, Error> {
-        let mut config = self.config(Query {
-            host: server.host.clone(),
-            user: server.user.clone().or_else(|| ssh.user.clone()),
-            port: server.port.or(ssh.port),
-            file: ssh.config_file.clone(),
-        })?;
+        let mut config = self.config(by_hand::query(ssh, server))?;
         config.override_with(ssh);
-        let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands };
+        let way = Way::to(ssh, server);
+        let hop = Hop { label: server.label(), config, ssh, purpose: Purpose::Commands, way };
         self.check_jumps(&hop)?;
         if ssh.forward_agent == Some(true) && hop.config.forward_agent.is_none() {
             self.note(format!("{}: there is no agent to forward: `SSH_AUTH_SOCK` is not set", hop.label));
@@ -151,13 +159,13 @@ impl Ssh {
     /// The jump host at the end of `list`. Of `deploy.toml`, what belongs to the server alone doesn't hold for it.
     fn jump_to<'a>(&self, list: &str, behind: &Hop<'a>) -> Result<Hop<'a>, Error> {
         let Jump { query, before } = Jump::last_of(list, &behind.ssh.config_file);
-        let label = query.label();
+        let (label, way) = (query.label(), Way::through(behind.ssh, &query, before.as_deref()));
         let mut config = self.config(query)?;
         let own_proxy = config.proxy.take();
         config.override_with(behind.ssh);
         config.proxy = before.map(Proxy::Jump).or(own_proxy);
         config.forward_agent = None;
-        Ok(Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump })
+        Ok(Hop { label, config, ssh: behind.ssh, purpose: Purpose::Jump, way })
     }
 
     fn log_in_to(&self, hop: &Hop<'_>, login: &mut Login) -> Result<Connection, Error> {
@@ -189,14 +197,15 @@ impl Ssh {
     /// Logs in; `None` where it may work if less is sent ahead.
     fn try_to_log_in(&self, hop: &Hop<'_>, login: &mut Login, ahead: bool) -> Result<Option<Connection>, Error> {
         let started = Instant::now();
-        let Hop { label, config, ssh, purpose } = hop;
+        let Hop { label, config, ssh, purpose, way } = hop;
         (login.host, login.port, login.user) = (config.host.clone(), config.port, config.user.clone());
         login.config.clone_from(&config.source);
         login.warnings.clone_from(&config.warnings);
         // Before anything else, so that nobody holds a permit while others log in to the jump host. Held, so that it stays.
         let _bastion = self.bastion_of(hop, 0, login)?;
-        let mut trust = Trust::new(label, config, ssh.host_key_policy, &self.host_keys)?;
-        let keys = Keys::find(config, &self.secrets.keys);
+        let mut trust = Trust::new(label, config, ssh, &self.host_keys)?;
+        let keys = Keys::find(config, &self.secrets.keys)
+            .map_err(|error| Error::connection(format!("failed to log in to `{label}`")).because(error))?;
         login.agent.clone_from(&keys.agent);
         let limit = ssh.max_connections.unwrap_or(MAX_CONNECTIONS);
         let Some(permit) = self.limits.enter(config.address(), limit, &Patience::endless(&self.interruption)) else {
@@ -218,7 +227,10 @@ impl Ssh {
         let (progress, wire_in_use, patience, keys) = (Progress::new(progress), &mut wire, &patience, &keys);
         let outcome =
             Authentication { wire: wire_in_use, config, secrets, ask, events, label, patience, login, keys, progress };
-        let Outcome::LoggedIn { under_way } = outcome.run()? else { return Ok(None) };
+        let outcome = outcome
+            .run()
+            .map_err(|error| error.hint(format!("see what OpenSSH's own client does\n{} true", way.ssh(" -v"))))?;
+        let Outcome::LoggedIn { under_way } = outcome else { return Ok(None) };
         drop(permit);
 
         login.elapsed = started.elapsed();
@@ -233,11 +245,12 @@ impl Ssh {
         login: &Login,
         under_way: bool,
     ) -> Result<Connection, Error> {
-        let Hop { label, config, ssh, purpose } = hop;
+        let Hop { label, config, ssh, purpose, way } = hop;
         let start = Start {
             wire,
             label: label.clone(),
             login: login.clone(),
+            by_hand: way.ssh(""),
             purpose: *purpose,
             under_way,
             keepalive: ssh.keepalive_interval.or(config.keepalive_interval).unwrap_or(KEEPALIVE_INTERVAL),
@@ -245,7 +258,8 @@ impl Ssh {
             route: Box::new(route),
             events: self.events.clone(),
         };
-        Connection::start(start).map_err(|error| Error::connection("failed to start a thread").because(error))
+        Connection::start(start)
+            .map_err(|error| Error::connection(format!("failed to begin the session on `{label}`")).because(error))
     }
 
     /// Connects and shakes hands.
@@ -293,14 +307,25 @@ impl Ssh {
         if let Some(config) = cached {
             return Ok(config);
         }
-        let config = HostConfig::read(&query).map_err(|cause| {
-            Error::config(format!("failed to read SSH's configuration for `{}`", query.host))
-                .because(anyhow::anyhow!(cause))
-                .hint(format!("what does `ssh -G {}` say?", query.host))
-        })?;
-        config.warnings.iter().for_each(|warning| self.note(warning.clone()));
+        let patience = Patience::endless(&self.interruption);
+        let Some(permit) = self.readings.enter(String::new(), MAX_READINGS, &patience) else {
+            return Err(Error::new(
+                ErrorKind::Interrupted,
+                format!("interrupted before logging in to `{}`", query.host),
+            ));
+        };
+        let config = HostConfig::read(&query);
+        drop(permit);
+        for warning in config.warnings.iter().filter(|warning| self.warned().insert((*warning).clone())) {
+            self.note(warning.clone());
+        }
         cache().push((query, config.clone()));
         Ok(config)
+    }
+
+    /// The warnings about SSH's configuration that were given: each is given once, however many servers it concerns.
+    fn warned(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.warned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -318,5 +343,52 @@ impl Connect for Ssh {
     fn connect(&self, stage: &Stage, server: &Server) -> Result<Arc<dyn Transport>, Error> {
         let (_, connection) = self.log_in(&stage.settings.ssh, server);
         Ok(Arc::new(connection?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SshConfigFile;
+
+    struct Nobody;
+
+    impl Ask for Nobody {
+        fn text(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn secret(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn confirm(&self, _: &str) -> Option<bool> {
+            None
+        }
+    }
+
+    fn server() -> Server {
+        Server {
+            host: "app.example.com".into(),
+            user: None,
+            port: None,
+            roles: Vec::new(),
+            primary: false,
+            no_release: false,
+            deploy_to: "/nowhere".into(),
+            properties: toml::Table::new(),
+        }
+    }
+
+    #[test]
+    fn a_login_that_fails_for_want_of_files_says_so() {
+        let test = "transport::ssh::tests::a_login_that_fails_for_want_of_files_says_so";
+        crate::transport::without_files(test, || {
+            let settings = settings::Ssh { config_file: SshConfigFile::None, ..settings::Ssh::default() };
+            let ssh = Ssh::new(Arc::new(Nobody), Events::nowhere());
+            let error = ssh.log_in(&settings, &server()).1.err().expect("it can't work").to_string();
+            assert!(error.contains("Too many open files") && error.contains("ulimit -n"), "{error}");
+            assert_eq!(error.matches("hint").count(), 1, "{error}");
+        });
     }
 }

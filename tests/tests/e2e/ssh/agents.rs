@@ -194,6 +194,29 @@ fn the_agent_serves_many_while_data_flows_both_ways_and_keys_are_renewed() {
 }
 
 #[test]
+fn a_forwarded_agent_answers_however_busy_the_machine_is() {
+    let mut lab = Lab::new();
+    let agent = lab.agent("agent", &[&lab.key]);
+    let sshd = lab.sshd("app", &[]);
+    use_agent(&mut lab, &agent, "ForwardAgent yes\n");
+    let connection = lab.log_in(sshd.port());
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let list = "for i in $(seq 40); do timeout 20 ssh-add -l >/dev/null || echo unanswered; done";
+        let done = run(&connection, list);
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(done.text(), "", "{:?}", done.end);
+    });
+}
+
+#[test]
 fn an_agent_that_hangs_does_not_hang_the_login_for_ever() {
     let mut lab = Lab::new();
     let sshd = lab.sshd("app", &[]);

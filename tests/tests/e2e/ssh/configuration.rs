@@ -115,10 +115,15 @@ fn jumps_and_proxy_commands() {
 }
 
 #[test]
-fn a_file_that_ssh_refuses_is_an_error_in_its_words() {
+fn a_file_that_ssh_refuses_is_read_without_it() {
     let mut lab = Lab::new();
-    lab.configure("Host app\n  NoSuchOption yes\n");
-    let error = lab.try_to_log_in("app", None).1.err().unwrap();
-    assert_eq!(error.kind(), deploy_core::error::ErrorKind::Config);
-    assert!(error.to_string().contains("nosuchoption"), "{error}");
+    let sshd = lab.sshd("app", &[]);
+    let (key, known) = (lab.key.path().display().to_string(), lab.sandbox.join("known_hosts").display().to_string());
+    lab.configure(&format!(
+        "Host app\n  NoSuchOption yes\n  HostName 127.0.0.1\n  Port {}\n  IdentityFile {key}\n  UserKnownHostsFile {known}\n",
+        sshd.port()
+    ));
+    let (login, connection) = lab.try_to_log_in("app", None);
+    connection.unwrap();
+    assert!(login.warnings.len() == 1 && login.warnings[0].contains("nosuchoption"), "{:?}", login.warnings);
 }

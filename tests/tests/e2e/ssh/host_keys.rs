@@ -91,6 +91,38 @@ fn an_unknown_key_is_refused_with_the_command_that_makes_it_known() {
     drop(lab.log_in(sshd.port()));
 }
 
+/// What OpenSSH's own client says when the line of `error` that begins with `program` is typed.
+fn typed(lab: &Lab, error: &str, program: &str) -> e2e::Output {
+    let command = error.lines().map(str::trim).find(|line| line.starts_with(program)).expect("a command to type");
+    let mut shell = lab.sandbox.command("sh");
+    shell.args(["-c", command]).stdin(std::process::Stdio::null());
+    lab.sandbox.run(shell)
+}
+
+#[test]
+fn the_old_key_is_forgotten_by_the_line_that_is_shown() {
+    let lab = Lab::new();
+    let sshd = Sshd::start(&lab.sandbox, "app", &[], None);
+    lab.know(sshd.port(), &Key::ed25519(lab.sandbox.join("other")).public());
+    typed(&lab, &lab.refused(sshd.port()).to_string(), "ssh-keygen ").success();
+    let unknown = lab.refused(sshd.port()).to_string();
+    assert!(unknown.contains("is not known"), "{unknown}");
+}
+
+#[test]
+fn a_file_that_keeps_nothing_accepts_nothing() {
+    let mut lab = Lab::new();
+    let sshd = Sshd::start(&lab.sandbox, "app", &[], None);
+    let file = lab.configure("UserKnownHostsFile /dev/null\nStrictHostKeyChecking no\n");
+    for policy in [HostKeyPolicy::Strict, HostKeyPolicy::AcceptNew] {
+        lab.settings.host_key_policy = policy;
+        let error = lab.refused(sshd.port()).to_string();
+        assert!(error.contains("`UserKnownHostsFile /dev/null` in SSH's configuration"), "{error}");
+        assert!(error.contains("known_hosts_files = ") && !error.contains(">> /dev/null"), "{error}");
+    }
+    assert!(file.exists() && !sshd.log().contains("Accepted"));
+}
+
 #[test]
 fn a_new_key_is_accepted_and_appended_where_that_is_allowed() {
     let mut lab = Lab::new();

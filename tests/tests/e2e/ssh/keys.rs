@@ -159,3 +159,46 @@ fn an_expired_certificate_is_refused_and_the_key_itself_is_tried() {
     assert_eq!(outcomes, [AttemptOutcome::Refused, AttemptOutcome::Accepted]);
     lab.settings.identity_files.clear();
 }
+
+#[test]
+fn a_refused_login_shows_a_line_by_which_openssh_says_more() {
+    let mut lab = Lab::new();
+    let sshd = lab.sshd("app", &[]);
+    let stranger = Key::ed25519(lab.sandbox.join("stranger"));
+    lab.settings.identity_files = vec![stranger.path().to_owned()];
+    let error = lab.refused(sshd.port()).to_string();
+    let line = error.lines().map(str::trim).find(|line| line.starts_with("ssh -v ")).expect("a line to type");
+    // Typed as it is, it tries the same key at the same server, which it knows.
+    let mut shell = lab.sandbox.command("sh");
+    shell.args(["-c", line]).stdin(std::process::Stdio::null());
+    let said = lab.sandbox.run(shell).fails_with(255);
+    assert!(said.stderr().contains("stranger") && said.stderr().contains("Permission denied (publickey)"), "{said}");
+    assert!(!said.stderr().contains("Host key verification failed"), "{said}");
+}
+
+#[test]
+fn keys_that_others_may_read_log_in_and_are_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut lab = Lab::new();
+    let sshd = lab.sshd("app", &[]);
+    let file = keygen(&lab, "open", &["-t", "ed25519", "-N", ""], false);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    lab.settings.identity_files = vec![file.clone()];
+    assert_eq!(lab.log_in(sshd.port()).login().exposed, [file]);
+}
+
+#[test]
+fn keys_with_newlines_of_windows_log_in_and_cut_ones_are_named() {
+    let mut lab = Lab::new();
+    let sshd = lab.sshd("app", &[]);
+    for (kind, format) in [("ed25519", "RFC4716"), ("ecdsa", "PEM")] {
+        let file = keygen(&lab, kind, &["-t", kind, "-m", format, "-N", ""], true);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.trim_end().replace('\n', "\r\n")).unwrap();
+        logs_in_with(&mut lab, sshd.port(), &file);
+        fs::write(&file, text.replace('\n', " ")).unwrap();
+        lab.start_over();
+        let error = lab.refused(sshd.port()).to_string();
+        assert!(error.contains("not tried: its newlines have become blanks"), "{error}");
+    }
+}

@@ -216,3 +216,19 @@ fn the_server_of_an_ordinary_user_serves_as_well() {
     }
     assert!(matches!(run(&connection, "exit 6").end, Output::Exit(Exit::Status(6))));
 }
+
+#[test]
+fn what_one_command_says_is_not_slept_over_while_others_are_silent() {
+    let lab = Lab::new();
+    let sshd = lab.sshd("app", &["MaxSessions 20"]);
+    let connection = lab.log_in(sshd.port());
+    let silent: Vec<_> = (0..8).map(|_| connection.exec("cat")).collect();
+    let mut echo = connection.exec("cat");
+    for round in 0..1000 {
+        assert!(echo.stdin.send(b"x".to_vec()));
+        // A moment that was missed would be made good by the next probe only, as late as that is.
+        let answer = echo.next(Instant::now() + Duration::from_secs(5));
+        assert!(matches!(answer, Some(Output::Stdout(ref data)) if data == b"x"), "round {round}: {answer:?}");
+    }
+    drop(silent);
+}

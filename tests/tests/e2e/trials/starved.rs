@@ -103,6 +103,23 @@ fn a_disk_that_fills_up_in_the_middle_fails_the_deploy_and_nothing_else() {
 }
 
 #[test]
+fn old_releases_can_be_removed_from_a_disk_that_is_full() {
+    let mut project = shop(&[("app1", "app")]);
+    let path = project.server("app1").site.path().to_owned();
+    let Some(mount) = Mount::tmpfs(&path, "size=4m") else { return };
+    project.xtask("deploy staging").success();
+    project.xtask("deploy staging").success();
+    let live = project.server("app1").site.current();
+    let full = "cat /dev/zero >\"$1\" 2>/dev/null || :";
+    std::process::Command::new("sh").args(["-c", full, "fill"]).arg(path.join("fill")).status().unwrap();
+    project.top("keep_releases = 1");
+    project.xtask("deploy staging").fails_with(1);
+    project.xtask("deploy cleanup staging").success().says("removed 1 release");
+    assert_eq!(project.server("app1").site.releases(), [live]);
+    drop(mount);
+}
+
+#[test]
 fn a_file_system_that_is_read_only_is_reported_before_anything_changes() {
     let project = shop(&[("app1", "app"), ("app2", "app web")]);
     let path = project.server("app2").site.path().to_owned();

@@ -15,8 +15,8 @@ const MAX_DEPTH: usize = 16;
 pub(crate) struct Reading<'a> {
     host: &'a str,
     home: &'a Path,
-    /// Keys and values. Of a key that occurs twice the first counts, but all identity and certificate files do.
-    pub(crate) values: Vec<(String, String)>,
+    /// Keys, and the words of their values. Of a key that occurs twice the first counts, but all identity and certificate files do.
+    pub(crate) values: Vec<(String, Vec<String>)>,
     /// What could not be taken into account.
     pub(crate) warnings: Vec<String>,
 }
@@ -42,7 +42,7 @@ impl<'a> Reading<'a> {
                 "match" => *active = self.match_applies(arguments, file, index + 1),
                 "include" if *active && depth < MAX_DEPTH => self.include(arguments, folder, depth),
                 "include" => {}
-                key if *active => self.set(key, arguments.join(" ")),
+                key if *active => self.set(key, arguments.to_vec()),
                 _ => {}
             }
         }
@@ -52,7 +52,8 @@ impl<'a> Reading<'a> {
         let applies = matches!(arguments, [word] if word.eq_ignore_ascii_case("all"));
         if !applies {
             let place = format!("{}:{line}", file.display());
-            self.warnings.push(format!("{place}: `Match` needs `ssh`, which is not installed; its block is skipped"));
+            self.warnings
+                .push(format!("{place}: `Match` needs `ssh -G`, which doesn't work here; its block is skipped"));
         }
         applies
     }
@@ -73,7 +74,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn set(&mut self, key: &str, value: String) {
+    fn set(&mut self, key: &str, value: Vec<String>) {
         let cumulative = matches!(key, "identityfile" | "certificatefile");
         if cumulative || !self.values.iter().any(|(known, _)| known == key) {
             self.values.push((key.to_owned(), value));
@@ -99,24 +100,52 @@ fn matching_files(pattern: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Keywords whose value is a command: all the rest of the line, as it is.
+const COMMANDS: [&str; 4] = ["knownhostscommand", "localcommand", "proxycommand", "remotecommand"];
+
 /// The words of a line: `Key value`, `Key=value`, `Key "a value" # comment`.
 fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while !rest.is_empty() && !rest.starts_with('#') {
-        let (word, tail) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-            None => rest.split_at(
-                rest.find(|c: char| c.is_whitespace() || (words.is_empty() && c == '=')).unwrap_or(rest.len()),
-            ),
-        };
-        let is_key = words.is_empty();
-        words.push(word.to_owned());
-        rest = tail.trim_start();
-        if is_key {
-            rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+    let line = line.trim();
+    if line.starts_with('#') {
+        return Vec::new();
+    }
+    let (key, rest) = match line.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
+        Some((key, rest)) => (key, rest),
+        None => line.split_at(line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len())),
+    };
+    if key.is_empty() {
+        return Vec::new();
+    }
+    let rest = rest.trim_start();
+    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+    let values = if COMMANDS.contains(&key.to_lowercase().as_str()) { vec![rest.to_owned()] } else { arguments(rest) };
+    std::iter::once(key.to_owned()).chain(values).collect()
+}
+
+/// The words of `text` as OpenSSH takes them apart: quotes of both kinds, wherever they stand; a backslash before a quote, a
+/// backslash or a blank; and a comment at a word's beginning.
+fn arguments(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let (mut word, mut quote) = (None::<String>, None);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '#' if word.is_none() => break,
+            c if quote.is_none() && c.is_whitespace() => words.extend(word.take()),
+            '\\' if rest
+                .peek()
+                .is_some_and(|next| matches!(next, '"' | '\'' | '\\') || (quote.is_none() && *next == ' ')) =>
+            {
+                word.get_or_insert_default().extend(rest.next());
+            }
+            '"' | '\'' if quote.is_none_or(|open| open == c) => {
+                quote = if quote.is_none() { Some(c) } else { None };
+                word.get_or_insert_default();
+            }
+            c => word.get_or_insert_default().push(c),
         }
     }
+    words.extend(word);
     words
 }
 
@@ -136,7 +165,7 @@ mod tests {
         reading.read(&home.path().join(files[0].0), home.path());
         let home = home.path().display().to_string();
         let warnings = reading.warnings.iter().map(|warning| warning.replace(&home, "HOME")).collect();
-        (reading.values.iter().map(|(key, value)| format!("{key} {value}")).collect(), warnings)
+        (reading.values.iter().map(|(key, words)| format!("{key} {}", words.join("|"))).collect(), warnings)
     }
 
     fn values(content: &str, host: &str) -> Vec<String> {
@@ -170,7 +199,9 @@ mod tests {
             values("Port=9\nUser = me\nIdentityFile \"a b\" # mine\n# Port 3\n", "app"),
             ["port 9", "user me", "identityfile a b"]
         );
-        assert_eq!(values("ProxyCommand nc -x=1 %h %p\n", "app"), ["proxycommand nc -x=1 %h %p"]);
+        assert_eq!(values("ProxyCommand nc -x=1 '%h' %p # x\n", "app"), ["proxycommand nc -x=1 '%h' %p # x"]);
+        let config = "UserKnownHostsFile a\\ b 'c d' e\"f g\"h \\\"i\nUser a\\b #c\n";
+        assert_eq!(values(config, "app"), ["userknownhostsfile a b|c d|ef gh|\"i", "user a\\b"]);
     }
 
     #[test]
@@ -196,7 +227,7 @@ mod tests {
         let config = "Match host app exec true\n  Port 1\nMatch all\n  User me\n";
         let (values, warnings) = read(&[("config", config)], "app");
         assert_eq!(values, ["user me"]);
-        assert_eq!(warnings, ["HOME/config:1: `Match` needs `ssh`, which is not installed; its block is skipped"]);
+        assert_eq!(warnings, ["HOME/config:1: `Match` needs `ssh -G`, which doesn't work here; its block is skipped"]);
     }
 
     #[test]

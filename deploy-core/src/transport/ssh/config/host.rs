@@ -29,6 +29,8 @@ pub(crate) struct HostConfig {
     pub(crate) global_known_hosts_files: Vec<PathBuf>,
     pub(crate) host_key_alias: Option<String>,
     pub(crate) hash_known_hosts: bool,
+    /// What `StrictHostKeyChecking` says. It isn't followed, and advice names it.
+    pub(crate) host_key_checking: Option<String>,
     pub(crate) proxy: Option<Proxy>,
     /// The ways to log in that must not be used, as servers call them.
     pub(crate) unwanted_methods: Vec<&'static str>,
@@ -49,8 +51,13 @@ pub(crate) struct HostConfig {
 pub(crate) enum Proxy {
     /// Hosts to jump through, as in `ssh -J`: nearest first, separated by commas.
     Jump(String),
-    /// A command that connects its standard streams to the server.
-    Command(String),
+    /// A command that connects its standard streams to the server, and the shell that runs it.
+    Command {
+        /// The command.
+        command: String,
+        /// The user's own shell, as with OpenSSH.
+        shell: PathBuf,
+    },
 }
 
 /// Which addresses of a host are used.
@@ -95,37 +102,32 @@ impl Query {
 const DEFAULT_IDENTITIES: [&str; 7] = ["rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa"];
 
 impl HostConfig {
-    /// Reads the configuration: by `ssh -G`, which contacts nobody, or by ourselves where there is no `ssh`.
-    ///
-    /// # Errors
-    ///
-    /// What `ssh` finds wrong with its configuration.
-    pub(crate) fn read(query: &Query) -> Result<HostConfig, String> {
-        match ask_ssh(query) {
-            Ok(output) if output.status.success() => {
-                Ok(HostConfig::parse(query, &String::from_utf8_lossy(&output.stdout)))
-            }
-            Ok(output) => {
-                let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                if !is_nameless(&complaint) {
-                    return Err(complaint);
-                }
-                let mut config = HostConfig::read_files(query, &home());
-                config
-                    .warnings
-                    .push(format!("`ssh -G` doesn't work here, so its files were read without it: {complaint}"));
-                Ok(config)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HostConfig::read_files(query, &home())),
-            Err(error) => Err(format!("failed to start `ssh -G`: {error}")),
+    /// Reads the configuration: by `ssh -G`, which contacts nobody, or by ourselves where there is no `ssh`, or where it
+    /// refuses. Nobody is asked where no file is to be read.
+    pub(crate) fn read(query: &Query) -> HostConfig {
+        if query.file == SshConfigFile::None {
+            return HostConfig::read_files(query, &home());
         }
+        let refusal = match ask_ssh(query) {
+            Ok(output) if output.status.success() => {
+                return HostConfig::parse(query, &String::from_utf8_lossy(&output.stdout));
+            }
+            Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(error.to_string()),
+        };
+        let mut config = HostConfig::read_files(query, &home());
+        config.warnings.extend(refusal.map(|said| {
+            format!("`ssh -G` doesn't work here, so SSH's configuration was read without it; it says: {said}")
+        }));
+        config
     }
 
     /// Understands the lines of `ssh -G`.
     fn parse(query: &Query, text: &str) -> HostConfig {
         let mut config = HostConfig { source: "ssh -G".into(), agent: agent_of_environment(), ..Default::default() };
         for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
-            config.set(key, value);
+            config.set(key, value, &value.split_whitespace().collect::<Vec<_>>());
         }
         if config.identity_files.iter().all(|file| is_default_identity(file)) {
             config.default_identity_files = std::mem::take(&mut config.identity_files);
@@ -156,8 +158,8 @@ impl HostConfig {
             source: "ssh_config, read without `ssh`".into(),
             ..Default::default()
         };
-        for (key, value) in &reading.values {
-            config.set(key, value);
+        for (key, words) in &reading.values {
+            config.set(key, &words.join(" "), &words.iter().map(String::as_str).collect::<Vec<_>>());
         }
         config.user = query.user.clone().unwrap_or(config.user);
         config.port = query.port.unwrap_or(config.port);
@@ -198,10 +200,11 @@ impl HostConfig {
         format!("{}:{}", self.host.to_lowercase(), self.port)
     }
 
-    fn set(&mut self, key: &str, value: &str) {
+    /// Takes a setting: its value as a text, and as the words that it consists of.
+    fn set(&mut self, key: &str, value: &str, words: &[&str]) {
         let text = || Some(value.to_owned()).filter(|value| value != "none");
         let seconds = || value.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
-        let files = || value.split_whitespace().filter(|file| *file != "none").map(PathBuf::from).collect();
+        let files = || words.iter().filter(|file| **file != "none").map(PathBuf::from).collect();
         match key {
             "hostname" => self.host = value.into(),
             "port" => self.port = value.parse().unwrap_or(22),
@@ -213,10 +216,13 @@ impl HostConfig {
             "userknownhostsfile" => self.known_hosts_files = files(),
             "globalknownhostsfile" => self.global_known_hosts_files = files(),
             "hostkeyalias" => self.host_key_alias = text(),
+            "stricthostkeychecking" => self.host_key_checking = Some(value.into()),
             "hashknownhosts" => self.hash_known_hosts = value == "yes",
             // Whichever of the two comes first counts; `ssh -G` prints only that one.
             "proxyjump" if self.proxy.is_none() => self.proxy = text().map(Proxy::Jump),
-            "proxycommand" if self.proxy.is_none() => self.proxy = text().map(Proxy::Command),
+            "proxycommand" if self.proxy.is_none() => {
+                self.proxy = text().map(|command| Proxy::Command { command, shell: shell() });
+            }
             "forwardagent" => self.forward_agent = forwarded_agent(value, self.agent.as_ref()),
             "pubkeyauthentication" if value == "no" => self.unwanted_methods.push("publickey"),
             "kbdinteractiveauthentication" if value == "no" => self.unwanted_methods.push("keyboard-interactive"),
@@ -239,7 +245,7 @@ impl HostConfig {
         for file in keys.chain(&mut self.certificate_files).chain(known).chain(agents) {
             *file = tokens.expand_path(file);
         }
-        if let Some(Proxy::Command(command)) = &mut self.proxy {
+        if let Some(Proxy::Command { command, .. }) = &mut self.proxy {
             *command = tokens.expand(command);
         }
     }
@@ -264,11 +270,6 @@ fn ask_ssh(query: &Query) -> io::Result<std::process::Output> {
     ssh.args(["--", &query.host]).stdin(Stdio::null()).output()
 }
 
-/// Whether `ssh` refuses to do anything, since nobody has the number that we run as: in a container, say.
-fn is_nameless(complaint: &str) -> bool {
-    complaint.starts_with("No user exists for uid")
-}
-
 /// Whether `file` is one of those that `ssh -G` lists where no key file is named. It lists all of them then.
 fn is_default_identity(file: &Path) -> bool {
     let name = file.to_str().and_then(|file| file.strip_prefix("~/.ssh/id_"));
@@ -279,9 +280,31 @@ fn home() -> PathBuf {
     std::env::home_dir().unwrap_or_default()
 }
 
+/// The shell that runs a `ProxyCommand`, as OpenSSH chooses it.
+fn shell() -> PathBuf {
+    std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).map_or_else(|| "/bin/sh".into(), PathBuf::from)
+}
+
+/// The user's name: as the machine knows it, or else as the environment says, or else a number.
 fn local_user() -> String {
+    let number = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(number, &users).unwrap_or_else(|| user_of_environment(number))
+}
+
+/// The name of the user with this number, in the format of passwd(5).
+fn name_of(number: u32, users: &str) -> Option<String> {
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let (name, _password, id) = (fields.next()?, fields.next()?, fields.next()?);
+        (id.parse() == Ok(number) && !name.is_empty()).then(|| name.to_owned())
+    };
+    users.lines().find_map(user)
+}
+
+fn user_of_environment(number: u32) -> String {
     let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+    named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| number.to_string())
 }
 
 fn agent_of_environment() -> Option<PathBuf> {
@@ -319,6 +342,19 @@ fn path_or_variable(text: &str) -> PathBuf {
         Some(name) => std::env::var_os(name.trim_matches(['{', '}'])).unwrap_or_default().into(),
         None => text.into(),
     }
+}
+
+/// `text` with the values of variables that stand in it as `${NAME}`; what isn't set stays as it is.
+fn with_variables(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, tail)) = after.split_once('}') else { break };
+        expanded.push_str(before);
+        expanded.push_str(&value(name).unwrap_or_else(|| format!("${{{name}}}")));
+        rest = tail;
+    }
+    expanded + rest
 }
 
 /// What the `%` tokens of ssh_config(5) stand for.
@@ -361,7 +397,7 @@ impl<'a> Tokens<'a> {
     }
 
     fn expand_path(&self, path: &Path) -> PathBuf {
-        let expanded = self.expand(&path.to_string_lossy());
+        let expanded = with_variables(&self.expand(&path.to_string_lossy()), |name| std::env::var(name).ok());
         match expanded.strip_prefix("~/") {
             Some(rest) => self.home.join(rest),
             None => expanded.into(),

@@ -38,7 +38,7 @@ fn tokens_in_paths_and_commands_stand_for_the_host() {
     );
     let home = home();
     assert_eq!(config.identity_files, [home.join("keys/deploy@real"), home.join("alias-22%")]);
-    assert_eq!(config.proxy, Some(Proxy::Command("nc real 22 %x".into())));
+    assert_eq!(config.proxy, Some(Proxy::Command { command: "nc real 22 %x".into(), shell: shell() }));
 }
 
 #[test]
@@ -119,7 +119,46 @@ fn addresses_may_be_of_one_family_only() {
 }
 
 #[test]
-fn only_a_user_without_a_name_makes_ssh_useless() {
-    assert!(is_nameless("No user exists for uid 12345"));
-    assert!(!is_nameless("/home/me/.ssh/config: line 3: Bad configuration option: hots"));
+fn a_user_is_called_as_the_machine_calls_it() {
+    let users = "root:x:0:0::/root:/bin/sh\nbroken\nada:x:1000:1000:Ada:/home/ada:/bin/sh\n";
+    assert_eq!(name_of(1000, users).as_deref(), Some("ada"));
+    assert_eq!(name_of(0, users).as_deref(), Some("root"));
+    assert_eq!(name_of(12345, users), None, "in a container, say");
+}
+
+#[test]
+fn variables_stand_in_paths() {
+    let value = |name: &str| (name == "KEYS").then(|| "/my keys".to_owned());
+    assert_eq!(with_variables("${KEYS}/a${KEYS}", value), "/my keys/a/my keys");
+    assert_eq!(with_variables("${NONE}/a $KEYS ${KEYS", value), "${NONE}/a $KEYS ${KEYS");
+}
+
+#[test]
+fn where_no_file_is_to_be_read_nobody_is_asked() {
+    let query = Query { host: "app".into(), file: SshConfigFile::None, ..Default::default() };
+    let config = HostConfig::read(&query);
+    assert_eq!((config.host.as_str(), config.port), ("app", 22));
+    assert_eq!((config.source.as_str(), config.warnings.len()), ("ssh_config, read without `ssh`", 0));
+}
+
+#[test]
+fn a_file_that_ssh_refuses_is_read_without_it_with_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    std::fs::write(&file, "Host app\n  NoSuchOption yes\n  Port 2222\n").unwrap();
+    let query = Query { host: "app".into(), file: SshConfigFile::File(file), ..Default::default() };
+    let config = HostConfig::read(&query);
+    assert_eq!((config.port, config.warnings.len()), (2222, 1));
+    assert!(config.warnings[0].contains("nosuchoption"), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_file_may_have_blanks_in_its_name() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("config");
+    std::fs::write(&file, "UserKnownHostsFile \"~/my hosts\" /other\\ hosts\nIdentityFile ~/my\\ key\n").unwrap();
+    let query = Query { host: "app".into(), file: SshConfigFile::File(file), ..Default::default() };
+    let config = HostConfig::read_files(&query, home.path());
+    assert_eq!(config.known_hosts_files, [home.path().join("my hosts"), "/other hosts".into()]);
+    assert_eq!(config.identity_files, [home.path().join("my key")]);
 }

@@ -269,6 +269,7 @@ impl Authentication<'_> {
                 return self.judge(result);
             }
         }
+        self.warn_of_readers(file);
         let started = Instant::now();
         let key = match file.unlock(self.ask) {
             Ok(key) => key,
@@ -282,6 +283,17 @@ impl Authentication<'_> {
             file.reject_passphrase();
         }
         Ok(outcome)
+    }
+
+    /// Tells of a private key that others may read, once a run. `ssh` wouldn't use it.
+    fn warn_of_readers(&mut self, file: &KeyFile) {
+        let Some(mode) = file.mode_for_others.filter(|_| !self.login.exposed.contains(&file.path)) else { return };
+        self.login.exposed.push(file.path.clone());
+        if file.is_told_first() {
+            let path = file.path.display();
+            let text = format!("others may read the private key `{path}` (mode {mode:04o}): chmod 600 {path}");
+            self.events.emit(Event::Note { step: None, server: None, text });
+        }
     }
 
     /// Offers a key, and has `sign` called if the server wants it.
@@ -410,10 +422,8 @@ impl Authentication<'_> {
     }
 
     fn refused(&self, remark: &str) -> Error {
-        let Login { host, port, user, .. } = &*self.login;
-        Error::connection(format!("`{}` does not let `{user}` in", self.label))
+        Error::connection(format!("`{}` does not let `{}` in", self.label, self.login.user))
             .detail(self.story() + remark)
-            .hint(format!("compare with what `ssh -v -p {port} {user}@{host}` does"))
     }
 
     /// What was tried, and what the server offers.

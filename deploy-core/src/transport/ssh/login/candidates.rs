@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::agent::{Agent, Identity};
 use super::keys::{Certificate, KeyFile, KeyRing, certifies, with_suffix};
 use super::record::AgentRecord;
+use crate::error::is_out_of_files;
 use crate::transport::ssh::config::host::HostConfig;
 use crate::transport::ssh::libssh2::format::leading_name;
 
@@ -39,16 +40,23 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Looks what there is to log in with.
-    pub(crate) fn find(config: &HostConfig, files: &KeyRing) -> Keys {
+    ///
+    /// # Errors
+    ///
+    /// When no more files can be opened here: an agent that is left out for that would make the login fail for another reason.
+    pub(crate) fn find(config: &HostConfig, files: &KeyRing) -> io::Result<Keys> {
         let agent = config.agent.as_deref().map(Agent::at);
-        let identities = agent.as_ref().map(Agent::identities);
+        let identities = match agent.as_ref().map(Agent::identities) {
+            Some(Err(error)) if is_out_of_files(&error) => return Err(error),
+            identities => identities,
+        };
         let record = |(agent, identities): (&Agent, &io::Result<Vec<Identity>>)| AgentRecord {
             socket: agent.socket().to_owned(),
             keys: identities.as_ref().map(Vec::len).map_err(ToString::to_string),
         };
         let record = agent.as_ref().zip(identities.as_ref()).map(record);
         let agent = agent.zip(identities.and_then(io::Result::ok));
-        Keys { candidates: candidates(config, files, agent), agent: record }
+        Ok(Keys { candidates: candidates(config, files, agent), agent: record })
     }
 
     /// The first key, where there are few: the server may be asked about it before it has said what it offers. That costs a

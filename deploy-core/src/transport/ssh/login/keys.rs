@@ -1,7 +1,9 @@
 //! Private key files, each read once per run, and opened once if it is encrypted.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
@@ -10,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use ssh2::{Error as Fault, Session};
 
 use super::key_container::Container;
+use super::key_text;
 use crate::transport::ssh::libssh2::format::{Reader, leading_name};
 use crate::transport::ssh::libssh2::sys::pending;
 use crate::ui::Ask;
@@ -30,6 +33,9 @@ pub(crate) struct KeyFile {
     pub(crate) public: Option<Vec<u8>>,
     private: Result<String, String>,
     missing: bool,
+    /// Its mode, where it is the user's own and others may read it.
+    pub(crate) mode_for_others: Option<u32>,
+    is_told: AtomicBool,
     encryption: Encryption,
     state: Mutex<State>,
 }
@@ -84,9 +90,9 @@ impl KeyRing {
 
 impl KeyFile {
     fn read(path: &Path) -> KeyFile {
-        let read = fs::read_to_string(path);
+        let read = fs::read(path);
         let missing = matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound);
-        let mut private = read.map_err(|error| error.to_string());
+        let mut private = read.map_err(|error| error.to_string()).and_then(|bytes| key_text::read(&bytes));
         let mut public = read_line(&with_suffix(path, ".pub")).map(|(_, blob)| blob);
         let mut encryption = Encryption::None;
         if let Ok(text) = &private {
@@ -94,12 +100,18 @@ impl KeyFile {
             encryption = found;
             public = embedded.or(public);
         }
-        if let Some((_, blob)) = private.as_deref().ok().and_then(parse_line) {
+        if let Some((_, blob)) = read_line(path) {
             public = Some(blob);
             private = Err("it is a public key, and the agent doesn't hold its private half".into());
         }
-        let state = Mutex::new(State::Locked { tries: 0 });
-        KeyFile { path: path.to_owned(), public, private, missing, encryption, state }
+        let mode_for_others = if private.is_ok() { mode_for_others(path) } else { None };
+        let (is_told, state) = (AtomicBool::new(false), Mutex::new(State::Locked { tries: 0 }));
+        KeyFile { path: path.to_owned(), public, private, missing, mode_for_others, is_told, encryption, state }
+    }
+
+    /// Whether nobody has been told of its mode yet. From now on somebody has.
+    pub(crate) fn is_told_first(&self) -> bool {
+        !self.is_told.swap(true, Ordering::Relaxed)
     }
 
     /// Whether there is no such file.
@@ -191,6 +203,13 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// The mode of a file that is the user's own, and that others may read.
+fn mode_for_others(path: &Path) -> Option<u32> {
+    let about = fs::metadata(path).ok()?;
+    let is_own = about.uid() == rustix::process::geteuid().as_raw();
+    (is_own && about.mode() & 0o077 != 0).then_some(about.mode() & 0o7777)
 }
 
 fn read_line(path: &Path) -> Option<(String, Vec<u8>)> {

@@ -1,53 +1,8 @@
 use super::*;
-use crate::transport::ssh::testing::{CERTIFICATE_OF_ONE, KEY_ONE, KEY_TWO, blob};
+use crate::transport::ssh::testing::{
+    CERTIFICATE_OF_ONE, KEY_ONE, KEY_TWO, OPENSSH, OPENSSH_PUBLIC, PEM, PKCS8, PLAIN_PEM, blob,
+};
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// An Ed25519 key in OpenSSH's format; its passphrase is `secret`.
-const OPENSSH: &str = "\
------BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABDdyDWy1q
-Ra8MS80ZWpLrl8AAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIC7MKKH4umt+FPqK
-gj1ewV8eIlehPHpL9IlpUcq3J2vpAAAAkKA8dZkcPpeEepj9aBcBBBBDpvxveIqBzvKLJ6
-D04LN3+K6IiPcdI6LeWhviSongPfUirn0Zy7dDfVhOgQDe38Hy47DJLLDANafcAmgnFJ4m
-qaRR2cmGy4OGZWQ4EJm58iyNMa2gbDbT+oUl4e9Dw8OI8alDUe3jROiraa7EvVvmL8R+oJ
-MakGm1njNZ200YlA==
------END OPENSSH PRIVATE KEY-----
-";
-
-/// Its public half.
-const OPENSSH_PUBLIC: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC7MKKH4umt+FPqKgj1ewV8eIlehPHpL9IlpUcq3J2vp enc";
-
-/// An ECDSA key in PKCS#8, encrypted.
-const PKCS8: &str = "\
------BEGIN ENCRYPTED PRIVATE KEY-----
-MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhczjd4TdiIIQICCAAw
-DAYIKoZIhvcNAgkFADAdBglghkgBZQMEAQIEEJZoqaNk87KCMnAbnU1Y9XYEgZAX
-kU//AntT7NK8wy0MMUsw5dp3BDWqa+LqV/4XlVZlEUK6sczm00Xf7XRBqkny+73W
-lOFUu41AhBaE+122KfFBfBANN1owDVKSxwK3Dd4clx1m/R5u02iXF1QVtQrmi7TZ
-ylePINh2OhNXP0sU3klxDRpeTBqoTLBBrXBnH1q782LNEktokpTaTdxJsDTW/2k=
------END ENCRYPTED PRIVATE KEY-----
-";
-
-/// An ECDSA key in PEM, encrypted.
-const PEM: &str = "\
------BEGIN EC PRIVATE KEY-----
-Proc-Type: 4,ENCRYPTED
-DEK-Info: AES-128-CBC,A9930821B865D1A1F49C850FB662F6F3
-
-ubSmND0W3yv/0Aiar/vcYZSFnDo//tpE/c1vYUz4fJWqO7EK55r8JgLiG9H+rGGw
-Rgy0XthMG0DnqtjLbaEebTzK60PxtVvWVxmLpkVL0WwqGkDpDWAUGBcNProOkDPc
-KG5Ps6CwYbvyZZ6ohLTcWejnsoZPi55ojWero84suBQ=
------END EC PRIVATE KEY-----
-";
-
-/// An ECDSA key in PEM.
-const PLAIN_PEM: &str = "\
------BEGIN EC PRIVATE KEY-----
-MHcCAQEEICMDAWysvpAVc3zqg+oIP8vPNWDMCMJHRuzCt1+2cC3voAoGCCqGSM49
-AwEHoUQDQgAECT3aool/wjfg69fBWZ8NKOMLvouci+iWDfMdlvHg9S2VKgYuW1of
-DrsHjjA3BUD6RX9556orb3H1ipDNJ1dKWQ==
------END EC PRIVATE KEY-----
-";
 
 /// Answers every question for a passphrase with the next of these.
 struct Answers(Vec<Option<&'static str>>, AtomicUsize);

@@ -9,5 +9,6 @@ pub(crate) mod auth;
 pub(crate) mod candidates;
 pub(crate) mod interactive;
 mod key_container;
+mod key_text;
 pub(crate) mod keys;
 pub(crate) mod record;

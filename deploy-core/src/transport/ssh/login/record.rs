@@ -29,6 +29,8 @@ pub struct Login {
     pub offered: Vec<String>,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
+    /// The private key files among these that others may read.
+    pub exposed: Vec<PathBuf>,
     /// The algorithms in use.
     pub algorithms: Algorithms,
     /// How the server calls itself: `SSH-2.0-OpenSSH_9.2p1`.

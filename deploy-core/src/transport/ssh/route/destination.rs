@@ -13,7 +13,7 @@ use super::error;
 use super::limits::Permit;
 use super::proxy_command::ProxyProcess;
 use super::tcp;
-use crate::error::Error;
+use crate::error::{Error, out_of_files};
 use crate::transport::ssh::config::host::{HostConfig, Proxy};
 use crate::transport::ssh::libssh2::fault::is_hang_up;
 use crate::transport::ssh::libssh2::patience::Patience;
@@ -135,8 +135,8 @@ impl Destination<'_> {
                 let stream = self.connect_through(bastion)?;
                 Ok((stream.into(), Route::Jump(Arc::clone(bastion))))
             }
-            (None, Some(Proxy::Command(command))) => {
-                let (process, stream) = ProxyProcess::start(command).map_err(|error| {
+            (None, Some(Proxy::Command { command, shell })) => {
+                let (process, stream) = ProxyProcess::start(command, shell).map_err(|error| {
                     Error::connection(format!("failed to start the ProxyCommand of `{}`", self.label)).because(error)
                 })?;
                 enlarge(&stream);
@@ -185,6 +185,8 @@ impl Destination<'_> {
         match (host.as_str(), *port).to_socket_addrs() {
             Ok(addresses) => Ok(addresses.filter(|address| address_family.includes(address)).collect()),
             Err(cause) => {
+                // The resolver doesn't say that it can't open its own files.
+                let cause = out_of_files().unwrap_or(cause);
                 // Name servers hiccup. The standard library keeps the number of the error to itself.
                 let is_hiccup = cause.to_string().contains("Temporary failure");
                 let error =

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -30,13 +31,13 @@ struct Complaint {
 }
 
 impl ProxyProcess {
-    /// Starts `command` in a shell, and gives our end of the connection.
+    /// Starts `command` in `shell`, and gives our end of the connection.
     ///
     /// It runs in a process group of its own: a Ctrl-C on the terminal must not cut the connection over which the run
     /// is wound up.
-    pub(crate) fn start(command: &str) -> io::Result<(ProxyProcess, UnixStream)> {
+    pub(crate) fn start(command: &str, shell: &Path) -> io::Result<(ProxyProcess, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
-        let mut child = Command::new("/bin/sh")
+        let mut child = Command::new(shell)
             .args(["-c", &format!("exec {command}")])
             .process_group(0)
             .stdin(OwnedFd::from(theirs.try_clone()?))
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_is_written_goes_through_the_program_and_back() {
-        let (process, mut stream) = ProxyProcess::start("cat").unwrap();
+        let (process, mut stream) = ProxyProcess::start("cat", Path::new("/bin/sh")).unwrap();
         stream.write_all(b"hello").unwrap();
         let mut back = [0; 5];
         stream.read_exact(&mut back).unwrap();
@@ -106,8 +107,16 @@ mod tests {
     }
 
     #[test]
+    fn the_shell_is_the_users_own() {
+        let (_process, mut stream) = ProxyProcess::start("echo $0", Path::new("/bin/bash")).unwrap();
+        let mut said = [0; 10];
+        stream.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"/bin/bash\n");
+    }
+
+    #[test]
     fn its_complaints_are_kept() {
-        let (process, mut stream) = ProxyProcess::start("sh -c 'echo no route >&2'").unwrap();
+        let (process, mut stream) = ProxyProcess::start("sh -c 'echo no route >&2'", Path::new("/bin/sh")).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
         assert_eq!(process.complaint(), "no route");
     }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
@@ -20,7 +20,7 @@ use super::waker::Waker;
 use crate::event::{Event, Events};
 use crate::transport::ssh::libssh2::fault::reason;
 use crate::transport::ssh::libssh2::port::Port;
-use crate::transport::ssh::libssh2::sys::AgentChannels;
+use crate::transport::ssh::libssh2::sys::{AgentChannels, Intake};
 use crate::transport::ssh::libssh2::wire::{Wire, wait_for};
 use crate::transport::ssh::login::agent::Agent;
 
@@ -46,6 +46,7 @@ pub(crate) struct Actor {
     charge: Charge,
     channels: Channels,
     agent: Option<AgentChannels>,
+    intake: Intake,
     /// Commands that wait for a channel.
     queue: VecDeque<Command>,
     jobs: Vec<Job>,
@@ -57,12 +58,24 @@ pub(crate) struct Actor {
 /// How many bytes one read asks for.
 const READ: usize = 64 << 10;
 
+/// Lends `work` a buffer to read into. There are as many as threads are at work at a time: hundreds of sessions that wait
+/// have none.
+fn with_buffer<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    static IDLE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut buffer = idle().pop().unwrap_or_else(|| vec![0; READ]);
+    let result = work(&mut buffer);
+    idle().push(buffer);
+    result
+}
+
 impl Actor {
     /// Takes a session over, on the thread that will own it.
     pub(crate) fn new(charge: Charge) -> Actor {
         let agent = charge.forward_agent.is_some().then(|| AgentChannels::accept(&charge.wire.session));
         let request = if agent.is_some() { AgentRequest::Wanted } else { AgentRequest::Unwanted };
         Actor {
+            intake: Intake::watch(&charge.wire.session),
             channels: Channels::new(charge.purpose, request, charge.under_way),
             agent,
             charge,
@@ -75,9 +88,8 @@ impl Actor {
 
     /// Runs until nobody needs the connection any more, or it is lost.
     pub(crate) fn run(mut self) {
-        let mut buffer = vec![0; READ];
         while !self.released {
-            match self.turn(&mut buffer) {
+            match with_buffer(|buffer| self.turn(buffer)) {
                 Ok(true) => {}
                 Ok(false) => {
                     if let Err(lost) = self.rest() {
@@ -110,7 +122,8 @@ impl Actor {
         self.jobs.retain(|job| !job.is_over());
         self.pumps.retain(|pump| !pump.is_over());
         self.let_others_go_first();
-        Ok(moved)
+        // What one channel took in may be for another that had its turn already, or a new one: they must not be slept over.
+        Ok(self.intake.take() || moved)
     }
 
     fn take_requests(&mut self) -> bool {

@@ -22,6 +22,7 @@ use super::waker::Waker;
 use crate::error::Error;
 use crate::event::Events;
 use crate::event::Traffic;
+use crate::script::quote;
 use crate::transport::converse::converse;
 use crate::transport::process::{Exit, Process};
 use crate::transport::server::{LONGEST_COMMAND, Transport};
@@ -34,6 +35,8 @@ use crate::ui::{Console, Window};
 pub struct Connection {
     label: String,
     login: Login,
+    /// How OpenSSH's own client is led here.
+    by_hand: String,
     /// Gone only while the connection is dropped: that tells the owner thread to log out.
     requests: Option<Sender<Request>>,
     waker: Arc<Waker>,
@@ -62,6 +65,7 @@ pub(crate) struct Start {
     pub(crate) wire: Wire,
     pub(crate) label: String,
     pub(crate) login: Login,
+    pub(crate) by_hand: String,
     pub(crate) purpose: Purpose,
     /// Whether the login has asked for the first channel already.
     pub(crate) under_way: bool,
@@ -75,7 +79,7 @@ pub(crate) struct Start {
 impl Connection {
     /// Gives a session that is logged in to a thread of its own.
     pub(crate) fn start(start: Start) -> io::Result<Connection> {
-        let Start { wire, label, login, purpose, under_way, keepalive, forward_agent, route, events } = start;
+        let Start { wire, label, login, by_hand, purpose, under_way, keepalive, forward_agent, route, events } = start;
         let (sender, requests) = channel();
         let waker = Arc::new(Waker::new()?);
         let counters = Arc::new(Counters::default());
@@ -93,7 +97,16 @@ impl Connection {
         };
         let thread = thread::Builder::new().name(format!("ssh {label}")).stack_size(STACK);
         let owner = thread.spawn(move || Actor::new(charge).run())?;
-        Ok(Connection { label, login, requests: Some(sender), waker, counters, owner: Some(owner), _route: route })
+        Ok(Connection {
+            label,
+            login,
+            by_hand,
+            requests: Some(sender),
+            waker,
+            counters,
+            owner: Some(owner),
+            _route: route,
+        })
     }
 
     /// How the login went.
@@ -186,6 +199,10 @@ impl Transport for Connection {
             received: self.counters.received.load(Ordering::Relaxed),
             login: self.login.elapsed,
         }
+    }
+
+    fn by_hand(&self, command: &str) -> Option<String> {
+        Some(format!("{} {}", self.by_hand, String::from_utf8_lossy(&quote(command.as_bytes()))))
     }
 
     fn sessions(&self) -> Option<usize> {

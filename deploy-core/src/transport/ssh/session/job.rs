@@ -125,8 +125,9 @@ impl Job {
             return Ok(false);
         }
         self.counters.execs.fetch_add(1, Ordering::Relaxed);
-        // A whole program may stand in it.
-        self.counters.sent.fetch_add(self.command.text.len() as u64, Ordering::Relaxed);
+        // A whole program may stand in it, which nobody needs any more.
+        let text = std::mem::take(&mut self.command.text);
+        self.counters.sent.fetch_add(text.len() as u64, Ordering::Relaxed);
         self.state = State::Running;
         Ok(true)
     }

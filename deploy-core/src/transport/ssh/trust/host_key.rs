@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::error;
+use super::error::{self, Advice};
 use super::known_hosts::{HostKey, KnownHosts, LookupName, Place, Verdict, lookup_name};
-use crate::config::HostKeyPolicy;
+use crate::config::{HostKeyPolicy, Ssh};
 use crate::error::{Error, Result};
 use crate::event::{Event, Events};
 use crate::transport::ssh::config::host::HostConfig;
@@ -21,6 +21,9 @@ pub(crate) struct Trust<'a> {
     /// Where a new key is written down, and whether its name is hashed there.
     new: (Option<&'a PathBuf>, bool),
     policy: HostKeyPolicy,
+    /// What SSH's configuration says instead, and whether it names the files.
+    checking: Option<&'a str>,
+    names_files: bool,
     one_at_a_time: &'a Mutex<()>,
 }
 
@@ -33,13 +36,25 @@ impl<'a> Trust<'a> {
     pub(crate) fn new(
         label: &'a str,
         config: &'a HostConfig,
-        policy: HostKeyPolicy,
+        ssh: &Ssh,
         one_at_a_time: &'a Mutex<()>,
     ) -> Result<Trust<'a>> {
         let files = [&config.known_hosts_files[..], &config.global_known_hosts_files].concat();
         let name = lookup_name(&config.host, config.port, config.host_key_alias.as_deref());
         let new = (config.known_hosts_files.first(), config.hash_known_hosts);
-        Ok(Trust { label, known: read(label, &files)?, files, name, new, policy, one_at_a_time })
+        let (policy, checking) = (ssh.host_key_policy, config.host_key_checking.as_deref());
+        let names_files = ssh.known_hosts_files.is_empty();
+        Ok(Trust {
+            label,
+            known: read(label, &files, &name)?,
+            files,
+            name,
+            new,
+            policy,
+            checking,
+            names_files,
+            one_at_a_time,
+        })
     }
 
     /// The host key algorithms to offer, those of known keys first.
@@ -58,7 +73,7 @@ impl<'a> Trust<'a> {
         }
         // Another login may have accepted the very same key a moment ago.
         let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        self.known = read(self.label, &self.files)?;
+        self.known = read(self.label, &self.files, &self.name)?;
         if let Some(known) = self.check(&key)? {
             return Ok(known);
         }
@@ -81,6 +96,10 @@ impl<'a> Trust<'a> {
     }
 
     fn accept(&self, key: &HostKey, ask: &dyn Ask, events: &Events) -> Result<()> {
+        // Where nothing is kept, each new login would take any key.
+        if self.new.0.is_none_or(|file| error::keeps_nothing(file)) {
+            return Err(self.unknown(key, None));
+        }
         let agreed = match self.policy {
             HostKeyPolicy::Strict => false,
             HostKeyPolicy::AcceptNew => true,
@@ -90,6 +109,7 @@ impl<'a> Trust<'a> {
         KnownHosts::append(file, &self.name, self.new.1, key).map_err(|error| {
             Error::connection(format!("failed to write the host key of `{}` to `{}`", self.label, file.display()))
                 .because(error)
+                .hint(error::OTHER_FILE)
         })?;
         let (label, kind, fingerprint) = (self.label, key.kind(), key.fingerprint());
         let text = format!("{label}: new host key {kind} {fingerprint} written to {}", file.display());
@@ -107,7 +127,14 @@ impl<'a> Trust<'a> {
     }
 
     fn unknown(&self, key: &HostKey, other: Option<&Place>) -> Error {
-        error::host_key_unknown(self.label, &self.name.full, key, other, self.new.0)
+        let advice = Advice {
+            name: &self.name.full,
+            file: self.new.0,
+            policy: self.policy,
+            checking: self.checking,
+            names_files: self.names_files,
+        };
+        error::host_key_unknown(self.label, key, other, &advice)
     }
 }
 
@@ -132,8 +159,8 @@ impl fmt::Display for HostKeyRecord {
     }
 }
 
-fn read(label: &str, files: &[PathBuf]) -> Result<KnownHosts> {
-    KnownHosts::read(files).map_err(|(file, error)| {
+fn read(label: &str, files: &[PathBuf], name: &LookupName) -> Result<KnownHosts> {
+    KnownHosts::read(files, name).map_err(|(file, error)| {
         Error::connection(format!("failed to read `{}` to check the host key of `{label}`", file.display()))
             .because(error)
     })

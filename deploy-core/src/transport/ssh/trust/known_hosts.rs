@@ -76,16 +76,18 @@ pub(crate) enum Verdict {
 }
 
 impl KnownHosts {
-    /// Reads the files that exist. Lines that can't be understood are skipped, as OpenSSH does.
+    /// Reads what the files that exist say of the server `name`. Lines that can't be understood are skipped, as OpenSSH does.
     ///
     /// # Errors
     ///
     /// A file that exists and can't be read, with its name: it could hold a revocation.
-    pub(crate) fn read(files: &[PathBuf]) -> Result<KnownHosts, (PathBuf, io::Error)> {
+    pub(crate) fn read(files: &[PathBuf], name: &LookupName) -> Result<KnownHosts, (PathBuf, io::Error)> {
+        // Hundreds of logins at a time each read files that may have thousands of lines.
+        let is_named = |hosts: &Hosts| hosts.contain(&name.full) || hosts.contain(&name.bare);
         let mut known = KnownHosts::default();
         for file in files {
             match fs::read(file) {
-                Ok(content) => known.add(file, &content),
+                Ok(content) => known.add(file, &content, &is_named),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err((file.clone(), error)),
             }
@@ -144,12 +146,11 @@ impl KnownHosts {
         open.write_all(line.as_bytes())
     }
 
-    fn add(&mut self, file: &Path, content: &[u8]) {
+    fn add(&mut self, file: &Path, content: &[u8], is_wanted: &dyn Fn(&Hosts) -> bool) {
         let lines = content.split(|byte| *byte == b'\n').enumerate();
-        self.entries.extend(lines.filter_map(|(index, line)| {
-            let place = Place { file: file.to_owned(), line: index + 1 };
-            Entry::parse(place, std::str::from_utf8(line).ok()?)
-        }));
+        self.entries.extend(
+            lines.filter_map(|(index, line)| Entry::parse(file, index + 1, std::str::from_utf8(line).ok()?, is_wanted)),
+        );
     }
 }
 
@@ -180,7 +181,8 @@ pub(crate) fn lookup_name(host: &str, port: u16, alias: Option<&str>) -> LookupN
 }
 
 impl Entry {
-    fn parse(place: Place, line: &str) -> Option<Entry> {
+    /// What `line` says, if it names hosts that are wanted.
+    fn parse(file: &Path, number: usize, line: &str, is_wanted: &dyn Fn(&Hosts) -> bool) -> Option<Entry> {
         let mut fields = line.split_ascii_whitespace();
         let mut hosts = fields.next().filter(|field| !field.starts_with('#'))?;
         let revoked = hosts == "@revoked";
@@ -189,10 +191,11 @@ impl Entry {
         } else if hosts.starts_with('@') {
             return None;
         }
+        let hosts = Hosts::parse(hosts).filter(is_wanted)?;
         let kind = fields.next()?;
         let key = HostKey { blob: STANDARD.decode(fields.next()?).ok()? };
         (key.kind() == kind).then_some(())?;
-        Some(Entry { place, revoked, hosts: Hosts::parse(hosts)?, key })
+        Some(Entry { place: Place { file: file.to_owned(), line: number }, revoked, hosts, key })
     }
 }
 

@@ -15,7 +15,7 @@ fn known(lines: &str) -> KnownHosts {
         .replace(" 2", &format!(" ssh-ed25519 {TWO}"))
         .replace(" E", &format!(" ecdsa-sha2-nistp256 {ECDSA}"));
     let mut known = KnownHosts::default();
-    known.add(Path::new("known_hosts"), lines.as_bytes());
+    known.add(Path::new("known_hosts"), lines.as_bytes(), &|_| true);
     known
 }
 
@@ -115,10 +115,10 @@ fn lines_may_end_as_on_windows_and_the_last_one_not_at_all() {
 #[test]
 fn lines_that_are_not_text_do_not_hide_the_others() {
     let mut known = known("");
-    known.add(Path::new("f"), format!("\u{0}\napp ssh-ed25519 {ONE}\n").as_bytes());
+    known.add(Path::new("f"), format!("\u{0}\napp ssh-ed25519 {ONE}\n").as_bytes(), &|_| true);
     let mut bytes = b"\xff\xfe junk\n".to_vec();
     bytes.extend(format!("db ssh-ed25519 {ONE}\n").bytes());
-    known.add(Path::new("g"), &bytes);
+    known.add(Path::new("g"), &bytes, &|_| true);
     let place = Place { file: "g".into(), line: 2 };
     assert_eq!(known.check(&lookup_name("db", 22, None), &key(ONE)), Verdict::Known(place));
 }
@@ -143,8 +143,8 @@ fn algorithms_of_known_keys_come_first_and_certificates_never() {
 #[test]
 fn a_missing_file_is_an_empty_one_and_an_unreadable_one_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(KnownHosts::read(&[folder.path().join("none")]).unwrap().entries.is_empty());
-    let (file, _) = KnownHosts::read(&[folder.path().to_owned()]).unwrap_err();
+    assert!(KnownHosts::read(&[folder.path().join("none")], &lookup_name("app", 22, None)).unwrap().entries.is_empty());
+    let (file, _) = KnownHosts::read(&[folder.path().to_owned()], &lookup_name("app", 22, None)).unwrap_err();
     assert_eq!(file, folder.path());
 }
 
@@ -167,6 +167,17 @@ fn a_key_is_appended_on_a_line_of_its_own_and_nothing_else_changes() {
     KnownHosts::append(&file, &name, true, &key(ONE)).unwrap();
     let after = fs::read_to_string(&file).unwrap();
     assert!(after.starts_with(&format!("{before}\n|1|")), "{after}");
-    let known = KnownHosts::read(std::slice::from_ref(&file)).unwrap();
+    let known = KnownHosts::read(std::slice::from_ref(&file), &name).unwrap();
     assert_eq!(known.check(&name, &key(ONE)), Verdict::Known(Place { file, line: 5 }));
+}
+
+#[test]
+fn of_a_large_file_only_the_servers_own_lines_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known_hosts");
+    let others: String = (0..1000).map(|number| format!("other{number} ssh-ed25519 {ONE}\n")).collect();
+    let own = format!("@revoked * ssh-ed25519 {TWO}\napp,other ssh-ed25519 {ONE}\n[app]:22 ssh-ed25519 {ONE}\n");
+    fs::write(&file, others + &own).unwrap();
+    let known = KnownHosts::read(&[file], &lookup_name("app", 2222, None)).unwrap();
+    assert_eq!(known.entries.iter().map(|entry| entry.place.line).collect::<Vec<_>>(), [1001, 1002]);
 }

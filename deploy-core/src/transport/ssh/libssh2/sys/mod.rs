@@ -15,6 +15,7 @@ mod callbacks;
 mod channel;
 mod code;
 mod ffi;
+mod intake;
 mod watch;
 
 pub(crate) use self::agent::AgentChannels;
@@ -22,4 +23,5 @@ pub(crate) use self::auth::{Demand, ask_for_methods, log_in_with_key};
 pub(crate) use self::callbacks::{counting_packets, sending_only};
 pub(crate) use self::channel::{Channel, Side};
 pub(crate) use self::code::{code, fault, pending};
+pub(crate) use self::intake::Intake;
 pub(crate) use self::watch::Watch;

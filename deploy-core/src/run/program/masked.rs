@@ -10,7 +10,7 @@ use crate::secret::{self, STARS};
 /// # Errors
 ///
 /// When it can't be compiled.
-pub(in crate::run) fn shown(scripts: &[TaskScript], shell: &Shell) -> Result<Vec<u8>> {
+pub(in crate::run) fn masked(scripts: &[TaskScript], shell: &Shell) -> Result<Vec<u8>> {
     let (mut scripts, mut shell) = (scripts.to_owned(), shell.clone());
     let variables = scripts.iter_mut().map(|script| &mut script.env).chain([&mut shell.env]);
     variables.flatten().filter(|(name, _)| secret::is_name(name)).for_each(|(_, value)| STARS.clone_into(value));
@@ -43,7 +43,7 @@ mod tests {
         let env = |name: &str| [(name.to_owned(), "a$$hush'$HOME".to_owned())].into();
         let task = TaskScript { script, env: env("SHOP_TOKEN"), ..TaskScript::default() };
         let shell = Shell { env: env("API_KEY"), ..Shell::default() };
-        let text = String::from_utf8(shown(&[task], &shell).unwrap()).unwrap();
+        let text = String::from_utf8(masked(&[task], &shell).unwrap()).unwrap();
         assert!(!text.contains("hush"), "{text}");
         for line in ["export API_KEY='*****'", "export SHOP_TOKEN='*****'", "login *****"] {
             assert!(text.contains(line), "{text}");
