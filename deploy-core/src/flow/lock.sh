@@ -6,6 +6,10 @@
 take_lock() {
   lock=$root/.deploy/lock token=$1 tries=0 seen=''
   make_folders "$root/.deploy"
+  # Whose lock was taken away takes it no second time; after a silence of the network it may.
+  deploy_about=''
+  { read -r deploy_about; } 2>/dev/null <"$lock.$1.lost" || :
+  case $deploy_about in '' | nothing*) ;; *) deploy_fence ;; esac
   # From here on the lock is given up however this ends.
   deploy_hold
   until ask_for_lock "$@"; do

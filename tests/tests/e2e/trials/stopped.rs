@@ -28,8 +28,12 @@ fn deployed(project: &Project) -> Vec<usize> {
 /// A deploy of something new as a colleague does it, on another machine: the cache of this one is the stopped run's.
 fn deploys_elsewhere(project: &Project, text: &str) -> Result<(), String> {
     revise(project, text);
-    let mut command = project.command(&["deploy", "staging"]);
-    command.env("CARGO_TARGET_DIR", project.sandbox.join("elsewhere"));
+    let folder = project.sandbox.join("elsewhere");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let config = folder.join("deploy.toml");
+    std::fs::copy(project.write_config(), &config).expect("a file can be copied");
+    let mut command = project.sandbox.command(e2e::xtask());
+    command.args(["deploy", "staging", "--config"]).arg(config);
     let output = project.sandbox.run(command);
     let is_new = |site: &&e2e::Site| site.read("current/index.html").trim() == text;
     if output.ending() == "exit status: 0" && project.sites().iter().all(is_new) {
