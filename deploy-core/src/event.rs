@@ -153,6 +153,17 @@ impl Outline {
         self.steps.get(step).map_or("?", |step| &step.id)
     }
 
+    /// Whether the server with this number runs any task.
+    pub fn takes_part(&self, server: ServerNo) -> bool {
+        self.steps.iter().any(|step| step.servers.contains(&server))
+    }
+
+    /// The servers that run any task, as they are called.
+    pub fn taking_part(&self) -> Vec<&str> {
+        let own = (0..self.servers.len()).filter(|server| self.takes_part(*server));
+        own.map(|server| self.server_label(server)).collect()
+    }
+
     /// How the server with this number is called.
     pub fn server_label(&self, server: ServerNo) -> &str {
         self.servers.get(server).map_or("?", String::as_str)
@@ -201,7 +212,7 @@ pub struct Traffic {
     pub connections: u64,
     /// Commands that were started.
     pub execs: u64,
-    /// Bytes of standard input that were sent.
+    /// Bytes of commands and of their standard input that were sent.
     pub sent: u64,
     /// Bytes of standard output and error that were received.
     pub received: u64,

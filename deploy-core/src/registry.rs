@@ -34,11 +34,14 @@ pub struct Tasks {
     linked_dirs: Vec<String>,
     linked_files: Vec<String>,
     optional_linked_files: Vec<String>,
+    made_paths: Vec<String>,
     env: BTreeMap<String, String>,
     prefixes: Vec<(String, String)>,
     database_yml: Option<(String, String)>,
     /// Tasks of recipes that the stage doesn't configure: hooks may name them, to no effect.
     inert: BTreeSet<TaskId>,
+    /// The recipe of each task that one brought.
+    recipes: BTreeMap<TaskId, &'static str>,
     problems: Vec<String>,
     stage: Option<String>,
 }
@@ -141,6 +144,12 @@ impl Tasks {
         self.optional_linked_files.push(file.into());
     }
 
+    /// Names a path of the release that tasks write, make or remove; with a slash at its end, a folder in which they do. A
+    /// release in which a symlink leads the way there elsewhere is refused as soon as its files are known.
+    pub fn made_path(&mut self, path: impl Into<String>) {
+        self.made_paths.push(path.into());
+    }
+
     /// Sets a variable for all tasks of the stage, unless `default_env` has it.
     pub fn env(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.env.insert(name.into(), value.into());
@@ -214,11 +223,26 @@ impl Tasks {
         })
     }
 
-    /// Notes the tasks that `register` would add, so that hooks on them are no mistake.
-    pub(crate) fn inert(&mut self, register: impl FnOnce(&mut Tasks)) {
+    /// Adds the tasks of the recipe `name`, which is on.
+    pub(crate) fn active(&mut self, name: &'static str, register: impl FnOnce(&mut Tasks)) {
+        let known = self.order.len();
+        register(self);
+        self.recipes.extend(self.order[known..].iter().map(|id| (id.clone(), name)));
+    }
+
+    /// Notes the tasks that the recipe `name`, which is off, would add, so that hooks on them are no mistake.
+    pub(crate) fn inert(&mut self, name: &'static str, register: impl FnOnce(&mut Tasks)) {
         let mut scratch = self.clone();
         register(&mut scratch);
-        self.inert.extend(scratch.order.into_iter().filter(|id| !self.tasks.contains_key(id)));
+        for id in scratch.order.into_iter().filter(|id| !self.tasks.contains_key(id)) {
+            self.recipes.insert(id.clone(), name);
+            self.inert.insert(id);
+        }
+    }
+
+    /// The recipe that brings the task `id`, whether it is on or not.
+    pub(crate) fn recipe_of(&self, id: &TaskId) -> Option<&'static str> {
+        self.recipes.get(id).copied()
     }
 
     /// Adds a task that is written in `deploy.toml`, with its hooks.
@@ -270,6 +294,7 @@ impl Tasks {
                 settings.optional_linked_files.push(file.clone());
             }
         }
+        settings.made_paths.extend(self.made_paths.iter().cloned());
         for (name, value) in &self.env {
             settings.default_env.entry(name.clone()).or_insert_with(|| value.clone());
         }

@@ -11,25 +11,58 @@ pub(crate) const STARS: &str = "*****";
 /// A shorter value is no password worth hiding, and its letters are in too many words.
 const SHORTEST: usize = 6;
 
-/// Parts of the names of parameters of a URL whose values nobody should see.
-const PARAMETERS: [&str; 7] = ["token", "passw", "secret", "credential", "api_key", "apikey", "signature"];
+/// Parts of the names of what nobody should see, with letters left out that slips leave out.
+const NAMES: [&str; 14] = [
+    "passw",
+    "pasw",
+    "passphrase",
+    "_pwd",
+    "secret",
+    "token",
+    "credential",
+    "signature",
+    "api_key",
+    "apikey",
+    "access_key",
+    "private_key",
+    "master_key",
+    "encryption_key",
+];
+
+/// Whether `name`, of a key, a variable or a parameter, is or resembles the name of a secret.
+pub(crate) fn is_name(name: &str) -> bool {
+    let plain = name.to_lowercase().replace('-', "_");
+    name.ends_with("_KEY") || NAMES.iter().any(|part| plain.contains(part))
+}
 
 /// The values that this process knows to be secret.
 static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
-/// From now on `value` is shown nowhere, nor is any of its lines.
+/// From now on `value` is shown nowhere, nor is any of its lines, nor as a shell reads it.
 pub(crate) fn keep(value: &str) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     for line in value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST) {
-        if !known.iter().any(|value| value == line) {
-            known.push(line.to_owned());
+        for plain in [line.to_owned(), line.replace("$$", "$")] {
+            for shown in [plain.replace('\'', r"'\''"), plain] {
+                if !known.contains(&shown) {
+                    known.push(shown);
+                }
+            }
         }
     }
 }
 
+/// From now on what is secret in the value of something called `name` is shown nowhere.
+pub(crate) fn keep_named(name: &str, value: &str) {
+    if is_name(name) {
+        keep(value);
+    }
+    keep_those_of(value);
+}
+
 /// From now on the passwords and tokens that stand in the address `url` are shown nowhere.
 pub(crate) fn keep_those_of(url: &str) {
-    for range in find(url.as_bytes()) {
+    for range in found(url.as_bytes()) {
         let login = &url[range];
         keep(login.split_once(':').map_or(login, |(_, password)| password));
     }
@@ -64,8 +97,8 @@ pub(crate) fn replace(text: &str, ranges: &[Range<usize>]) -> String {
     masked + &text[end..]
 }
 
-/// Where secrets stand in `text`: in order, and apart from each other.
-pub(crate) fn find(text: &[u8]) -> Vec<Range<usize>> {
+/// What looks like a secret in `text`, of an address.
+fn found(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, byte) in text.iter().enumerate() {
         match byte {
@@ -74,6 +107,12 @@ pub(crate) fn find(text: &[u8]) -> Vec<Range<usize>> {
             _ => {}
         }
     }
+    found
+}
+
+/// Where secrets stand in `text`: in order, and apart from each other.
+pub(crate) fn find(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = found(text);
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     found.extend(known.iter().flat_map(|value| occurrences(text, value.as_bytes())));
     apart(found)
@@ -119,9 +158,8 @@ fn parameter(text: &[u8], start: usize) -> Option<Range<usize>> {
     let name = &text[start..start + text[start..].iter().take_while(|byte| is_of_name(byte)).count()];
     let value = start + name.len() + 1;
     text.get(value - 1).filter(|byte| **byte == b'=')?;
-    let name = String::from_utf8_lossy(name).to_lowercase();
     let length = text[value..].iter().take_while(|byte| !ends_word(**byte) && !b"&#".contains(byte)).count();
-    PARAMETERS.iter().any(|part| name.contains(part)).then_some(value..value + length)
+    is_name(&String::from_utf8_lossy(name)).then_some(value..value + length)
 }
 
 fn is_of_scheme(byte: u8) -> bool {
@@ -171,6 +209,42 @@ mod tests {
         ] {
             assert_eq!(mask(text), masked);
         }
+    }
+
+    #[test]
+    fn names_of_secrets_are_known_and_others_left_alone() {
+        for name in [
+            "password",
+            "PASSWD",
+            "pasword",
+            "DB_PWD",
+            "SECRET_KEY_BASE",
+            "api-token",
+            "API_KEY",
+            "apiKey",
+            "STRIPE_KEY",
+            "RAILS_MASTER_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "credentials",
+            "ssh_passphrase",
+            "X-Amz-Signature",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in
+            ["PWD", "host_key_policy", "keep_releases", "identity_files", "env_key", "RAILS_ENV", "PATH", "monkey"]
+        {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_by_its_name_or_in_an_address_is_stars_wherever_it_stands() {
+        keep_named("SHOP_TOKEN", "it's-$$kept-by-name");
+        keep_named("CACHE_URL", "redis://:kept-in-url@cache/0");
+        keep_named("GREETING", "shown-all-the-same");
+        let text = "it's-$$kept-by-name 'it'\\''s-$$kept-by-name' it's-$kept-by-name 'it'\\''s-$kept-by-name' kept-in-url shown-all-the-same";
+        assert_eq!(mask(text), "***** '*****' ***** '*****' ***** shown-all-the-same");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From the command line to the exit code: the builder that a workspace's `main.rs` fills.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -11,14 +11,14 @@ use std::time::Instant;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::{self, DoctorRequest, ListRequest, Mode, Parsed, Request, RunRequest};
-use crate::config::{Command, Config, LoadRequest, Stage};
+use crate::cli::{self, DoctorRequest, Listing, Mode, Parsed, Request, RunRequest};
+use crate::config::{Config, LoadRequest, Stage};
 use crate::database;
 use crate::doctor::Doctor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Outline};
 use crate::flow;
-use crate::plan::Plan;
+use crate::plan::{Plan, must_stand_alone};
 use crate::registry::{OWN_COMMANDS, Recipe, Tasks};
 use crate::run::{Run, Stop, preview};
 use crate::script::nonce;
@@ -84,9 +84,12 @@ impl Xtask {
         self.recipes.push(R::NAME);
         self.add(|tasks, stage| {
             match stage.map(|stage| stage.recipe(R::NAME)) {
-                None => R::default().register(tasks),
-                Some(Some(table)) => table.read::<R>()?.register(tasks),
-                Some(None) => tasks.inert(|tasks| R::default().register(tasks)),
+                None => tasks.active(R::NAME, |tasks| R::default().register(tasks)),
+                Some(Some(table)) => {
+                    let recipe = table.read::<R>()?;
+                    tasks.active(R::NAME, |tasks| recipe.register(tasks));
+                }
+                Some(None) => tasks.inert(R::NAME, |tasks| R::default().register(tasks)),
             }
             Ok(())
         })
@@ -155,9 +158,13 @@ impl Xtask {
         let known = config.as_ref().ok().inspect(|config| config.keep_secrets());
         let tasks = with_text_tasks(tasks, known)?;
         let commands = known.map_or(&[][..], |config| &config.commands);
-        match cli::parse(args, &tasks, commands)? {
+        let stages: Vec<_> = known.iter().flat_map(|config| &config.stages).map(|stage| stage.name.clone()).collect();
+        match cli::parse(args, &tasks, commands, &stages)? {
             Parsed::Clap(error) => clap_exit(&error, config.err(), surroundings),
-            Parsed::Request(Request::Tasks(request)) => list(&tasks, commands, &request, surroundings),
+            Parsed::Request(Request::Tasks(request)) => {
+                let on = known.and_then(|config| self.tasks_that_are_on(config));
+                list(&Listing { tasks: &tasks, commands, request: &request, on }, surroundings)
+            }
             Parsed::Request(Request::Command(name, args)) => run_command(&config?, &name, &args),
             Parsed::Request(Request::Doctor(request)) => {
                 self.examine(&overridden(config, load, &request.set)?, &request, surroundings)
@@ -221,6 +228,15 @@ impl Xtask {
         Ok((stage, tasks))
     }
 
+    /// The tasks that do something in any stage; `None` where that can't be told.
+    fn tasks_that_are_on(&self, config: &Config) -> Option<BTreeSet<TaskId>> {
+        let stages: Option<Vec<_>> = config.stages.iter().map(|stage| self.stage(stage).ok()).collect();
+        let filled = |tasks: &Tasks| -> Vec<TaskId> {
+            tasks.iter().filter(|task| task.is_filled()).map(|task| task.id().clone()).collect()
+        };
+        Some(stages?.iter().flat_map(|(_, tasks)| filled(tasks)).collect())
+    }
+
     /// The configuration with what recipes add to the settings of every stage: a task may deal with several.
     fn with_recipes(&self, config: &Config) -> Result<Config> {
         let stages = config.stages.iter().map(|stage| Ok(self.stage(stage)?.0)).collect::<Result<_>>()?;
@@ -245,6 +261,9 @@ impl Xtask {
     fn run_task(&self, config: &Config, request: &RunRequest, surroundings: Surroundings) -> Result<ExitCode> {
         let (stage, tasks) = self.stage(request.stage.find(config)?)?;
         request.filter.check(&stage)?;
+        if request.mode == Mode::Run {
+            must_stand_alone(&tasks, &request.task, &stage.name)?;
+        }
         let plan = Plan::new(&tasks, &request.task, &stage, &request.filter)?;
         let config = &self.with_recipes(config)?;
         let explain =
@@ -311,15 +330,12 @@ fn clap_exit(error: &clap::Error, broken: Option<Error>, surroundings: Surroundi
     }
 }
 
-fn list(tasks: &Tasks, commands: &[Command], request: &ListRequest, surroundings: Surroundings) -> Result<ExitCode> {
+fn list(list: &Listing<'_>, surroundings: Surroundings) -> Result<ExitCode> {
+    let Listing { tasks, request, .. } = list;
     let text = match (&request.flow, request.json) {
         (Some(flow), _) => cli::flow_tree(tasks, tasks.find(flow)?, request.all),
-        (None, true) => return ui::print_json(&cli::as_json(tasks, request)).map(|()| ExitCode::SUCCESS),
-        (None, false) => {
-            let commands: Vec<_> =
-                commands.iter().map(|command| (command.name.clone(), command.about.clone())).collect();
-            cli::as_text(tasks, &commands, request)
-        }
+        (None, true) => return ui::print_json(&list.as_json()).map(|()| ExitCode::SUCCESS),
+        (None, false) => list.as_text(),
     };
     ui::print_data(&text, surroundings)?;
     Ok(ExitCode::SUCCESS)
@@ -343,11 +359,16 @@ fn execute(
     surroundings: Surroundings,
 ) -> Result<ExitCode> {
     make_room_for(plan.servers().len())?;
-    let log = LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?;
-    let outline = outline(stage, plan, &log);
+    // What changes nothing would only push out what somebody may look for.
+    let log = if plan.only_looks() {
+        None
+    } else {
+        Some(LogFile::create(&config.work_dir, &stage.name, request.task.as_str())?)
+    };
+    let outline = outline(stage, plan, log.as_ref());
     let settings = settings(plan, request, surroundings);
     let facts = flow::lock::facts(stage, plan, &nonce()?);
-    let screen = Ui::start(settings, Some(log));
+    let screen = Ui::start(settings, log);
     let (stop, interrupted) = watch_signals()?;
     let ask: Arc<dyn Ask> = Arc::new(screen.terminal(Arc::clone(&interrupted)));
     let events = screen.events();
@@ -394,13 +415,13 @@ fn execute(
     }
 }
 
-fn outline(stage: &Stage, plan: &Plan, log: &LogFile) -> Outline {
+fn outline(stage: &Stage, plan: &Plan, log: Option<&LogFile>) -> Outline {
     Outline {
         task: plan.root.to_string(),
         stage: stage.name.clone(),
         servers: stage.servers.iter().map(|server| server.label()).collect(),
         steps: plan.outline(),
-        log_file: Some(log.path().to_owned()),
+        log_file: log.map(|log| log.path().to_owned()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::process::{self, family};
 use crate::sandbox::Sandbox;
 use crate::site::Site;
 use crate::sshd::free_port;
-use crate::user;
+use crate::user::{self, User};
 
 /// A real Apache on a loopback port of its own, whose mod_passenger runs the application that is live on a [`Site`].
 ///
@@ -28,12 +28,25 @@ pub struct Apache {
     port: u16,
     site: PathBuf,
     environment: Vec<(String, String)>,
+    /// Who runs the application, if that isn't its owner.
+    user: Option<String>,
     child: Option<Child>,
 }
 
 impl Apache {
     /// A web server for `site`, called `name` in outputs, that hands `environment` on to the application.
     pub fn start(sandbox: &Arc<Sandbox>, name: &str, site: &Site, environment: &[(&str, String)]) -> Apache {
+        Apache::start_as(sandbox, name, site, environment, None)
+    }
+
+    /// As [`start`](Apache::start), but `user` runs the application, which only root can arrange.
+    pub fn start_as(
+        sandbox: &Arc<Sandbox>,
+        name: &str,
+        site: &Site,
+        environment: &[(&str, String)],
+        user: Option<&User>,
+    ) -> Apache {
         let folder = sandbox.join(format!("{FOLDER}/{name}"));
         fs::create_dir_all(folder.join("passenger")).expect("a folder can be made");
         // Apache has to get to the site, through the sandbox's folder.
@@ -44,6 +57,7 @@ impl Apache {
             port: 0,
             site: site.path().to_owned(),
             environment: environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            user: user.map(|user| user.name().to_owned()),
             child: None,
         };
         apache.listen();
@@ -111,13 +125,15 @@ impl Apache {
         let modules = modules.map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n")).concat();
         let variables = self.environment.iter().map(|(name, value)| format!("SetEnv {name} \"{value}\"\n"));
         let variables: String = variables.collect();
+        let runner = self.user.iter().map(|user| format!("PassengerUser {user}\nPassengerGroup {user}\n"));
+        let runner: String = runner.collect();
         let users = if user::is_root() { "User www-data\nGroup www-data\n" } else { "" };
         format!(
             "ServerName localhost\nListen 127.0.0.1:{port}\nPidFile {folder}/pid\nErrorLog {folder}/log\n\
              Mutex file:{folder}\n{modules}TypesConfig /etc/mime.types\n\
              StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\n\
              {users}{PASSENGER}PassengerInstanceRegistryDir {folder}/passenger\nPassengerLogFile {folder}/log\n\
-             <VirtualHost 127.0.0.1:{port}>\nDocumentRoot {site}/current/public\n{variables}</VirtualHost>\n\
+             <VirtualHost 127.0.0.1:{port}>\nDocumentRoot {site}/current/public\n{variables}{runner}</VirtualHost>\n\
              <Directory {site}>\nRequire all granted\nOptions FollowSymLinks\n</Directory>\n"
         )
     }

@@ -42,7 +42,7 @@ fn build() {
 }
 
 /// The target directory.
-pub(crate) fn target_folder() -> PathBuf {
+pub fn target_folder() -> PathBuf {
     profile_folder().parent().expect("a profile's folder stands in the target directory").to_owned()
 }
 

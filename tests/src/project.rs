@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::apache;
 use crate::binary::xtask;
 use crate::key::Key;
+use crate::machine::{Account, Linger, Machine};
 use crate::output::Output;
 use crate::process::Running;
 use crate::repo::Repo;
@@ -69,6 +70,23 @@ impl Project {
             project.add_server(name, words, &[]);
         }
         project
+    }
+
+    /// A project whose stage is a [`Machine`] with a real systemd, where a user of its own logs in. The site is in the user's
+    /// home folder.
+    pub fn on_machine(linger: Linger) -> (Project, Account) {
+        let mut project = Project::empty(None);
+        let machine = Machine::shared();
+        let account = machine.account(&project.key.public(), linger);
+        project.site = Site::new(account.home.join("www"));
+        let known_hosts = project.sandbox.join("known_hosts_of_machine");
+        fs::write(&known_hosts, machine.known_hosts_line()).expect("a file can be written");
+        project.ssh(&format!("user = {:?}\nknown_hosts_files = [{known_hosts:?}]", account.name));
+        let (port, path) = (machine.port(), project.site.path().to_owned());
+        project.stage(&format!(
+            "servers = [{{ host = \"127.0.0.1\", port = {port}, roles = [\"app\"], deploy_to = {path:?} }}]"
+        ));
+        (project, account)
     }
 
     fn empty(user: Option<Arc<User>>) -> Project {

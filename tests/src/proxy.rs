@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A TCP proxy on loopback that can slow the traffic down, swallow it, or cut it.
 ///
@@ -24,6 +24,8 @@ struct State {
     /// Cut when this many bytes have passed to the server; 0: never.
     cut_after: AtomicUsize,
     passed: AtomicUsize,
+    /// Cut a connection on which nothing passed for so long; 0: never.
+    silence_ms: AtomicU64,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -63,6 +65,11 @@ impl Proxy {
         self.state.cut_after.store(self.state.passed.load(Ordering::SeqCst) + bytes, Ordering::SeqCst);
     }
 
+    /// Cuts each connection, of those to come, on which nothing passes for so long.
+    pub fn cut_silent(&self, silence: Duration) {
+        self.state.silence_ms.store(silence.as_millis() as u64, Ordering::SeqCst);
+    }
+
     /// How many bytes have passed towards the server.
     pub fn passed(&self) -> usize {
         self.state.passed.load(Ordering::SeqCst)
@@ -92,19 +99,27 @@ impl State {
             let clone = stream.try_clone().expect("a socket can be cloned");
             self.streams.lock().expect("unpoisoned").push(clone);
         }
+        let heard = Arc::new(Mutex::new(Instant::now()));
+        let silence = Duration::from_millis(self.silence_ms.load(Ordering::SeqCst));
+        if !silence.is_zero() {
+            let ends = [&client, &server].map(|stream| stream.try_clone().expect("a socket can be cloned"));
+            let heard = Arc::clone(&heard);
+            thread::spawn(move || cut_when_silent(&ends, silence, &heard));
+        }
         let pairs = [(client.try_clone(), server.try_clone(), true), (Ok(server), Ok(client), false)];
         for (from, to, inward) in pairs {
             let (from, to) = (from.expect("a socket can be cloned"), to.expect("a socket can be cloned"));
-            let shared = Arc::clone(self);
-            thread::spawn(move || shared.pump(from, to, inward));
+            let (shared, heard) = (Arc::clone(self), Arc::clone(&heard));
+            thread::spawn(move || shared.pump(from, to, inward, &heard));
         }
     }
 
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream, inward: bool) {
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream, inward: bool, heard: &Mutex<Instant>) {
         let mut buffer = vec![0; 32 * 1024];
         while let Ok(count) = from.read(&mut buffer)
             && count > 0
         {
+            *heard.lock().expect("unpoisoned") = Instant::now();
             thread::sleep(Duration::from_millis(self.delay_ms.load(Ordering::SeqCst)));
             if self.black_hole.load(Ordering::SeqCst) {
                 continue;
@@ -132,6 +147,16 @@ impl State {
         for stream in self.streams.lock().expect("unpoisoned").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+}
+
+/// Cuts a connection once nothing was heard of it for so long.
+fn cut_when_silent(ends: &[TcpStream; 2], silence: Duration, heard: &Mutex<Instant>) {
+    while heard.lock().expect("unpoisoned").elapsed() < silence {
+        thread::sleep(Duration::from_millis(200));
+    }
+    for end in ends {
+        let _ = end.shutdown(Shutdown::Both);
     }
 }
 

@@ -128,6 +128,16 @@ impl Sshd {
     /// Has sessions from now on see this variable too, as `/etc/environment` would. Those that are open are ended.
     pub fn set_env(&mut self, name: &str, value: &str) {
         self.variables.push(format!("{name}={value}"));
+        self.configure();
+    }
+
+    /// Obeys from now on this line of `sshd_config` too. Sessions that are open are ended.
+    pub fn set_option(&mut self, line: &str) {
+        self.options.push(line.to_owned());
+        self.configure();
+    }
+
+    fn configure(&mut self) {
         self.kill();
         fs::write(self.folder.join("sshd_config"), self.config()).expect("a file can be written");
         self.restart();

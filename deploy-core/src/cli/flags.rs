@@ -67,7 +67,7 @@ pub(super) fn branch() -> Arg {
 pub(super) fn choosing() -> [Arg; 3] {
     let list = |name, about| flag(name, about).value_delimiter(',').action(ArgAction::Append);
     [
-        list("hosts", "Only these servers, separated by commas").value_name("HOST"),
+        list("hosts", "Only these servers, separated by commas; '!HOST' leaves one out").value_name("HOST"),
         list("roles", "Only servers with one of these roles").value_name("ROLE"),
         flag("set", "Override a setting (can be repeated)").value_name("KEY=VALUE").action(ArgAction::Append),
     ]

@@ -1,21 +1,21 @@
 //! The words and flags of the command line, as clap is told of them.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, ColorChoice, Command};
 
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::registry::{OWN_COMMANDS, Tasks};
-use crate::task::{Task, TaskId};
+use crate::task::TaskId;
 use crate::ui::Verbosity;
 
 use super::flags::{self, flag};
+use super::meant::{self, Line};
+use super::word::Word;
 use super::{DoctorRequest, ListRequest, Request, RunRequest, texts};
 
 /// What became of the command line.
@@ -24,26 +24,6 @@ pub(crate) enum Parsed {
     Request(Request),
     /// It asks for help, or it is wrong: clap says what to print, and where.
     Clap(clap::Error),
-}
-
-/// A word of the command line: a task, words below it, or both.
-#[derive(Default)]
-struct Word<'t> {
-    task: Option<&'t Task>,
-    below: BTreeMap<String, Word<'t>>,
-}
-
-impl Word<'_> {
-    /// Whether help shows the word: it, or one below it, is a task that people call by name.
-    fn is_listed(&self) -> bool {
-        self.task.is_some_and(|task| task.is_prominent()) || self.below.values().any(Word::is_listed)
-    }
-
-    /// What a word stands for that is no task itself.
-    fn family(&self) -> String {
-        let listed = self.below.iter().filter(|(_, word)| word.is_listed()).map(|(name, _)| name.as_str());
-        format!("Tasks: {}", listed.collect::<Vec<_>>().join(", "))
-    }
 }
 
 /// The command that lists tasks.
@@ -62,16 +42,33 @@ fn is_own(name: &str) -> bool {
 /// # Errors
 ///
 /// What clap can't know: two stages, an unknown format.
-pub(crate) fn parse(args: &[OsString], tasks: &Tasks, commands: &[config::Command]) -> Result<Parsed> {
-    let words = words(tasks);
-    let args = split_colons(args, &words, &flags::with_value(tasks));
-    let program = std::iter::once(OsString::from("cargo xtask"));
-    match root(&words, tasks, commands).try_get_matches_from(program.chain(args.iter().cloned())) {
-        Ok(matches) => request(&matches, tasks, commands).map(Parsed::Request),
-        Err(error) => match stage_first(&args, &words).or_else(|| stage_as_option(&error, &args, &words)) {
-            Some(meant) => Err(meant),
-            None => Ok(Parsed::Clap(error)),
+pub(crate) fn parse(
+    args: &[OsString],
+    tasks: &Tasks,
+    commands: &[config::Command],
+    stages: &[String],
+) -> Result<Parsed> {
+    let words = Word::tree(tasks);
+    let args = words.split_colons(&meant::familiar(args, &words), &flags::with_value(tasks));
+    let grammar = root(&words, tasks, commands);
+    let read = |args: &[OsString]| {
+        grammar.clone().try_get_matches_from(std::iter::once(OsString::from("cargo xtask")).chain(args.iter().cloned()))
+    };
+    let as_word = |error: &clap::Error| meant::stage_as_word(error, &args);
+    let (args, matches) = match read(&args) {
+        Err(error) => match as_word(&error) {
+            Some(args) => (args.clone(), read(&args)),
+            None => (args, Err(error)),
         },
+        matches => (args, matches),
+    };
+    match matches {
+        Ok(matches) => request(&matches, tasks, commands).map(Parsed::Request),
+        Err(error) => {
+            let commands = grammar.get_subcommands().map(clap::Command::get_name).collect();
+            let line = Line { args: &args, words: &words, commands, stages };
+            line.explain(&error).map_or(Ok(Parsed::Clap(error)), Err)
+        }
     }
 }
 
@@ -88,70 +85,12 @@ pub(crate) fn config_file(args: &[OsString]) -> Option<PathBuf> {
     None
 }
 
-/// `cargo xtask staging deploy`, as with Capistrano: here the stage comes last.
-fn stage_first(args: &[OsString], words: &Word<'_>) -> Option<Error> {
-    let texts = args.iter().filter_map(|arg| arg.to_str()).take_while(|text| !text.starts_with('-'));
-    let texts: Vec<_> = texts.flat_map(|text| text.split(':')).map(|word| word.replace('_', "-")).collect();
-    let [stage, task @ ..] = texts.as_slice() else { return None };
-    let known = task.iter().try_fold(words, |word, name| word.below.get(name))?;
-    let is_task = !task.is_empty() && known.task.is_some() && !words.below.contains_key(stage) && !is_own(stage);
-    is_task.then(|| {
-        Error::usage(format!("the stage comes last, and `{stage}` comes first"))
-            .hint(format!("did you mean `cargo xtask {} {stage}`?", task.join(" ")))
-    })
-}
-
-/// `deploy --stage staging`: where a stage must be named, it is a word.
-fn stage_as_option(error: &clap::Error, args: &[OsString], words: &Word<'_>) -> Option<Error> {
-    match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(unknown)) if unknown == "--stage" => {}
-        _ => return None,
-    }
-    let mut typed = args.iter().filter_map(|arg| arg.to_str()).take_while(|text| !text.starts_with('-'));
-    let task = typed.try_fold(words, |word, name| word.below.get(name))?.task?;
-    let error = Error::usage(format!("`{}` has no option `--stage`", task.id()));
-    Some(error.hint("here the stage is a word: write it without `--stage`"))
-}
-
-fn words(tasks: &Tasks) -> Word<'_> {
-    let mut root = Word::default();
-    for task in tasks.iter() {
-        let word = task.id().words().fold(&mut root, |word, name| word.below.entry(name).or_default());
-        word.task = Some(task);
-    }
-    root
-}
-
-/// Spells `deploy:check:linked_files` as `deploy check linked-files`, as far as these are tasks.
-fn split_colons(args: &[OsString], words: &Word<'_>, with_value: &[String]) -> Vec<OsString> {
-    let mut spelled = Vec::new();
-    let mut word = Some(words);
-    let mut is_value = false;
-    for arg in args {
-        let text = arg.to_str().unwrap_or("-");
-        let (Some(here), false) = (word, is_value || text.starts_with('-')) else {
-            if text == "--" && !is_value {
-                word = None;
-            }
-            is_value = !is_value && with_value.iter().any(|flag| flag == text);
-            spelled.push(arg.clone());
-            continue;
-        };
-        let names = text.split(':').map(|name| name.replace('_', "-")).collect::<Vec<_>>();
-        word = names.iter().try_fold(here, |word, name| word.below.get(name));
-        match word {
-            Some(_) => spelled.extend(names.into_iter().map(OsString::from)),
-            None => spelled.push(arg.clone()),
-        }
-    }
-    spelled
-}
-
 fn root(words: &Word<'_>, tasks: &Tasks, commands: &[config::Command]) -> Command {
     let styles =
         Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
     let root = Command::new("cargo xtask")
         .bin_name("cargo xtask")
+        .version(env!("CARGO_PKG_VERSION"))
         .about("Deploy over SSH, roll back, and run every task of the project")
         .after_help("`cargo xtask tasks` lists the tasks; `cargo xtask TASK --help` explains one.")
         .subcommand_required(true)

@@ -3,11 +3,13 @@
 mod flags;
 mod grammar;
 mod list;
+mod meant;
 mod plan;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod word;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use crate::task::{Task, TaskId};
 use crate::ui::{Format, Verbosity};
 
 pub(crate) use grammar::{Parsed, config_file, parse};
-pub(crate) use list::{as_json, as_text};
+pub(crate) use list::Listing;
 pub(crate) use plan::describe as describe_plan;
 pub(crate) use stage::Chosen;
 pub(crate) use tree::flow_tree;

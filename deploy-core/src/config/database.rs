@@ -43,6 +43,10 @@ pub struct Database {
     pub retention: Retention,
     /// Whether a deploy makes a backup before it migrates.
     pub backup_before_migrate: bool,
+    /// What dumps leave out.
+    pub exclude: Exclude,
+    /// Whose settings sessions in a restored database begin with.
+    pub settings: SettingsOf,
 }
 
 impl Database {
@@ -98,6 +102,51 @@ pub struct ConnectionParts {
     pub password: Option<Secret>,
     /// The database's name.
     pub name: Option<String>,
+}
+
+/// What dumps leave out, by names in which `pg_dump` knows `*` and `?`; extensions by their names alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exclude {
+    /// Schemas, with all that is in them.
+    pub schemas: Vec<String>,
+    /// Tables.
+    pub tables: Vec<String>,
+    /// Extensions, with the rows that they keep.
+    pub extensions: Vec<String>,
+    /// Tables whose rows stay out.
+    pub data: Vec<String>,
+}
+
+impl Exclude {
+    /// The same, and what `other` says.
+    pub fn and(&self, other: &Exclude) -> Exclude {
+        let both = |one: &[String], two: &[String]| {
+            let more = two.iter().filter(|name| !one.contains(name));
+            one.iter().chain(more).cloned().collect::<Vec<_>>()
+        };
+        Exclude {
+            schemas: both(&self.schemas, &other.schemas),
+            tables: both(&self.tables, &other.tables),
+            extensions: both(&self.extensions, &other.extensions),
+            data: both(&self.data, &other.data),
+        }
+    }
+
+    /// Each of them with its kind: `schema:audit`, `data:public.events`.
+    pub fn words(&self) -> Vec<String> {
+        let kinds =
+            [("schema", &self.schemas), ("table", &self.tables), ("extension", &self.extensions), ("data", &self.data)];
+        kinds.into_iter().flat_map(|(kind, names)| names.iter().map(move |name| format!("{kind}:{name}"))).collect()
+    }
+}
+
+/// Whose settings the sessions in a restored database begin with, where both databases have some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsOf {
+    /// Those of the database that is replaced.
+    Target,
+    /// Those too of the database that was dumped, which win.
+    Source,
 }
 
 /// Which backups of a stage clean-up keeps. One that any of these keeps stays.
@@ -188,6 +237,10 @@ impl SettingsReader<'_> {
                 weekly: count("keep_weekly", 4),
             },
             backup_before_migrate: reader.boolean("backup_before_migrate").unwrap_or(false),
+            exclude: exclude(&reader),
+            settings: reader
+                .choice("settings", &[("target", SettingsOf::Target), ("source", SettingsOf::Source)])
+                .unwrap_or(SettingsOf::Target),
         }
     }
 
@@ -229,6 +282,26 @@ impl SettingsReader<'_> {
             (None, stage) => stage.to_owned(),
         }
     }
+}
+
+/// What dumps leave out: parts of the database by kind and name, and rows by the names of their tables.
+fn exclude(reader: &Reader<'_>) -> Exclude {
+    let data = reader.one_or_more("exclude_data").unwrap_or_default();
+    let mut exclude = Exclude { data: data.into_iter().map(|name| name.text).collect(), ..Exclude::default() };
+    for text in reader.one_or_more("exclude").unwrap_or_default() {
+        let (kind, name) = text.split_once(':').unwrap_or_default();
+        match kind {
+            "schema" if !name.is_empty() => exclude.schemas.push(name.to_owned()),
+            "table" if !name.is_empty() => exclude.tables.push(name.to_owned()),
+            "extension" if !name.is_empty() => exclude.extensions.push(name.to_owned()),
+            _ => {
+                let title = format!("`{}` doesn't say what is left out", text.text);
+                let expected = "expected `schema:NAME`, `table:NAME` or `extension:NAME`";
+                reader.problems.add(Problem::new(title).at(text.span, expected));
+            }
+        }
+    }
+    exclude
 }
 
 fn parts(reader: &Reader<'_>) -> ConnectionParts {

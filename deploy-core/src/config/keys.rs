@@ -83,6 +83,9 @@ pub(super) const DATABASE: &[&str] = &[
     "keep_daily",
     "keep_weekly",
     "backup_before_migrate",
+    "exclude",
+    "exclude_data",
+    "settings",
 ];
 
 /// `[[stages.NAME.servers]]`

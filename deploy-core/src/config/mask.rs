@@ -6,9 +6,6 @@ use std::ops::Range;
 use super::source::{Source, Sources, Span};
 use crate::secret;
 
-/// Parts of the names of keys whose values nobody should see, with letters left out that slips leave out.
-const SECRET: [&str; 6] = ["passw", "pasw", "secret", "token", "url", "credential"];
-
 /// What is around values, and no part of one.
 const AROUND: [char; 6] = ['[', ']', ',', '{', '}', '='];
 
@@ -97,8 +94,8 @@ const PLAIN: [&str; 2] = ["repo", "health"];
 /// Whether the last word of `text` is or resembles the name of a secret.
 fn is_secret(text: &str) -> bool {
     let word = text.trim_end_matches([' ', '\t', '"', '\'']).rsplit(['\n', ' ', '{', ',']).next().unwrap_or_default();
-    let word = word.to_lowercase();
-    !PLAIN.iter().any(|part| word.contains(part)) && SECRET.iter().any(|part| word.contains(part))
+    let lower = word.to_lowercase();
+    !PLAIN.iter().any(|part| lower.contains(part)) && (secret::is_name(word) || lower.contains("url"))
 }
 
 /// How far the value reaches with which `text` begins: to the end of its line, or of what it opens there. One that begins

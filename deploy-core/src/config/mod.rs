@@ -33,7 +33,7 @@ mod task;
 mod value;
 mod value_de;
 
-pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Retention, Secret};
+pub use database::{AdapterKind, ConnectionParts, ConnectionSource, Database, Exclude, Retention, Secret, SettingsOf};
 pub use find::Project;
 pub use layers::VARIABLE_PREFIX;
 pub use reader::parse_duration;
@@ -53,6 +53,8 @@ pub struct Config {
     pub stages: Vec<Stage>,
     /// Commands of the project itself, which no stage knows of (`[commands.NAME]`).
     pub commands: Vec<Command>,
+    /// The protected stages whose databases variables and flags lead elsewhere, as the file alone has them.
+    pub(crate) led_elsewhere: Vec<Stage>,
 }
 
 impl Config {
@@ -193,6 +195,8 @@ pub struct Settings {
     pub optional_linked_files: Vec<String>,
     /// Folders that stand in `shared/` and are linked into every release.
     pub linked_dirs: Vec<String>,
+    /// Paths of a release that recipes write, make or remove. No key of `deploy.toml`: recipes say so.
+    pub made_paths: Vec<String>,
     /// The environment of every task.
     pub default_env: BTreeMap<String, String>,
     /// What is put before a program, such as `rake = "bundle exec"`, outermost first.

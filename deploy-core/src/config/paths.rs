@@ -13,6 +13,8 @@ pub(super) fn absolute(key: &str, text: &Text, problems: &Problems) -> Option<St
         wrong(format!("`{key}` is relative"), "expected an absolute path")
     } else if has_parent(text) {
         wrong(format!("`{key}` contains `..`"), "expected a path without `..`")
+    } else if text.contains('\\') {
+        wrong(format!("`{key}` has a backslash"), "tar and others on the server take it for an escape")
     } else {
         let path = normalize(text);
         if !path.is_empty() {

@@ -48,6 +48,14 @@ impl RecipeTable {
         &self.name
     }
 
+    /// The table as it is written.
+    pub(super) fn to_toml(&self) -> toml::Table {
+        match self.node.to_toml() {
+            toml::Value::Table(table) => table,
+            _ => toml::Table::new(),
+        }
+    }
+
     /// The table as the recipe's own type. Give it `#[serde(deny_unknown_fields)]`, so that a wrong key is an error.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ impl<'a> SettingsReader<'a> {
             linked_files: linked_files.into_iter().map(|path| path.text).collect(),
             optional_linked_files: optional_linked_files.into_iter().map(|path| path.text).collect(),
             linked_dirs: linked_dirs.into_iter().map(|path| path.text).collect(),
+            made_paths: Vec::new(),
             command_prefix: self.command_prefix(),
             tmp_dir: self.tmp_dir().unwrap_or_else(|| "/tmp".to_owned()),
             umask: self.umask(),

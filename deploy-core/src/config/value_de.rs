@@ -7,6 +7,7 @@ use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::diagnostics::Problem;
+use super::names;
 use super::source::Span;
 use super::value::{Entry, Node, Value};
 
@@ -28,7 +29,11 @@ enum Texts {
 
 /// Reads the key of an entry.
 #[derive(Clone, Copy)]
-struct KeyDeserializer<'de>(&'de Entry);
+struct KeyDeserializer<'de> {
+    entry: &'de Entry,
+    /// What the texts of the table are in which it stands.
+    texts: Texts,
+}
 
 /// Why a node can't be read as a type, and where.
 #[derive(Clone, Debug)]
@@ -158,6 +163,16 @@ impl Texts {
         if key == "env" { Texts::Variables } else { self }
     }
 
+    /// Refuses a key that the core's own tables of variables refuse too.
+    fn check_key(self, key: &str) -> Result<(), Error> {
+        match self {
+            Texts::Variables if !names::is_variable(key) => Err(de::Error::custom(
+                "no variable can be called so: expected letters, digits and `_`, not beginning with a digit",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses what the core's own settings refuse too.
     fn check(self, text: &str) -> Result<(), Error> {
         let label = match self {
@@ -182,7 +197,7 @@ fn entries<'de>(
     texts: Texts,
 ) -> MapDeserializer<'de, impl Iterator<Item = (KeyDeserializer<'de>, Deserializer<'de>)>, Error> {
     let value = move |entry: &'de Entry| Deserializer { node: &entry.node, texts: texts.below(&entry.key) };
-    MapDeserializer::new(entries.iter().map(move |entry| (KeyDeserializer(entry), value(entry))))
+    MapDeserializer::new(entries.iter().map(move |entry| (KeyDeserializer { entry, texts }, value(entry))))
 }
 
 impl<'de> de::Deserializer<'de> for Deserializer<'de> {
@@ -232,7 +247,9 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_borrowed_str(&self.0.key).map_err(|error: Error| error.at(self.0.key_span))
+        let KeyDeserializer { entry, texts } = self;
+        let key = texts.check_key(&entry.key).and_then(|()| visitor.visit_borrowed_str(&entry.key));
+        key.map_err(|error: Error| error.at(entry.key_span))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -241,8 +258,8 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let name = self.0.key.as_str().into_deserializer();
-        visitor.visit_enum(name).map_err(|error: Error| error.at(self.0.key_span))
+        let name = self.entry.key.as_str().into_deserializer();
+        visitor.visit_enum(name).map_err(|error: Error| error.at(self.entry.key_span))
     }
 
     forward_to_deserialize_any! {

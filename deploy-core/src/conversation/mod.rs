@@ -21,7 +21,7 @@ pub(crate) use slot::Slot;
 pub use stop::Stop;
 
 use crate::error::{Error, Result};
-use crate::script::{Decoder, Program, Report, Shell};
+use crate::script::{Beginning, Decoder, Program, Report, Shell, pack};
 use crate::task::Payload;
 use crate::transport::{Process, Transport};
 use talk::{Break, Data, Partner};
@@ -41,6 +41,9 @@ const GRACE_OF_STRANGERS: Duration = Duration::from_secs(2);
 
 /// How long the server may take to give up what it holds, at the end.
 const FAREWELL: Duration = Duration::from_secs(30);
+
+/// From how many bytes on a program is compressed. To unpack it starts a program on the server.
+const WORTH_PACKING: usize = 4096;
 
 /// How many lines are kept of what a login shell prints by itself.
 const MOST_STRAYS: usize = 20;
@@ -81,8 +84,12 @@ pub(crate) type Sink<'s> = dyn FnMut(&[u8]) -> Result<()> + 's;
 pub(crate) struct Conversation {
     process: Process,
     decoder: Decoder,
+    /// Where the data begins, where the standard output is data.
+    beginning: Beginning,
     /// The shell functions that the server knows.
     known: BTreeSet<&'static str>,
+    /// Whether it has shown that it can unpack programs.
+    unpacks: bool,
     /// How many programs were sent, the first not counted.
     number: usize,
     /// When the server was last told that we are here.
@@ -120,7 +127,18 @@ pub(crate) fn read(
     let (conversation, result) = open::open(place, errand, on, &mut Data::Out(&mut *sink));
     result?;
     // What was said about data may overtake the data itself: all of it is here when the shell has ended.
-    conversation.map_or(Ok(()), |conversation| conversation.drain(sink))
+    let before = conversation.map_or(Ok(Vec::new()), |conversation| conversation.drain(sink))?;
+    if !before.is_empty() {
+        on(Report::Note(stray(&before)));
+    }
+    Ok(())
+}
+
+/// What the user is told of a text that came before data.
+fn stray(before: &[u8]) -> String {
+    let text = String::from_utf8_lossy(before);
+    let line: String = text.lines().next().unwrap_or_default().chars().take(60).flat_map(char::escape_debug).collect();
+    format!("a file such as ~/.bashrc on the server prints `{line}` before every command; it was kept out of the data")
 }
 
 /// Runs a program on its own that takes all of `source`.
@@ -143,7 +161,8 @@ impl Conversation {
         self.number += 1;
         let text = errand.program.addition(&mut self.known);
         self.decoder.expect(self.number, errand.program.steps.len());
-        let header = format!("P {} {}\n", text.len(), self.number);
+        let (kind, text) = if self.unpacks && text.len() >= WORTH_PACKING { ('Z', pack(&text)) } else { ('P', text) };
+        let header = format!("{kind} {} {}\n", text.len(), self.number);
         // If nobody is there any more, the output says why.
         self.process.stdin.send([header.as_bytes(), &text].concat());
         match self.listen(errand, &mut Partner::known(), on, &mut Data::None) {

@@ -6,7 +6,7 @@ use super::exit::how;
 use super::talk::{Break, Data, Partner};
 use super::{Conversation, Errand, Place};
 use crate::error::{Error, Result};
-use crate::script::{Decoder, Opening, Report, Talk, nonce};
+use crate::script::{Beginning, Decoder, Opening, Report, Talk, nonce};
 use crate::transport::Exit;
 
 /// Begins a conversation, and listens until its first program is over.
@@ -21,7 +21,7 @@ pub(super) fn open(
         Data::Out(_) => Talk::DataOut,
         Data::In(_) => Talk::DataIn,
     };
-    // Some login shells don't take a text of many lines on their command line. Then nothing has run yet.
+    // Some servers can't unpack the text of a command. Then nothing has run yet.
     for plainly in [false, true] {
         let mut conversation = match begin(place, errand, talk, plainly) {
             Ok(conversation) => conversation,
@@ -44,18 +44,19 @@ pub(super) fn open(
 
 fn begin(place: &Place<'_>, errand: &Errand<'_>, talk: Talk, plainly: bool) -> Result<Conversation> {
     let hello = nonce()?;
-    let opening = Opening::new(place.shell, errand.program, talk, &hello, plainly);
-    let mut process = place.transport.exec(&opening.command);
-    if !opening.input.is_empty() {
-        process.stdin.send(opening.input);
+    let Opening { command, input, known, unpacks } = Opening::new(place.shell, errand.program, talk, &hello, plainly);
+    let mut process = place.transport.exec(&command);
+    if !input.is_empty() {
+        process.stdin.send(input);
     }
     let tasks = errand.program.steps.len();
     let decoder = match talk {
         Talk::DataOut => Decoder::of_standard_error(&hello, tasks),
         Talk::Programs | Talk::DataIn => Decoder::new(&hello, tasks),
     };
-    let (known, beaten) = (opening.known, Instant::now());
-    Ok(Conversation { process, decoder, known, number: 0, beaten, all_well: true })
+    let beginning = Beginning::new(&hello);
+    let beaten = Instant::now();
+    Ok(Conversation { process, decoder, beginning, known, unpacks, number: 0, beaten, all_well: true })
 }
 
 impl Place<'_> {

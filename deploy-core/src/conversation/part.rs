@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::exit::how;
+use super::talk::NO_BEGINNING;
 use super::{Conversation, FAREWELL, Sink, nonsense};
 use crate::error::{Error, Result};
 use crate::event::Stream;
@@ -22,14 +23,15 @@ impl Conversation {
         self.hear_out(&mut |_| Ok(()))
     }
 
-    /// Ends a talk whose standard output is data: takes in what is still on its way.
+    /// Ends a talk whose standard output is data: takes in what is still on its way. Returns what came before the data.
     ///
     /// # Errors
     ///
     /// As [`part`](Conversation::part), and what the sink says.
-    pub(super) fn drain(mut self, sink: &mut Sink<'_>) -> Result<()> {
+    pub(super) fn drain(mut self, sink: &mut Sink<'_>) -> Result<Vec<u8>> {
         self.begin_end();
-        self.hear_out(sink)
+        self.hear_out(sink)?;
+        Ok(self.beginning.before().to_owned())
     }
 
     /// Ends, and waits for that.
@@ -56,7 +58,7 @@ impl Conversation {
 
     fn hear_out(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         let until = Instant::now() + FAREWELL;
-        let Conversation { process, decoder, .. } = self;
+        let Conversation { process, decoder, beginning, .. } = self;
         let is_data = decoder.is_of_standard_error();
         let (mut parted, mut exited) = (None, None);
         while exited.is_none() {
@@ -68,13 +70,19 @@ impl Conversation {
                 }
             };
             match process.next(until.min(Instant::now() + patience)) {
-                Some(Output::Stdout(bytes)) if is_data => sink(&bytes)?,
+                Some(Output::Stdout(bytes)) if is_data => match beginning.pass(&bytes) {
+                    Some(data) => sink(&data)?,
+                    None => return Err(nonsense(NO_BEGINNING)),
+                },
                 Some(Output::Stdout(bytes)) => decoder.feed(Stream::Stdout, &bytes, &mut hear),
                 Some(Output::Stderr(bytes)) => decoder.feed(Stream::Stderr, &bytes, &mut hear),
                 Some(Output::Exit(exit)) => exited = Some(exit),
                 Some(Output::Lost(error)) => return Err(error),
                 None => break,
             }
+        }
+        if is_data && !beginning.is_found() {
+            return Err(nonsense(NO_BEGINNING));
         }
         let expected = i32::from(!self.all_well);
         match (parted, exited) {

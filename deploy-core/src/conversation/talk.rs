@@ -9,7 +9,7 @@ use super::feed::{Input, feed, pour};
 use super::{BEAT, Conversation, Errand, GLANCE, GRACE, GRACE_OF_STRANGERS, MOST_STRAYS, Place, Sink, nonsense};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::script::{Decoder, Report};
+use crate::script::{Beginning, Decoder, Report};
 use crate::transport::{Exit, Nobody, Output, Process};
 
 /// Why a talk ends before the program is over.
@@ -117,7 +117,7 @@ impl Conversation {
             Data::Out(sink) => (Some(&mut **sink), None),
             Data::In(source) => (None, Some(&mut **source)),
         };
-        let Conversation { process, decoder, beaten, .. } = self;
+        let Conversation { process, decoder, beginning, beaten, .. } = self;
         let (ended, failed) = std::thread::scope(|scope| {
             let stdin = std::mem::replace(&mut process.stdin, Box::new(Nobody));
             let mut running = Running {
@@ -141,7 +141,7 @@ impl Conversation {
             } else if errand.program.gated.is_empty() {
                 running.feed();
             }
-            let ended = running.hold(process, decoder);
+            let ended = running.hold(process, decoder, beginning);
             let failed = running.failed;
             process.stdin = running.input.settle();
             (ended, failed)
@@ -152,13 +152,18 @@ impl Conversation {
 }
 
 impl Running<'_, '_, '_, '_, '_> {
-    fn hold(&mut self, process: &mut Process, decoder: &mut Decoder) -> std::result::Result<(), Break> {
+    fn hold(
+        &mut self,
+        process: &mut Process,
+        decoder: &mut Decoder,
+        beginning: &mut Beginning,
+    ) -> std::result::Result<(), Break> {
         let is_data = self.sink.is_some();
         while self.finished.is_none() {
             let output = process.next(Instant::now() + GLANCE);
             let mut report = |report| self.report(report);
             match output {
-                Some(Output::Stdout(bytes)) if is_data => self.take(&bytes),
+                Some(Output::Stdout(bytes)) if is_data => self.take(beginning, &bytes),
                 Some(Output::Stdout(bytes)) => decoder.feed(Stream::Stdout, &bytes, &mut report),
                 Some(Output::Stderr(bytes)) => decoder.feed(Stream::Stderr, &bytes, &mut report),
                 Some(Output::Exit(exit)) => {
@@ -206,9 +211,14 @@ impl Running<'_, '_, '_, '_, '_> {
     }
 
     /// Hands data over; where nobody wants it any more, the program is to end.
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, beginning: &mut Beginning, bytes: &[u8]) {
+        let Some(data) = beginning.pass(bytes) else {
+            self.nonsense = Some(NO_BEGINNING.to_owned());
+            return;
+        };
         if self.told.is_none()
-            && let Some(Err(error)) = self.sink.as_mut().map(|sink| sink(bytes))
+            && !data.is_empty()
+            && let Some(Err(error)) = self.sink.as_mut().map(|sink| sink(&data))
         {
             self.end_because(error);
         }
@@ -308,6 +318,9 @@ impl Running<'_, '_, '_, '_, '_> {
         Break::Gone(self.why(error))
     }
 }
+
+/// A server whose data has no beginning.
+pub(super) const NO_BEGINNING: &str = "data that doesn't begin as ours does";
 
 /// The status of a server's shell that can't store what it is sent, in `frame.sh`.
 const NO_ROOM: i32 = 97;

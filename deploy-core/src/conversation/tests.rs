@@ -1,11 +1,12 @@
 //! Conversations with this machine, under every shell, and with one that lies.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Conversation, Errand, Place, Slot, Stop, begin};
 use crate::error::{ErrorKind, Result};
+use crate::script::testing::hello_of;
 use crate::script::{Hold, Program, Report, Script, Shell, TaskScript, compile};
 use crate::sh;
 use crate::transport::fake::{Call, Fake};
@@ -61,8 +62,7 @@ impl Scene {
 }
 
 fn lie(call: &mut Call, markers: &str) -> Result<Exit> {
-    let command = call.command().to_owned();
-    let hello = command.rsplit("deploy_converse ").next().and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let hello = hello_of(call.command());
     let said = markers.lines().map(|line| format!("\x1e0123456789abcdef {line}\n")).collect::<String>();
     let said = format!("\x1e{hello} 0123456789abcdef\n{said}");
     call.stdout(said.clone());
@@ -235,25 +235,29 @@ fn a_program_that_says_done_without_its_tasks_is_not_believed() {
 }
 
 #[test]
-fn a_text_without_an_end_is_cut_off() {
-    let transport = Fake::new(|call: &mut Call| {
-        lie_endlessly(call);
-        Ok(Exit::Status(0))
-    });
-    let mut scene = Scene::with(transport.login("app1"));
-    let (_, result) = scene.begin(&program([sh!("true")]));
-    let error = result.unwrap_err();
-    assert!(error.message().contains("a text `f big`"), "{error}");
+fn texts_without_an_end_are_cut_off() {
+    let endless = (0..40).map(|_| "x".repeat(64 * 1024)).collect::<String>();
+    let many = (0..100)
+        .map(|number| format!("{}\x1e0123456789abcdef .\n\x1e0123456789abcdef f big{number}\n", "x".repeat(1 << 19)));
+    for (text, told) in [(endless, "a text `f big`"), (many.collect(), "bytes of facts and reasons")] {
+        let transport = Fake::new(move |call: &mut Call| {
+            lie_endlessly(call, &text);
+            Ok(Exit::Status(0))
+        });
+        let mut scene = Scene::with(transport.login("app1"));
+        let (_, result) = scene.begin(&program([sh!("true")]));
+        let error = result.unwrap_err();
+        assert!(error.message().contains(told), "{error}");
+    }
 }
 
-fn lie_endlessly(call: &mut Call) {
-    let command = call.command().to_owned();
-    let hello = command.rsplit("deploy_converse ").next().and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+fn lie_endlessly(call: &mut Call, text: &str) {
+    let hello = hello_of(call.command());
     let start = format!("\x1e{hello} 0123456789abcdef\n\x1e0123456789abcdef b 0\n");
     call.stderr(start.clone());
     call.stdout(start + "\x1e0123456789abcdef f big\n");
-    for _ in 0..40 {
-        call.stdout(vec![b'x'; 64 * 1024]);
+    for part in text.as_bytes().chunks(64 * 1024) {
+        call.stdout(part);
     }
     call.read_to_end();
 }
@@ -275,6 +279,23 @@ fn a_command_that_never_begins_ends_the_wait() {
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.message().contains("it began to run no command"), "{error}");
     assert!(error.hint_texts()[0].contains("~/.bashrc"), "{error}");
+}
+
+#[test]
+fn a_server_that_cant_unpack_what_it_is_sent_gets_it_as_it_is() {
+    let commands = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&commands);
+    let transport = Fake::new(move |call: &mut Call| {
+        noted.lock().unwrap().push(call.command().to_owned());
+        call.stderr("sh: 1: base64: not found\n");
+        Ok(Exit::Status(0))
+    });
+    let (conversation, result) = Scene::with(transport.login("app1")).begin(&program([sh!("true")]));
+    assert!(conversation.is_none());
+    assert!(result.unwrap_err().message().contains("base64: not found"));
+    let commands = commands.lock().unwrap();
+    let ways: Vec<_> = commands.iter().map(|command| command.contains("gzip")).collect();
+    assert_eq!(ways, [true, false]);
 }
 
 #[test]

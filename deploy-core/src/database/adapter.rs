@@ -3,9 +3,11 @@
 //! Everything that happens on a server is a script, composed here and run by the commands, which know nothing of any
 //! system: how a dump travels, where it is kept, what is shown and asked, what is given up after a failure.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 
+use crate::config::{Exclude, Secret};
 use crate::error::{Error, Result};
 use crate::script::{Cmd, Hold, Script};
 use crate::task::Found;
@@ -34,11 +36,24 @@ pub(super) trait Adapter: Sync {
     fn remember(&mut self, survey: &Survey);
 
     /// What has to run before the command that writes a dump to its standard output, and the command.
-    fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd);
+    fn dump(&self, survey: &Survey, compress: u8, exclude: &Exclude) -> (Script, Cmd);
 
-    /// Reports again, after the dump, what could have changed during it: the fact `schema`; and what is not as it should be
-    /// in the database, and so won't be where it is restored: the fact `invalid`, a list of indexes.
+    /// Reports again, after the dump, what could have changed during it: the fact `schema`; what is not as it should be in the
+    /// database, and so won't be where it is restored: the fact `invalid`, a list of indexes; and what can't be restored: the
+    /// fact `fragile`, a list of sentences.
     fn schema(&self) -> Script;
+
+    /// Why a dump can't leave `exclude` out with the programs that `survey` found, if it can't.
+    fn must_not_exclude(&self, survey: &Survey, exclude: &Exclude) -> Option<Error>;
+
+    /// What of `inventory` can't be restored everywhere, in words.
+    fn warnings(&self, inventory: &Inventory, survey: Option<&Survey>) -> Vec<String>;
+
+    /// Takes these extensions out of what is loaded, with the rows that they keep. Returns those that were there.
+    fn leave_out(&self, inventory: &mut Inventory, extensions: &[String]) -> Vec<String>;
+
+    /// Whether what failed with `error` may go well when it is done once more.
+    fn is_passing(&self, error: &Error) -> bool;
 
     /// Reports how many of the migrations in the first of `folders` that has any the database lacks: the fact `pending`.
     fn pending(&self, folders: &[String]) -> Script;
@@ -110,6 +125,16 @@ pub(super) trait Adapter: Sync {
     fn explain(&self, error: Error) -> Error;
 }
 
+/// What says how a database is reached, below what is configured.
+pub(super) enum Given {
+    /// Nothing else.
+    Nothing,
+    /// A URL.
+    Url(Secret),
+    /// The settings in an application's file, and the file's name.
+    Settings(String, BTreeMap<String, String>),
+}
+
 /// What is known of a stage's database.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Survey {
@@ -141,6 +166,14 @@ pub(super) struct Survey {
     pub(super) settings: Vec<Setting>,
     /// How many sessions there may be besides those that are.
     pub(super) free: Option<u64>,
+    /// How many bytes are free on the disk of the database server, where that can be seen.
+    pub(super) room: Option<u64>,
+    /// How many locks a session may need to take for all of it, for each connection that there may be.
+    pub(super) locks: u64,
+    /// What the role may not read.
+    pub(super) unreadable: Vec<String>,
+    /// The extensions that the live database has.
+    pub(super) installed: Vec<String>,
     /// Transactions that are prepared in the live database, and wait to be ended.
     pub(super) prepared: Vec<String>,
     /// What the live database gets from others, and goes on getting.
@@ -192,6 +225,13 @@ pub(super) struct Setting {
     pub(super) role: String,
     /// As `search_path=shop, public`.
     pub(super) setting: String,
+}
+
+impl Setting {
+    /// What is set.
+    pub(super) fn name(&self) -> &str {
+        self.setting.split('=').next().unwrap_or_default()
+    }
 }
 
 /// Up to where an application has migrated its database.
@@ -279,6 +319,13 @@ pub(super) struct Inventory {
     pub(super) marks: Vec<Mark>,
 }
 
+impl Inventory {
+    /// Whether the rows of the table `name` are in it.
+    pub(super) fn has_rows_of(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| part.kind == "TABLE DATA" && part.name == name)
+    }
+}
+
 /// A statement that says who may use something, or owns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Right {
@@ -323,6 +370,7 @@ pub(super) struct Part {
     pub(super) id: i64,
     /// What it is, in the system's own words: `TABLE`, `EXTENSION`.
     pub(super) kind: String,
+    pub(super) schema: String,
     pub(super) name: String,
     /// The ids of the parts that have to be there first.
     pub(super) needs: Vec<i64>,
@@ -357,4 +405,6 @@ pub(super) struct Loading<'l> {
     pub(super) invalid: Option<&'l [String]>,
     /// Who may use it, as far as that comes with it.
     pub(super) rights: &'l [Right],
+    /// What sessions begin with, as far as that comes with it.
+    pub(super) settings: &'l [Setting],
 }

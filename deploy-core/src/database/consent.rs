@@ -13,8 +13,6 @@ pub(super) struct Replacing<'r, 'l> {
     pub(super) source: String,
     /// What is done to the data before it goes live, a line each.
     pub(super) changes: Vec<String>,
-    /// The stage that the data comes from, where its database is known to be another one.
-    pub(super) apart: Option<&'r str>,
 }
 
 /// Whether the command line says that a protected stage is meant. Asked before anything is contacted.
@@ -45,13 +43,12 @@ fn must_confirm(local: &Local<'_>, stage: &str) -> Result<()> {
     }
 }
 
-/// Shows what is going to happen, and has the user agree.
+/// Shows what is going to happen, and has the user agree: whose word it takes, `shield` says.
 ///
 /// # Errors
 ///
 /// When the user doesn't, or nobody is there to ask.
-pub(super) fn ask(local: &Local<'_>, replacing: &Replacing<'_, '_>) -> Result<()> {
-    let shield = Shield::of(local, replacing.site, replacing.apart)?;
+pub(super) fn ask(local: &Local<'_>, shield: Shield, replacing: &Replacing<'_, '_>) -> Result<()> {
     replacing.lines().into_iter().for_each(|line| local.note(line));
     let stage = &replacing.site.stage.name;
     match shield {

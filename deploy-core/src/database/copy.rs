@@ -8,6 +8,7 @@ use super::dump::Dump;
 use super::manifest::{Manifest, Purpose};
 use super::restore::{self, Restore};
 use super::sanitise::{self, Origin};
+use super::shield::Shield;
 use super::site::{Site, database_of};
 use crate::error::{Error, Result};
 use crate::task::Local;
@@ -59,13 +60,17 @@ fn from_source(local: &Local<'_>, keep: bool) -> Result<()> {
     }
     let source = Site::open(local, stage)?;
     let target = Site::open(local, local.stage)?;
-    let sanitising = sanitise::decide(local, &target, &Origin::of(name, &target))?;
     must_differ(&source, &target)?;
     target.must_take_writes()?;
+    let shield = Shield::of(local, &target, Some(name))?;
+    let sanitising = sanitise::decide(local, &target, &Origin::of(name, &target), &shield)?;
+    let exclude = source.config.exclude.and(&target.config.exclude);
     let about = source.survey.size.map_or("which doesn't exist".to_owned(), size);
     let text = format!("stage `{name}`, {about} in {}\n{}", several(source.survey.tables, "table"), source.describe());
-    consent::ask(local, &Replacing { site: &target, source: text, changes: sanitising.lines, apart: Some(name) })?;
-    let (path, checked) = backup::create(local, &source, Purpose::Copy)?;
+    let sets = restore::setting(&target, name, &source.survey.settings);
+    let changes = restore::lacking(&exclude.words()).into_iter().chain(sets).chain(sanitising.lines).collect();
+    consent::ask(local, shield, &Replacing { site: &target, source: text, changes })?;
+    let (path, checked) = backup::create(local, &source, Purpose::Copy, &exclude)?;
     let kept = Kept { path: (!keep).then(|| path.clone()) };
     let dump = Dump::open(&path, &*target.adapter)?;
     let restore = Restore::of_whole(local, &target, &dump, checked)?.and_run(sanitising.texts);

@@ -71,6 +71,7 @@ fn row(backup: &Backup, now: Timestamp) -> [String; 6] {
 fn state(backup: &Backup) -> &'static str {
     match (&backup.manifest, backup.is_verified()) {
         (None, _) => "unknown",
+        (Some(_), true) if !backup.is_whole() => "partial",
         (Some(_), true) => "verified",
         (Some(_), false) => "damaged",
     }

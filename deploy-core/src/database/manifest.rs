@@ -45,6 +45,12 @@ pub(super) struct Manifest {
     /// The indexes that were not valid; `None`: nobody looked.
     #[serde(default)]
     pub(super) invalid_indexes: Option<Vec<String>>,
+    /// What was left out of it: `schema:audit`, `data:public.events`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) excluded: Vec<String>,
+    /// What was found in the database that can't be restored as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<String>,
 }
 
 /// Why a backup was made.

@@ -9,7 +9,6 @@ mod backup;
 mod consent;
 mod console;
 mod copy;
-mod dotenv;
 mod dump;
 mod list;
 mod manifest;
@@ -21,6 +20,7 @@ mod restore;
 mod sanitise;
 mod shield;
 mod site;
+mod source;
 mod store;
 mod undo;
 mod verify;
@@ -161,7 +161,7 @@ fn command(id: TaskId, about: &'static str, body: fn(&Local<'_>) -> Result<()>) 
 /// `db:backup:create`.
 fn create(local: &Local<'_>) -> Result<()> {
     let site = Site::open(local, local.stage)?;
-    let (path, _) = backup::create(local, &site, Purpose::Backup)?;
+    let (path, _) = backup::create(local, &site, Purpose::Backup, &site.config.exclude)?;
     local.print(&format!("{}\n", path.display()));
     Ok(())
 }
@@ -174,7 +174,7 @@ fn before_migrate(local: &Local<'_>) -> Result<()> {
         return Ok(());
     }
     let site = Site::open(local, local.stage)?;
-    backup::create(local, &site, Purpose::BeforeMigrate).map(drop)
+    backup::create(local, &site, Purpose::BeforeMigrate, &site.config.exclude).map(drop)
 }
 
 /// The backup that `file` means: a path from where the user is or from the project's root, or a name in a folder of backups.

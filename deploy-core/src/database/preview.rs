@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::adapter::{Adapter, Form, Inventory, Loading, Survey};
+use super::adapter::{Adapter, Form, Given, Inventory, Loading, Survey};
 use super::postgres::Postgres;
 use super::site::{database_of, server_of};
 use super::wire::Packing;
-use crate::config::{ConnectionSource, Secret, Stage, TransportKind};
+use crate::config::{ConnectionSource, Stage, TransportKind};
 use crate::error::Result;
 use crate::script::Script;
 use crate::task::Explain;
@@ -95,14 +95,14 @@ fn text(of: &Explain<'_>, parts: Result<Vec<Part>>) -> String {
 /// How the database is reached, as far as that is known here.
 fn adapter(stage: &Stage) -> Result<Postgres> {
     let mut config = database_of(stage)?.clone();
-    let url = match &config.connection {
-        Some(ConnectionSource::Url(url)) => Some(url.clone()),
-        _ => None,
+    let given = match &config.connection {
+        Some(ConnectionSource::Url(url)) => Given::Url(url.clone()),
+        _ => Given::Nothing,
     };
-    if url.is_none() {
+    if let Given::Nothing = given {
         config.parts.name.get_or_insert_with(|| "<database>".to_owned());
     }
-    Postgres::new(url.as_ref().map(Secret::reveal), &config, &stage.name)
+    Postgres::new(&given, &config, &stage.name)
 }
 
 fn place(stage: &Stage) -> Result<String> {
@@ -114,7 +114,7 @@ fn place(stage: &Stage) -> Result<String> {
 
 fn dump_of(stage: &Stage) -> Result<Vec<Part>> {
     let (adapter, config, place) = (adapter(stage)?, database_of(stage)?, place(stage)?);
-    let (setup, producer) = adapter.dump(&Survey::default(), config.compress);
+    let (setup, producer) = adapter.dump(&Survey::default(), config.compress, &config.exclude);
     let is_local = stage.transport == TransportKind::Local;
     let packing = if is_local || config.compress > 0 { Packing::None } else { Packing::Zstd };
     let name = adapter.describe();
@@ -149,6 +149,7 @@ fn restore_of(stage: &Stage, file: &str) -> Result<Vec<Part>> {
         others: &[],
         invalid: None,
         rights: &[],
+        settings: &[],
     };
     let after: Vec<_> = config.after_restore.iter().map(|file| file.display().to_string()).collect();
     let sanitise = after.iter().map(|label| adapter.sanitise(&names, &loading, label, ""));

@@ -79,23 +79,33 @@ fn retention(local: &Local<'_>, stage: &str) -> Option<Retention> {
     local.config.stages.iter().find(|known| known.name == stage).map(|stage| stage.settings.database.retention)
 }
 
-/// Which of a stage's backups, the newest first, nothing keeps. The newest one that is verified always stays.
+/// Which of a stage's backups, the newest first, nothing keeps. The newest one that is verified always stays, and where
+/// something was left out of that, the newest one that is whole.
 fn superfluous(backups: &[Backup], retention: Retention) -> Vec<&Backup> {
     let mut kept: BTreeSet<&str> = backups.iter().take(retention.last).map(|backup| &*backup.name).collect();
-    kept.extend(newest_of_each(backups, retention.daily, |time| time.to_zoned(TimeZone::UTC).date().to_string()));
-    kept.extend(newest_of_each(backups, retention.weekly, |time| {
+    let day = |time: Timestamp| time.to_zoned(TimeZone::UTC).date().to_string();
+    let week = |time: Timestamp| {
         let week = time.to_zoned(TimeZone::UTC).date().iso_week_date();
         format!("{}-{}", week.year(), week.week())
-    }));
-    kept.extend(backups.iter().find(|backup| backup.is_verified()).map(|backup| &*backup.name));
+    };
+    for counts in [Backup::is_verified, Backup::is_whole] {
+        kept.extend(newest_of_each(backups, retention.daily, counts, day));
+        kept.extend(newest_of_each(backups, retention.weekly, counts, week));
+        kept.extend(backups.iter().find(|backup| counts(backup)).map(|backup| &*backup.name));
+    }
     backups.iter().filter(|backup| !kept.contains(&*backup.name)).collect()
 }
 
-/// The newest verified backup of each of the last `count` periods that have any.
-fn newest_of_each(backups: &[Backup], count: usize, period: impl Fn(Timestamp) -> String) -> Vec<&str> {
+/// The newest backup that counts of each of the last `count` periods that have any.
+fn newest_of_each(
+    backups: &[Backup],
+    count: usize,
+    counts: fn(&Backup) -> bool,
+    period: impl Fn(Timestamp) -> String,
+) -> Vec<&str> {
     let mut seen = BTreeSet::new();
-    let verified = backups.iter().filter(|backup| backup.is_verified());
-    verified.filter(|backup| seen.insert(period(backup.time))).take(count).map(|backup| &*backup.name).collect()
+    let counting = backups.iter().filter(|backup| counts(backup));
+    counting.filter(|backup| seen.insert(period(backup.time))).take(count).map(|backup| &*backup.name).collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ fn backup(time: &str, verified: bool) -> Backup {
         system: String::new(),
         settings: Vec::new(),
         invalid_indexes: None,
+        excluded: Vec::new(),
+        warnings: Vec::new(),
     });
     Backup { path: PathBuf::new(), name: time.to_string(), stage: "qa".into(), time, bytes: 1, manifest }
 }

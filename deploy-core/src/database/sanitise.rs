@@ -1,6 +1,8 @@
 //! What makes another stage's data harmless: in whose data it runs, and what the user is told of it.
 
 use super::dump::Dump;
+use super::manifest::Manifest;
+use super::shield::Shield;
 use super::site::Site;
 use crate::error::{Error, Result};
 use crate::task::Local;
@@ -31,59 +33,74 @@ impl Origin {
         if name == site.stage.name { Origin::Own } else { Origin::Other(name.to_owned()) }
     }
 
-    /// That of `dump`: as its manifest says, else `--data-of`, else the user.
+    /// That of `dump`: as its manifest says, else `--data-of`, else the user. It goes by the database that it was made of, and
+    /// not by the stage's name alone, which a variable or a flag may have led elsewhere.
     ///
     /// # Errors
     ///
     /// When those contradict each other, or what has to be known nobody is there to say.
-    pub(super) fn find(local: &Local<'_>, site: &Site<'_>, dump: &Dump) -> Result<Origin> {
-        let known = dump.manifest.as_ref().map(|manifest| &*manifest.stage);
+    pub(super) fn find(local: &Local<'_>, site: &Site<'_>, dump: &Dump, shield: &Shield) -> Result<Origin> {
+        let known = dump.manifest.as_ref();
         let said = local.option("data-of");
         match (known, said) {
-            (Some(known), Some(said)) if known != said => Err(Error::usage(format!(
-                "--data-of says `{said}`, and the manifest of `{}` says `{known}`",
-                dump.name()
+            (Some(known), Some(said)) if known.stage != said => Err(Error::usage(format!(
+                "--data-of says `{said}`, and the manifest of `{}` says `{}`",
+                dump.name(),
+                known.stage
             ))),
-            (Some(known), _) => Ok(Origin::of(known, site)),
-            (None, Some(said)) => Ok(Origin::of(&local.config.stage(said)?.name, site)),
-            (None, None) if site.config.after_restore.is_empty() => Ok(Origin::Unknown),
-            (None, None) => ask(local, site, dump),
+            // The database that is replaced is that of the stage which the data is of.
+            (Some(known), _) if matches!(shield, Shield::Of(owner) if *owner == known.stage) => Ok(Origin::Own),
+            (_, Some(said)) => Ok(Origin::of(&local.config.stage(said)?.name, site)),
+            (Some(known), None) if known.stage != site.stage.name || !was_elsewhere(known, site) => {
+                Ok(Origin::of(&known.stage, site))
+            }
+            (_, None) if site.config.after_restore.is_empty() && !site.config.require_sanitize => Ok(Origin::Unknown),
+            (known, None) => ask(local, site, dump, known),
         }
     }
 }
 
-fn ask(local: &Local<'_>, site: &Site<'_>, dump: &Dump) -> Result<Origin> {
-    let (stage, files) = (&site.stage.name, files(site));
-    let question = format!(
-        "Nothing says whose data `{}` has. Is it stage `{stage}`'s own, so that {files} must not run? [y/N]",
-        dump.name()
-    );
+/// Whether the backup, which bears the stage's name, was made of another database than that which the stage leads to now.
+fn was_elsewhere(manifest: &Manifest, site: &Site<'_>) -> bool {
+    let system = site.survey.identity.as_ref().map_or("", |identity| &identity.system);
+    let is_known = !manifest.system.is_empty() && !system.is_empty();
+    is_known && (manifest.system != system || manifest.database != site.adapter.database())
+}
+
+fn ask(local: &Local<'_>, site: &Site<'_>, dump: &Dump, known: Option<&Manifest>) -> Result<Origin> {
+    let (stage, dump) = (&site.stage.name, dump.name());
+    let files = if site.config.after_restore.is_empty() { "nothing".to_owned() } else { files(site) };
+    let why = match known {
+        Some(known) => {
+            format!("`{dump}` bears the stage's name, and was made of another database, `{}`", known.database)
+        }
+        None => format!("nothing says whose data `{dump}` has"),
+    };
+    let question = format!("{why}. Is it stage `{stage}`'s own, so that {files} must not run? [y/N]");
     // `--yes` means that the database may be replaced, and answers nothing else.
     match local.ask.confirm(&question) {
         Some(true) => Ok(Origin::Own),
         Some(false) => Ok(Origin::Other("another".to_owned())),
-        None => Err(Error::usage(format!(
-            "nothing says whose data `{}` has, and so whether {files} (`after_restore`) has to run in it",
-            dump.name()
-        ))
-        .hint("say which stage's it is: --data-of STAGE")),
+        None => Err(Error::usage(format!("{why}, and so whether {files} (`after_restore`) has to run in it"))
+            .hint("say which stage's it is: --data-of STAGE")),
     }
 }
 
-/// Decides what runs in data of `origin` at `site`: what is configured in another stage's, unless the stage is protected; in
-/// all where `--sanitize` says so.
+/// Decides what runs in data of `origin` at `site`: what is configured in another stage's, unless the database is that of a
+/// protected stage, whichever stage leads to it; in all where `--sanitize` says so.
 ///
 /// # Errors
 ///
 /// When the stage takes no data that nothing makes harmless, or a file can't be read.
-pub(super) fn decide(local: &Local<'_>, site: &Site<'_>, origin: &Origin) -> Result<Sanitising> {
+pub(super) fn decide(local: &Local<'_>, site: &Site<'_>, origin: &Origin, shield: &Shield) -> Result<Sanitising> {
+    let is_protected = site.stage.protected || matches!(shield, Shield::Of(_));
     let spelled = local.option("sanitize").is_some();
     if spelled && site.config.after_restore.is_empty() {
         return Err(Error::usage(format!("stage `{}` has nothing that --sanitize could run", site.stage.name))
             .hint(format!("name SQL: [stages.{}.database] after_restore = [\"…/anonymise.sql\"]", site.stage.name)));
     }
     must_be_possible(site, origin)?;
-    let runs = spelled || *origin != Origin::Own && !site.stage.protected;
+    let runs = spelled || *origin != Origin::Own && !is_protected;
     if !runs && *origin != Origin::Own && site.config.require_sanitize {
         return Err(Error::usage(format!(
             "stage `{}` takes no data of other stages as it is (`require_sanitize`), and is protected",

@@ -28,7 +28,7 @@ impl Shield {
     /// # Errors
     ///
     /// When the run is interrupted.
-    pub(super) fn of(local: &Local<'_>, site: &Site<'_>, apart: Option<&str>) -> Result<Shield> {
+    pub(super) fn of<'l>(local: &Local<'l>, site: &Site<'_>, apart: Option<&str>) -> Result<Shield> {
         if site.stage.protected {
             return Ok(Shield::Of(site.stage.name.clone()));
         }
@@ -36,7 +36,9 @@ impl Shield {
             return Ok(Shield::None);
         };
         let mut shield = Shield::None;
-        for stage in local.config.stages.iter().filter(|stage| is_precious(stage) && apart != Some(&*stage.name)) {
+        let stages = local.config.stages.iter().filter(|stage| apart != Some(&*stage.name));
+        // Where variables or flags lead a protected stage elsewhere, its own database is no less precious.
+        for stage in stages.chain(&local.config.led_elsewhere).filter(|stage| is_precious(stage)) {
             match is_its(local, stage, own) {
                 Ok(true) => return Ok(Shield::Of(stage.name.clone())),
                 Ok(false) => {}
@@ -65,8 +67,8 @@ fn was_elsewhere(stage: &Stage, own: &Identity) -> bool {
 }
 
 /// Whether the database of `stage` is `own`.
-fn is_its(local: &Local<'_>, stage: &Stage, own: &Identity) -> Result<bool> {
-    let site = Site::open(local, local.config.stage(&stage.name)?)?;
+fn is_its<'l>(local: &Local<'l>, stage: &'l Stage, own: &Identity) -> Result<bool> {
+    let site = Site::open(local, stage)?;
     match (&site.survey.identity, site.survey.size) {
         (_, None) => Ok(false),
         (Some(identity), _) => Ok(identity.is_same(own)),

@@ -41,6 +41,11 @@ impl Backup {
     pub(super) fn is_verified(&self) -> bool {
         self.manifest.as_ref().is_some_and(|manifest| manifest.bytes == self.bytes)
     }
+
+    /// Whether it is that, and nothing of the database was left out of it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_verified() && self.manifest.as_ref().is_some_and(|manifest| manifest.excluded.is_empty())
+    }
 }
 
 impl Store {

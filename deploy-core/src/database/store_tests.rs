@@ -21,6 +21,8 @@ fn manifest(bytes: u64) -> Manifest {
         system: String::new(),
         settings: Vec::new(),
         invalid_indexes: None,
+        excluded: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

@@ -6,8 +6,9 @@ use super::consent::{self, Replacing};
 use super::dump::Dump;
 use super::manifest::Purpose;
 use super::restore::{self, Restore, describe};
+use super::shield::Shield;
 use super::site::Site;
-use super::store::Store;
+use super::store::{Backup, Store};
 use crate::error::{Error, Result};
 use crate::task::Local;
 
@@ -26,7 +27,7 @@ pub(super) fn undo(local: &Local<'_>) -> Result<()> {
 fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
     site.must_be_free()?;
     let source = format!("the replaced database `{replaced}`");
-    consent::ask(local, &Replacing { site, source, changes: Vec::new(), apart: None })?;
+    consent::ask(local, Shield::of(local, site, None)?, &Replacing { site, source, changes: Vec::new() })?;
     let names = site.adapter.names(&Timestamp::now().strftime("%Y%m%d%H%M%S").to_string())?;
     let (held, lock) = restore::hold(local, site, &names)?;
     let holder = lock.get("lock_session").map(String::as_str).unwrap_or_default();
@@ -47,16 +48,16 @@ fn swap_back(local: &Local<'_>, site: &Site<'_>, replaced: &str) -> Result<()> {
 /// Where no database can be made, a restore made a backup before.
 fn restore_last(local: &Local<'_>, site: &Site<'_>) -> Result<()> {
     let backups = Store::new(&site.config.backup_dir).backups()?;
-    let is_ours =
-        |purpose: Option<Purpose>, stage: &str| purpose == Some(Purpose::BeforeRestore) && stage == site.stage.name;
-    let last = backups
-        .iter()
-        .find(|backup| is_ours(backup.manifest.as_ref().map(|manifest| manifest.purpose), &backup.stage))
-        .ok_or_else(|| nothing(site))?;
+    let was_before = |backup: &&Backup| {
+        backup.stage == site.stage.name
+            && backup.is_whole()
+            && backup.manifest.as_ref().is_some_and(|manifest| manifest.purpose == Purpose::BeforeRestore)
+    };
+    let last = backups.iter().find(was_before).ok_or_else(|| nothing(site))?;
     let dump = Dump::open(&last.path, &*site.adapter)?;
     let restore = Restore::prepare(local, site, &dump)?;
     let source = format!("`{}`\n{}", dump.name(), describe(&dump));
-    consent::ask(local, &Replacing { site, source, changes: Vec::new(), apart: None })?;
+    consent::ask(local, Shield::of(local, site, None)?, &Replacing { site, source, changes: Vec::new() })?;
     restore.run()
 }
 

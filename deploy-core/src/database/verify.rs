@@ -1,6 +1,8 @@
 //! `db:backup:verify`: whether backups are whole, and with `--deep` whether they can be restored.
 
-use super::adapter::Adapter;
+use std::collections::BTreeSet;
+
+use super::adapter::{Adapter, Given};
 use super::dump::Dump;
 use super::list;
 use super::postgres::Postgres;
@@ -51,7 +53,7 @@ pub(super) fn verify(local: &Local<'_>) -> Result<()> {
 fn reader(local: &Local<'_>) -> Result<Postgres> {
     let mut database = local.stage.settings.database.clone();
     database.parts.name.get_or_insert_with(|| "none".to_owned());
-    Postgres::new(None, &database, &local.stage.name)
+    Postgres::new(&Given::Nothing, &database, &local.stage.name)
 }
 
 fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Result<String> {
@@ -70,7 +72,11 @@ fn look(local: &Local<'_>, file: &std::path::Path, adapter: &dyn Adapter) -> Res
         0 => String::new(),
         count => format!(", {}", several(count as u64, "table")),
     };
-    Ok(format!("{}: {how}{tables}\n", dump.name()))
+    let lacks = dump.manifest.iter().flat_map(|manifest| &manifest.excluded).map(|word| format!("lacks `{word}`"));
+    let warnings = dump.manifest.iter().flat_map(|manifest| manifest.warnings.clone());
+    let all: BTreeSet<_> = warnings.chain(adapter.warnings(&checked.inventory, None)).chain(lacks).collect();
+    let more: String = all.into_iter().map(|line| format!("  {line}\n")).collect();
+    Ok(format!("{}: {how}{tables}\n{more}", dump.name()))
 }
 
 /// Restores the backup beside the stage's database, counts rows, and removes it again.

@@ -153,13 +153,13 @@ probe_lock() {
 probe_mirror() {
   if [ ! -e "$repo" ]; then
     deploy_fact mirror none
-  elif [ "$(mirror rev-parse --is-bare-repository 2>/dev/null)" != true ]; then
+  elif [ "$(git rev-parse --is-bare-repository 2>/dev/null)" != true ]; then
     deploy_fact mirror damaged
-  elif [ -e "$repo/deploy-suspect" ]; then
+  elif [ -s "$repo/deploy-suspect" ]; then
     deploy_fact mirror suspect
   else
     deploy_fact mirror fine
-    deploy_fact mirror_tip "$(mirror for-each-ref --count=1 --sort=-committerdate --format='%(objectname:short)' refs/deploy 2>/dev/null)"
+    deploy_fact mirror_tip "$(git for-each-ref --count=1 --sort=-committerdate --format='%(objectname:short)' refs/deploy 2>/dev/null)"
   fi
 }
 # probe_repository URL: whether this server may read the repository.

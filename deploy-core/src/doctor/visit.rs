@@ -86,6 +86,7 @@ impl Listener<'_> {
 mod tests {
     use super::*;
     use crate::error::{ErrorKind, Result};
+    use crate::script::testing::hello_of;
     use crate::script::{Script, Shell, TaskScript, compile};
     use crate::sh;
     use crate::transport::Exit;
@@ -95,8 +96,7 @@ mod tests {
 
     /// What a server says that knows the word which `call` was opened with: after a greeting, markers for lines.
     fn say(call: &mut Call, markers: &str) -> Vec<u8> {
-        let command = call.command().to_owned();
-        let hello = command.rsplit("deploy_converse ").next().and_then(|rest| rest.split(' ').next()).unwrap();
+        let hello = hello_of(call.command());
         let mark = |line: &str| format!("\x1e0123456789abcdef {line}\n");
         let text = markers.split_inclusive('\n').map(|line| match line.trim_end().split_once('|') {
             Some((value, end)) => format!("{value}{}", mark(end)),

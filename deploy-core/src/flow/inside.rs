@@ -101,6 +101,43 @@ fn a_parent_that_leads_elsewhere_is_refused() {
 }
 
 #[test]
+fn what_is_shared_is_nothing_of_the_releases_own() {
+    Place::each(|place, shell| {
+        place.link("../shared/public", "release/public");
+        for script in [sh!("own_files public/system"), sh!("must_be_own public/system/x")] {
+            assert_eq!(place.run(shell, script).status(), Some(1), "{shell}");
+        }
+        assert_eq!(place.run(shell, sh!("must_be_inside public/system/x")).status(), Some(0), "{shell}");
+        assert!(place.is_untouched());
+    });
+}
+
+#[test]
+fn a_folder_that_is_gone_through_may_be_no_symlink_either() {
+    Place::each(|place, shell| {
+        place.link("../elsewhere", "release/docs");
+        assert_eq!(place.run(shell, sh!("must_be_inside docs")).status(), Some(0), "{shell}");
+        let ran = place.run(shell, sh!("must_be_inside docs/"));
+        assert_eq!(ran.status(), Some(1), "{shell}");
+        let told = format!("{:?}", ran.reports);
+        assert!(told.contains("is a symlink to `../elsewhere`, and `docs/` would be changed"), "{told}");
+        place.link("nowhere", "release/dangling");
+        assert_eq!(place.run(shell, sh!("must_be_inside dangling/x")).status(), Some(1), "{shell}");
+    });
+}
+
+#[test]
+fn a_file_where_a_folder_is_needed_is_refused_by_name() {
+    Place::each(|place, shell| {
+        fs::write(place.path("release/public"), "").unwrap();
+        let ran = place.run(shell, sh!("must_be_inside public/system"));
+        assert_eq!(ran.status(), Some(1), "{shell}");
+        let told = format!("{:?}", ran.reports);
+        assert!(told.contains("/release/public` is no folder, and `public/system` would have to be in it"), "{told}");
+    });
+}
+
+#[test]
 fn a_file_of_ours_is_made_anew_where_the_release_ships_a_symlink() {
     Place::each(|place, shell| {
         place.link("../shared/config/database.yml", "release/REVISION");

@@ -1,21 +1,25 @@
 # Whatever is written, made or removed below a release goes one of these ways, so that no symlink which the release ships
 # leads it elsewhere. `release` is the release's folder, and `shared` the folder that releases share.
 #
-# is_inside PATH: whether the way from the release to PATH leads through no symlink (else through `link`), or through one that
-# leads to where `shared` has the same: then `link` is that.
+# is_inside PATH: whether the way from the release to PATH leads through folders only (else through `link`), or through a
+# symlink that leads to where `shared` has the same: then `link` is that, and `way` its path in the release. With a slash at
+# its end, PATH is a folder that is gone through as well.
 is_inside() {
   link='' way='' rest=$1
   while :; do
     case $rest in */*) ;; *) return 0 ;; esac
     way=$way${way:+/}${rest%%/*} rest=${rest#*/}
-    [ -L "$release/$way" ] || continue
+    if [ -d "$release/$way" ] || [ ! -e "$release/$way" ]; then
+      [ -L "$release/$way" ] || continue
+    fi
     link=$release/$way
     is_shared "$way" || return 1
     return 0
   done
 }
-# is_shared PATH: whether the folder is the one that `shared` has by that name.
+# is_shared PATH: whether it is a symlink to the folder that `shared` has by that name.
 is_shared() {
+  [ -L "$release/$1" ] || return 1
   there=$(cd -P -- "$shared/$1" 2>/dev/null && pwd) || return 1
   leads=$(cd -P -- "$release/$1" 2>/dev/null && pwd) || return 1
   [ "$leads" = "$there" ]
@@ -23,13 +27,26 @@ is_shared() {
 # must_be_inside PATH...: fails before anything has changed.
 must_be_inside() {
   for path; do
-    is_inside "$path" || deploy_fail "\`$link\` is a symlink, and \`$path\` would be changed where it leads to" \
-      'nothing was changed there; take the symlink out of the repository, or link the folder: see linked_dirs'
+    is_inside "$path" || leads_out
   done
+}
+# must_be_own PATH...: the same, and what is shared is not the release's own either: the live release has it too.
+must_be_own() {
+  for path; do
+    if is_inside "$path" && [ -z "$link" ]; then continue; fi
+    leads_out
+  done
+}
+# Says how the way to `path` leads out, by `link`.
+leads_out() {
+  [ -L "$link" ] || deploy_fail "\`$link\` is no folder, and \`$path\` would have to be in it" \
+    'nothing was changed; in the repository make it a folder, or take it out'
+  deploy_fail "\`$link\` is a symlink to \`$(readlink "$link")\`, and \`$path\` would be changed where it leads to" \
+    'nothing was changed there; take the symlink out of the repository, or link the folder: see linked_dirs'
 }
 # own_files PATH...: makes sure that these will be made anew, since a file that is there may be a link to another.
 own_files() {
-  must_be_inside "$@"
+  must_be_own "$@"
   for path; do
     shift
     if [ -e "$release/$path" ] || [ -L "$release/$path" ]; then set -- "$@" "$release/$path"; fi
@@ -40,7 +57,7 @@ own_files() {
 # there. The folder is nothing where the names stand at the top.
 link_shared() {
   folder=$1${1:+/}; shift
-  is_inside "${folder}x" || must_be_inside "${folder}x"
+  must_be_inside "${folder}x"
   if [ -n "$link" ]; then
     deploy_note "what $folder has is shared already: $link leads there"
     return 0

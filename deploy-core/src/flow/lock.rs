@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::registry::Tasks;
 use crate::script::{Hold, Script};
 use crate::sh;
-use crate::task::{Effect, Opt, Servers, Task, TaskId};
+use crate::task::{Effect, Kind, Opt, Servers, Task, TaskId};
 use crate::task::{Facts, ServerCx};
 
 /// Takes the stage's lock. The planner puts it before everything else of a run that changes something.
@@ -22,12 +22,25 @@ pub const UNLOCK: TaskId = TaskId::new("deploy:unlock");
 /// How long a lock holds without a beat, in seconds. `lock.sh` has the same number.
 pub const LEASE_SECONDS: u32 = 30;
 
+/// What a line of a lock may be.
+pub(crate) const LINE: Kind = Kind::Line(64 * 1024);
+
 const SHELL: &str = include_str!("lock.sh");
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
     let force = Opt { name: "force", value: None, about: "Break the lock although its holder seems to be alive" };
-    tasks.task(Task::script(LOCK, "Take the stage's lock", on(), take).hold(hold).hidden());
+    tasks.task(
+        ["lock_held_by", "lock_about", "lock_servers"]
+            .into_iter()
+            .fold(Task::script(LOCK, "Take the stage's lock", on(), take), |task, fact| task.reports(fact, LINE))
+            .sets("token")
+            .sets("holder")
+            .sets("lock_list")
+            .hold(hold)
+            .part_of(super::DEPLOY)
+            .hidden(),
+    );
     tasks.task(Task::script(UNLOCK, "Break the stage's lock", on(), unlock).option(force).effect(Effect::Elsewhere));
 }
 
@@ -76,9 +89,17 @@ pub(super) fn require(cx: &ServerCx<'_>) -> Script {
     }
 }
 
+/// Reports what took the lock from the run, as [`LOST`].
+pub(crate) fn find_loss(cx: &ServerCx<'_>) -> Script {
+    script(cx).then(sh!("find_loss {}", cx.fact("token")))
+}
+
+/// The fact that says what took the lock from the run; empty where that isn't known.
+pub(crate) const LOST: &str = "lock_lost";
+
 fn unlock(cx: &ServerCx<'_>) -> Script {
     let force = if cx.option("force").is_some() { "yes" } else { "no" };
-    script(cx).then(sh!("break_lock {}", force))
+    script(cx).then(sh!("break_lock {} {}", force, &cx.stage.settings.local_user))
 }
 
 #[cfg(test)]

@@ -13,30 +13,34 @@ take_lock() {
     if [ "$holder" = "$token" ]; then break; fi
     tries=$((tries + 1))
     [ "$tries" -lt 1000 ] || deploy_fail "can't take the lock $lock" "does its file system have hard links?"
-    if [ -n "$holder" ]; then judge_lock; fi
+    if [ -n "$holder" ]; then judge_lock "$2"; fi
   done
   sweep_locks
 }
 # Makes everything that a holder needs before it asks: a full disk must not be noticed when the lock is held.
 ask_for_lock() {
-  said=$({ printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && date +%s >"$lock.$token.beat" &&
-    echo "+$deploy_group" >"$lock.$token.groups"; } 2>&1) || {
+  { printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$lock.$token" && date +%s >"$lock.$token.beat" &&
+    echo "+$deploy_group" >"$lock.$token.groups"; } 2>"$deploy_dir/said" || {
     forget_lock
+    read -r said <"$deploy_dir/said" || said='?'
     at_places at_mirror need_access
     deploy_fail "nothing can be written to \`$root/.deploy\`: $said" "is the disk full, or mounted read-only? see \`df -h\` and \`df -i\` on the server"
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
-forget_lock() { rm -f -- "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" || :; }
+forget_lock() { rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" "$lock.$token.lost" || :; }
+# leave_word TEXT: what a run that had the lock is told if it comes back.
+leave_word() { { printf '%s\n' "$1" >"$lock.$holder.lost"; } 2>/dev/null || :; }
 # What other runs left behind. Those that are about to ask for the lock keep what they need for that.
 sweep_locks() {
   for left in "$lock".* "$root"/.deploy/payload.*; do
     case $left in "$lock.$token" | "$lock.$token".* | *'*') continue ;; esac
-    find "$root/.deploy" \( -name 'lock.*' -o -name 'payload.*' \) ! -name "lock.$token*" -mmin +2 -exec rm -f -- {} + 2>/dev/null || :
+    find "$root/.deploy" \( -name 'lock.*' -o -name 'payload.*' \) ! -name "lock.$token*" \( ! -name '*.lost' -mmin +2 -o -mmin +1440 \) -exec rm -f -- {} + 2>/dev/null || :
     return 0
   done
 }
-# What to do about the lock of another run: refuse if it lives, take it over if its beat has been missing too long.
+# judge_lock ABOUT: what we, who are called so, do about the lock of another run: refuse if it lives, take it over if its
+# beat has been missing too long.
 judge_lock() {
   # A lock without a beat is being freed just now, or was made by hand: its age is the file's.
   { read -r beat <"$lock.$holder.beat"; } 2>/dev/null || beat=$(date -r "$lock" +%s 2>/dev/null) || return 0
@@ -56,6 +60,7 @@ judge_lock() {
   elif [ "$age" -lt 30 ]; then
     sleep 1
   else
+    leave_word "its beat was missing, and $1 took it over"
     end_groups "$lock.$holder.groups" 0
     refuse_living
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
@@ -120,10 +125,19 @@ free_lock() {
   [ -z "$living" ] || return 0
   holder=''
   { read -r holder <"$lock"; } 2>/dev/null || :
-  if [ "$holder" = "$token" ]; then rm -f -- "$lock"; fi
-  forget_lock
+  if [ "$holder" = "$token" ]; then forget_lock "$lock"; else forget_lock; fi
+  if [ -n "${deploy_silent-}" ] && [ "$holder" = "$token" ]; then
+    leave_word "this server heard nothing of the run for more than 22 seconds, and freed it"
+  fi
 }
-# break_lock FORCE: frees the lock of a run whose processes are gone, or can be ended.
+# find_loss TOKEN: what took the lock from the run with this token, as a fact; nothing where that isn't known.
+find_loss() {
+  deploy_lock=$root/.deploy/lock deploy_token=$1
+  deploy_find_loss
+  rm -f -- "$deploy_lock.$1.lost"
+  deploy_fact lock_lost "$deploy_about"
+}
+# break_lock FORCE WHO: frees the lock of a run whose processes are gone, or can be ended.
 break_lock() {
   lock=$root/.deploy/lock token='' holder='' about=''
   if [ ! -e "$lock" ]; then deploy_skip 'there is no lock'; fi
@@ -135,6 +149,7 @@ break_lock() {
     find_living "$lock.$holder.groups"
     refuse_living 'to end them and break the lock, add --force'
   else
+    leave_word "$2 broke it by \`deploy unlock --force\`"
     end_groups "$lock.$holder.groups" 0
     refuse_living
   fi

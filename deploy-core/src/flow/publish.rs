@@ -27,27 +27,34 @@ pub(super) fn register(tasks: &mut Tasks) {
     tasks.task(
         Task::local(CHOOSE_RELEASE, "Choose the release to go back to", choose_release)
             .needs([super::release::CHECK_RELEASES])
+            .sets("release")
+            .part_of(super::ROLLBACK)
             .hidden(),
     );
     tasks.task(
         Task::script(REVERT_RELEASE, "Check the release to go back to", on(), revert_release)
             .needs([CHOOSE_RELEASE])
-            .option(release.clone()),
+            .option(release.clone())
+            .part_of(super::ROLLBACK),
     );
     tasks.task(
         Task::script(SYMLINK_RELEASE, "Make the release live", on(), symlink_release)
             .undo(undo_symlink)
             .reports(SWITCHED, Kind::Maybe(&Kind::Release))
-            .option(release),
+            .option(release)
+            .part_of(super::DEPLOY),
     );
     tasks.task(
         Task::script(MARK_PUBLISHED, "Write down that the release is live", on(), mark_published)
             .reports(SWITCHED, Kind::Maybe(&Kind::Release))
+            .part_of(super::DEPLOY)
             .hidden(),
     );
     tasks.task(Task::script(CLEANUP, "Remove old releases", on(), cleanup));
-    tasks.task(Task::script(CLEANUP_ROLLBACK, "Deal with the release that the rollback left", on(), cleanup_rollback));
-    tasks.task(Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision));
+    let about = "Deal with the release that the rollback left";
+    tasks.task(Task::script(CLEANUP_ROLLBACK, about, on(), cleanup_rollback).part_of(super::ROLLBACK));
+    let log = Task::script(LOG_REVISION, "Add a line to `revisions.log`", on(), log_revision);
+    tasks.task(log.part_of(super::DEPLOY));
 }
 
 /// The release that every server can go back to.
@@ -209,10 +216,11 @@ if [ -z "$release" ]; then newest_good; fi
         .then(read_back())
 }
 
-/// Writes down what the switch is about to do, so that what it did can be told even if the run is killed in it.
+/// Writes down what the switch is about to do, so that what it did can be told even if the run is killed in it. A new release
+/// is on record as one that is being built, which says as much.
 fn begin_switch(cx: &ServerCx<'_>) -> Script {
     match (cx.known("new_release"), left_release(cx)) {
-        (Some(new), _) => sh!("record {} publishing", new),
+        (Some(_), _) => Script::new(),
         (None, Some(left)) => sh!("record {} leaving", left),
         (None, None) => sh!("settle_records"),
     }
@@ -255,7 +263,7 @@ fn mark_published(cx: &ServerCx<'_>) -> Script {
 
 /// Keeps the newest `keep_releases`, and the live one. Releases that failed don't count, and go first; those that were
 /// rolled back don't count either, and go with the good ones that are older. What nobody wrote anything down about counts
-/// as good here, as with Capistrano: such folders may have been put there by hand.
+/// as good here, as with Capistrano: such folders may have been put there by hand. What processes run from stays, too.
 fn cleanup(cx: &ServerCx<'_>) -> Script {
     let settings = &cx.stage.settings;
     let failed = match settings.failed_releases {
@@ -268,7 +276,7 @@ fn cleanup(cx: &ServerCx<'_>) -> Script {
 done
 if [ -L "$root/releases/current" ]; then rm -f -- "$root/releases/current"; fi
 empty_trash
-keep={} failed={} kept=0
+keep={} failed={} kept=0 used=unknown
 set --
 for each in $(release_classes); do
   case ${each#*/} in
@@ -277,7 +285,9 @@ for each in $(release_classes); do
     failed | building) if [ "$failed" = remove ]; then keeps=no; else continue; fi ;;
     *) if [ "$kept" -lt "$keep" ]; then keeps=yes; else keeps=no; fi ;;
   esac
-  if [ "$keeps" = yes ]; then kept=$((kept + 1)); else set -- "$@" "$root/releases/${each%/*}"; fi
+  if [ "$keeps" = yes ]; then kept=$((kept + 1)); continue; fi
+  [ "$used" != unknown ] || find_used
+  is_used "${each%/*}" || set -- "$@" "$root/releases/${each%/*}"
 done
 [ "$#" -gt 0 ] || deploy_skip 'nothing to remove'
 put_away "$@"
@@ -300,10 +310,11 @@ fn cleanup_rollback(cx: &ServerCx<'_>) -> Script {
     let archive = sh!(
         "tar -czf \"$root/rolled-back-release-$left.tar.gz.new\" -C \"$root/releases\" -- \"$left\"\nmv -f -- \"$root/rolled-back-release-$left.tar.gz.new\" \"$root/rolled-back-release-$left.tar.gz\""
     );
+    let put_away = sh!("find_used\nis_used \"$left\" || put_away \"$root/releases/$left\"");
     match cx.stage.settings.rolled_back_releases {
         Fate::Keep => start.then(sh!("deploy_skip 'the release that was left is kept'")),
-        Fate::Archive => start.then(archive).then(sh!("put_away \"$root/releases/$left\"")),
-        Fate::Remove => start.then(sh!("put_away \"$root/releases/$left\"")),
+        Fate::Archive => start.then(archive).then(put_away),
+        Fate::Remove => start.then(put_away),
     }
 }
 

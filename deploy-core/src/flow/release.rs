@@ -19,7 +19,8 @@ pub(super) const DISCARD_RELEASE: TaskId = TaskId::new("deploy:discard_release")
 
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
-    tasks.task(Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage));
+    let refuse = Task::local(super::ENSURE_STAGE, "Refuse a stage that nothing can be deployed to", ensure_stage);
+    tasks.task(refuse.part_of(super::DEPLOY));
     tasks.task(
         Task::script(CHECK_RELEASES, "Read which releases there are", on(), check_releases)
             .effect(Effect::Prepares)
@@ -29,15 +30,24 @@ pub(super) fn register(tasks: &mut Tasks) {
             .reports("wanted", Kind::Line(32))
             .hidden(),
     );
-    tasks.task(Task::local(NEW_RELEASE, "Name the new release", new_release).needs([CHECK_RELEASES]).hidden());
+    tasks.task(
+        Task::local(NEW_RELEASE, "Name the new release", new_release)
+            .needs([CHECK_RELEASES])
+            .sets("release")
+            .sets("new_release")
+            .part_of(super::DEPLOY)
+            .hidden(),
+    );
     tasks.task(
         Task::script(SET_CURRENT_REVISION, "Write the revision into the release", on(), set_current_revision)
             .needs([super::git::RESOLVE])
+            .part_of(super::DEPLOY)
             .hidden(),
     );
     tasks.task(
         Task::script(DISCARD_RELEASE, "Put the unfinished release away", on(), discard)
             .reports("live_now", Kind::Maybe(&Kind::Release))
+            .part_of(super::DEPLOY)
             .hidden(),
     );
 }
@@ -113,7 +123,9 @@ fn set_current_revision(cx: &ServerCx<'_>) -> Script {
         r#"own_files REVISION REVISION_TIME
 revision={}
 printf '%s\n' "$revision" >"$release/REVISION"
-git --git-dir={} log -1 --no-show-signature --format=%ct "$revision" >"$release/REVISION_TIME""#,
+git --git-dir={} log -1 --no-show-signature --format=%ct --stdin >"$release/REVISION_TIME" <<COMMIT
+$revision
+COMMIT"#,
         cx.fact("revision"),
         cx.layout().repo()
     ))

@@ -15,14 +15,15 @@ live_release() {
 }
 # Each release on a line as NAME/CLASS, the newest first. It is live, good, building, failed, rolled_back, or unknown: what
 # this tool made has a record; what Capistrano made is good if revisions.log says that it was deployed. With `table` set, the
-# rest of the record follows behind tabs: revision, branch, when it was begun and published, by whom.
+# rest of the record follows behind tabs: revision, branch, when it was begun and published, by whom. It is the last thing that
+# a shell does: call it in one of its own, as $(release_classes).
 release_classes() {
   live_release
-  base=$root live_name=$live with=${table-} awk '
+  export base="$root" live_name="$live" with="${table-}"
+  exec awk '
     function class(name) {
       if (name == live) return "live"
       if (state[name] == "published") return "good"
-      if (state[name] == "publishing") return "building"
       if (state[name] == "leaving") return "rolled_back"
       if (state[name] != "") return state[name]
       return (name in logged) ? "good" : "unknown"
@@ -65,14 +66,18 @@ newest_good() {
 settle_records() { record '' ''; }
 # record STAMP STATE [REVISION BRANCH BY]: writes down what a release is. Fields that are known already stay. And decides
 # by what is live now what has become of other switches that were begun, since who began one may have been killed before he
-# could write that down: what is live has been published; of what isn't, `publishing` has failed, and `leaving` has been
-# left.
+# could write that down: what is live has been published; of what isn't, `building` has failed, since nobody else builds while
+# we hold the lock, and `leaving` has been left.
 record() {
   live_release
   [ -d "$root/.deploy" ] || mkdir -p -- "$root/.deploy"
   records=$root/.deploy/releases now=''
   [ -f "$records" ] || records=/dev/null
-  case $2 in building | published | failed) now=$(date +%s) ;; esac
+  case $2 in
+    # The lock's last beat, a few seconds ago, is exact enough for this, and to read it starts nothing.
+    building) { read -r now <"$deploy_lock.$deploy_token.beat"; } 2>/dev/null || now=$(date +%s) ;;
+    published | failed) now=$(date +%s) ;;
+  esac
   live=$live stamp=$1 state=$2 revision=${3-} branch=${4-} by=${5-} now=$now awk -F '\t' '
     BEGIN {
       OFS = "\t"
@@ -82,7 +87,7 @@ record() {
     }
     $1 == stamp { seen = 1; print stamp, state, $3, $4, $5, (state == "published") ? now : $6, $7; next }
     $1 == live && $2 != "published" { $2 = "published"; if ($6 == "") $6 = $5 }
-    $1 != live && $2 == "publishing" { $2 = "failed" }
+    $1 != live && $2 == "building" { $2 = "failed" }
     $1 != live && $2 == "leaving" { $2 = "rolled_back" }
     { print }
     END { if (stamp != "" && !seen) print stamp, state, revision, branch, now, (state == "published") ? now : "", by }
@@ -98,8 +103,8 @@ switch_to() {
   [ ! -L "$link.deploy-$$" ] || rm -f -- "$link.deploy-$$"
   ln -s -- "$target" "$link.deploy-$$"
   replace_link "$link.deploy-$$" "$link"
-  now_at=$(readlink "$link")
-  [ "$now_at" = "$target" ] || deploy_fail "\`$link\` points to \`$now_at\`, not to \`$target\`"
+  live_release
+  [ "$live" = "$1" ] || deploy_fail "\`$link\` leads to \`$live\`, not to \`$1\`"
 }
 # replace_link NEW LINK: a rename that doesn't follow LINK. Which flag says so is asked only where GNU's doesn't work.
 replace_link() {
@@ -109,10 +114,31 @@ replace_link() {
     *) mv -T -- "$1" "$2" ;;
   esac
 }
-# put_away DIR...: takes releases out of sight by a rename, so that none is ever half there, and removes them.
+# find_used: where this user's processes are, and what they were started from, as `used`. One program looks at them all.
+find_used() {
+  used=$(LC_ALL=C ls -nd /proc/[0-9]*/cwd /proc/[0-9]*/exe 2>/dev/null) || :
+  here=${PWD:-/} place=$root
+  if cd -P -- "$root" 2>/dev/null; then
+    place=$PWD
+    cd -- "$here" || cd /
+  fi
+}
+# is_used STAMP: whether a process runs from the release, which is kept then, and told with its processes.
+is_used() {
+  case "$used
+" in
+    *" -> $place/releases/$1
+"* | *" -> $place/releases/$1/"*) ;;
+    *) return 1 ;;
+  esac
+  users=$(printf '%s\n' "$used" | grep -F -e " -> $place/releases/$1" | sed -n 's|^.*/proc/\([0-9]*\)/.* -> .*$|\1|p' | sort -nu)
+  deploy_note "kept release $1, from which processes still run: $(echo $users)"
+}
+# put_away DIR...: takes releases out of sight by a rename, so that none is ever half there, and removes them. One alone becomes
+# the trash itself.
 put_away() {
-  [ -d "$root/.deploy/trash" ] || mkdir -p -- "$root/.deploy/trash"
-  mv -f -- "$@" "$root/.deploy/trash/" 2>/dev/null || :
+  [ "$#" -eq 1 ] || [ -d "$root/.deploy/trash" ] || mkdir -p -- "$root/.deploy/trash"
+  mv -f -- "$@" "$root/.deploy/trash" 2>/dev/null || :
   empty_trash
   removed=0
   for dir; do

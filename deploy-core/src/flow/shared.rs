@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::{Server, Stage, TransportKind};
 use crate::layout::Layout;
 use crate::registry::Tasks;
-use crate::script::{Cmd, Script};
+use crate::script::{Arg, Cmd, Script};
 use crate::sh;
 use crate::task::ServerCx;
 use crate::task::{Effect, Servers, Task, TaskId};
@@ -29,10 +29,8 @@ pub(super) fn register(tasks: &mut Tasks) {
     let add = [
         Task::script(CHECK_DIRECTORIES, "Make the folders of the deployment", on(), check_directories)
             .effect(Effect::Prepares),
-        Task::script(CHECK_LINKED_DIRS, "Make the linked folders in `shared`", on(), check_linked_dirs)
-            .effect(Effect::Prepares),
-        Task::script(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`", on(), make_parents)
-            .effect(Effect::Prepares),
+        made_at_once(CHECK_LINKED_DIRS, "Make the linked folders in `shared`"),
+        made_at_once(CHECK_MAKE_LINKED_DIRS, "Make the folders of the linked files in `shared`"),
         Task::script(CHECK_LINKED_FILES, "Check that the linked files are there", on(), check_linked_files)
             .effect(Effect::Prepares),
         Task::script(LINKED_FILES, "Link shared files into the release", on(), link_files),
@@ -42,6 +40,11 @@ pub(super) fn register(tasks: &mut Tasks) {
         }),
     ];
     add.into_iter().for_each(|task| tasks.task(task.hidden()));
+}
+
+/// A task of Capistrano's whose folders are made with all others, by one command: its name stays, for hooks.
+fn made_at_once(id: TaskId, about: &'static str) -> Task {
+    Task::script(id, about, Servers::releases(), |_| Script::new()).needs([CHECK_DIRECTORIES]).effect(Effect::Prepares)
 }
 
 /// Makes all folders at once, and looks for room: a disk that is full or read-only is found out before anything changes.
@@ -78,27 +81,12 @@ fn in_shared(cx: &ServerCx<'_>, path: &str) -> String {
     format!("{}/{path}", cx.layout().shared())
 }
 
-fn check_linked_dirs(cx: &ServerCx<'_>) -> Script {
-    match cx.stage.settings.linked_dirs.as_slice() {
-        [] => Script::new(),
-        dirs => make_folders(dirs.iter().map(|dir| in_shared(cx, dir))),
-    }
-}
-
 /// The folders that `paths` stand in, each once; those at the top stand in no folder.
 fn parents(paths: &[String]) -> Vec<&str> {
     let mut parents: Vec<_> = paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent).collect();
     parents.sort_unstable();
     parents.dedup();
     parents
-}
-
-fn make_parents(cx: &ServerCx<'_>) -> Script {
-    let parents = parents_of_files(cx);
-    if parents.is_empty() {
-        return Script::new();
-    }
-    make_folders(parents.iter().map(|parent| in_shared(cx, parent)))
 }
 
 /// Also those of optional files, so that they can be uploaded.
@@ -142,6 +130,15 @@ fn link_files(cx: &ServerCx<'_>) -> Script {
     optional.fold(link(cx, &all).then(links(&settings.linked_files)), Script::then)
 }
 
+/// Fails where the way to what is written, made or removed in the release later leads out of it. Right after its files are
+/// there this is known, and nothing else has happened.
+pub(super) fn must_stay_inside(cx: &ServerCx<'_>) -> Script {
+    let settings = &cx.stage.settings;
+    let linked = settings.linked_files.iter().chain(&settings.optional_linked_files).chain(&settings.linked_dirs);
+    // At the top of a release nothing is in the way.
+    link(cx, &linked.chain(&settings.made_paths).filter(|path| path.contains('/')).collect::<Vec<_>>())
+}
+
 /// What links of `paths` need: nothing is linked before it is known that no way leads out of the release.
 fn link(cx: &ServerCx<'_>, paths: &[&String]) -> Script {
     if paths.is_empty() {
@@ -159,8 +156,16 @@ fn links<'p>(paths: impl IntoIterator<Item = &'p String>) -> Script {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         folders.entry(folder).or_default().push(name);
     }
+    let inside: Vec<Arg> =
+        folders.keys().filter(|folder| !folder.is_empty()).map(|folder| Arg::from(*folder)).collect();
+    let made = if inside.is_empty() {
+        Script::new()
+    } else {
+        let text = format!("make_folders{}", " \"$release\"/{}".repeat(inside.len()));
+        Script::shell(&text, &inside).uses(super::RELEASES)
+    };
     let each = folders
         .into_iter()
         .map(|(folder, names)| Script::new().run(Cmd::new("link_shared").unprefixed().arg(folder).args(names)));
-    each.fold(Script::new(), Script::then)
+    each.fold(made, Script::then)
 }

@@ -29,14 +29,19 @@ pub(super) fn register(tasks: &mut Tasks) {
         Task::script(READ, "Read what is live, and what else there is", Servers::releases(), read)
             .hidden()
             .reports("live", Kind::Maybe(&Kind::Release))
-            .reports("revision", LINE)
+            .reports("live_revision", LINE)
             .reports("releases", Kind::List(&LINE))
             .reports("lock", LINE)
             .effect(Effect::Looks),
     );
     let about = "Show what is live, which releases there are, and who holds the lock";
     tasks.task(
-        Task::local(STATUS, about, status).needs([READ]).option(json).output(Output::Answer).effect(Effect::Looks),
+        Task::local(STATUS, about, status)
+            .needs([READ])
+            .option(json)
+            .output(Output::Answer)
+            .effect(Effect::Looks)
+            .partial(),
     );
 }
 
@@ -48,7 +53,7 @@ live_release
 revision=''
 if [ -r "$root/current/REVISION" ]; then read -r revision <"$root/current/REVISION" || :; fi
 deploy_fact live "$live"
-deploy_fact revision "$revision"
+deploy_fact live_revision "$revision"
 table=yes
 deploy_fact releases "$(release_classes)"
 lock=''
@@ -65,6 +70,8 @@ struct Server {
     revision: String,
     lock: String,
     releases: Vec<Release>,
+    /// Why nothing is known of it.
+    lost: Option<String>,
 }
 
 /// A line of `release_classes` with `table`.
@@ -107,7 +114,8 @@ impl Server {
             release.state = "unfinished".to_owned();
         }
         let label = local.server(number).label();
-        Server { label, live: fact("live"), revision: fact("revision"), lock, releases }
+        let lost = local.lost.get(&number).cloned();
+        Server { label, live: fact("live"), revision: fact("live_revision"), lock, releases, lost }
     }
 
     fn live_release(&self) -> Option<&Release> {
@@ -119,7 +127,7 @@ impl Server {
         let releases: Vec<_> = self.releases.iter().map(Release::json).collect();
         json!({
             "server": self.label, "live": some(&self.live), "revision": some(&self.revision), "lock": some(&self.lock),
-            "releases": releases,
+            "releases": releases, "error": self.lost,
         })
     }
 }
@@ -141,6 +149,9 @@ fn time(seconds: i64) -> Option<String> {
 
 fn describe(server: &Server) -> String {
     let mut text = format!("{}\n", server.label);
+    if let Some(why) = &server.lost {
+        return format!("{text}  not known   {}\n", why.replace('\n', " "));
+    }
     let revision = beginning(&server.revision, 10);
     let _ = match server.live_release() {
         None => writeln!(text, "  live        nothing"),
@@ -168,7 +179,7 @@ fn describe(server: &Server) -> String {
 /// What isn't the same on all servers.
 fn differences(servers: &[Server]) -> String {
     let mut live: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for server in servers {
+    for server in servers.iter().filter(|server| server.lost.is_none()) {
         live.entry(if server.live.is_empty() { "nothing" } else { &server.live }).or_default().push(&server.label);
     }
     if live.len() < 2 {

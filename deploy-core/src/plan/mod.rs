@@ -1,5 +1,6 @@
 //! From the registry to what will run: order, servers, barriers. Pure: nothing here contacts anything.
 
+mod alone;
 mod filter;
 mod legs;
 mod order;
@@ -16,8 +17,9 @@ use crate::config::Stage;
 use crate::error::{Error, Result};
 use crate::event::{ServerNo, StepNo, StepOutline};
 use crate::registry::Tasks;
-use crate::task::{Body, Rolling, Task, TaskId};
+use crate::task::{Body, Effect, Rolling, Task, TaskId};
 
+pub(crate) use alone::must_stand_alone;
 pub use filter::Filter;
 use legs::cut;
 use order::Order;
@@ -112,7 +114,7 @@ impl Plan {
         if let Some(problem) = tasks.check().into_iter().next() {
             return Err(Error::config(problem));
         }
-        let task = tasks.get(root).ok_or_else(|| Error::usage(format!("there is no task `{root}`")))?;
+        let task = tasks.get(root).ok_or_else(|| not_there(tasks, root, stage))?;
         if !task.is_filled() {
             return Err(Error::config(format!("nothing is registered on `{root}` in stage `{}`", stage.name))
                 .hint(format!("configure a recipe that fills it, or in deploy.toml: [tasks.\"{root}\"] run = \"…\"")));
@@ -168,6 +170,11 @@ impl Plan {
         all.into_iter().collect()
     }
 
+    /// Whether no task of it changes anything.
+    pub fn only_looks(&self) -> bool {
+        self.steps.iter().all(|step| step.task.effect == Effect::Looks)
+    }
+
     /// How many commands the plan starts on `server`, when nothing fails.
     pub fn execs_on(&self, server: ServerNo) -> usize {
         let runs = |step: &StepNo| self.steps[*step].servers.contains(&server);
@@ -183,6 +190,18 @@ impl Plan {
         };
         self.steps.iter().map(step).collect()
     }
+}
+
+/// A task that the stage doesn't have: its recipe is off there, or deploy.toml gives it to another stage.
+fn not_there(tasks: &Tasks, id: &TaskId, stage: &Stage) -> Error {
+    let stage = &stage.name;
+    let Some(recipe) = tasks.recipe_of(id) else {
+        return Error::usage(format!("stage `{stage}` has no task `{id}`"))
+            .hint("`cargo xtask tasks` lists what there is");
+    };
+    Error::usage(format!("`{id}` is a task of the recipe `{recipe}`, which is off in stage `{stage}`")).hint(format!(
+        "turn it on in deploy.toml: [stages.{stage}.recipes.{recipe}], or [recipes.{recipe}] for every stage"
+    ))
 }
 
 fn count_servers(steps: &[Step]) -> usize {

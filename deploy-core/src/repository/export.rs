@@ -33,12 +33,12 @@ fn unpack(mirror: &Mirror, sha: &str, tree: Option<&str>, packed: &Path, folder:
     let failed =
         |output: Output| Error::task(format!("can't read the files of commit {sha}")).because(git::said(&output));
     let output = format!("--output={}", packed.display());
-    let archive = mirror.git(&["archive", "--format=tar", &output, sha]);
+    let archive = mirror.git(&["archive", "--format=tar", &output, "--", sha]);
     let (archive, depth) = match tree {
         None => (archive, 0),
         Some(path) => {
             let depth = path.split('/').filter(|name| !matches!(*name, "" | ".")).count();
-            (archive.args(["--", path]), depth)
+            (archive.arg(path), depth)
         }
     };
     let archived = git::output(&archive.ignore_status())?;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use xshell::Shell;
 
-use super::git;
 use super::url::Url;
+use super::{git, must_be_id};
 use crate::error::{Error, Result};
 
 /// How a repository names its objects.
@@ -88,9 +88,10 @@ impl Mirror {
         git::plain(&self.shell, &[&[dir.as_str()], args].concat())
     }
 
-    /// What a command writes, without the newline at its end; nothing when it fails.
-    pub(super) fn read(&self, args: &[&str]) -> Result<Option<String>> {
-        let output = git::output(&self.git(args).ignore_status())?;
+    /// What a command writes when it reads `input`, without the newline at its end; nothing when it fails. What is read is no
+    /// option, which an argument might be: not every command of git knows a mark before those that aren't.
+    pub(super) fn ask(&self, args: &[&str], input: String) -> Result<Option<String>> {
+        let output = git::output(&self.git(args).stdin(input).ignore_status())?;
         Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
     }
 
@@ -99,12 +100,14 @@ impl Mirror {
         if !self.dir.exists() {
             return Ok(None);
         }
-        self.read(&["rev-parse", "--quiet", "--verify", &format!("{name}^{{commit}}")])
+        let found = self.ask(&["cat-file", "--batch-check=%(objectname)"], format!("{name}^{{commit}}\n"))?;
+        Ok(found.filter(|id| must_be_id(id).is_ok()))
     }
 
     /// Whether the mirror has the commit `sha` with all of its files.
     pub(super) fn has_whole(&self, sha: &str) -> Result<bool> {
-        Ok(self.dir.exists() && self.read(&["rev-list", "--objects", "--quiet", "--no-walk", sha])?.is_some())
+        Ok(self.dir.exists()
+            && self.ask(&["rev-list", "--objects", "--quiet", "--no-walk", "--stdin"], format!("{sha}\n"))?.is_some())
     }
 
     /// Fetches `refspecs`; where that fails, into a new mirror, in case the old one is damaged.

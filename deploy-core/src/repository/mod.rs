@@ -182,7 +182,7 @@ impl Repository {
             found => found,
         };
         if let Some(sha) = &found {
-            mirror.read(&["update-ref", &kept(sha), sha])?;
+            git::output(&mirror.git(&["update-ref", "--", &kept(sha), sha]).ignore_status())?;
         }
         Ok(found)
     }
@@ -235,7 +235,7 @@ impl Repository {
     pub(crate) fn verify(&self, sha: &str) -> Result<()> {
         let mirror = self.mirror()?;
         must_be_id(sha)?;
-        let output = git::output(&mirror.git(&["verify-commit", sha]).ignore_status())?;
+        let output = git::output(&mirror.git(&["verify-commit", "--", sha]).ignore_status())?;
         if output.status.success() {
             Ok(())
         } else {
@@ -290,8 +290,9 @@ fn known(mirror: &Mirror, commits: &[&str]) -> Result<Vec<String>> {
 
 /// Whether the history of `known` has `sha`.
 fn is_included(mirror: &Mirror, sha: &str, known: &[String]) -> Result<bool> {
-    let args = ["rev-list", "--max-count=1", sha, "--not"].into_iter().chain(known.iter().map(String::as_str));
-    Ok(mirror.read(&args.collect::<Vec<_>>())?.is_some_and(|commits| commits.is_empty()))
+    let input = [format!("{sha}\n")].into_iter().chain(known.iter().map(|commit| format!("^{commit}\n")));
+    let found = mirror.ask(&["rev-list", "--max-count=1", "--stdin"], input.collect())?;
+    Ok(found.is_some_and(|commits| commits.is_empty()))
 }
 
 /// Fails for what isn't a commit's id in full: git would take a dash for an option.

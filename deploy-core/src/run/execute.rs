@@ -16,6 +16,7 @@ use super::executor::{Executor, Failed, Finished, PATIENCE_STOPPED, Run};
 use super::lock::state::LockState;
 use super::machine::Reaching;
 use super::program::prepare::Prepared;
+use super::program::shown::shown;
 use super::pulse::Pulse;
 use super::server::limits::{Limits, Visit};
 use super::server::link::Link;
@@ -35,6 +36,7 @@ impl Run<'_> {
             facts: Mutex::new(self.facts.clone()),
             began: Mutex::default(),
             printed: Mutex::default(),
+            lost: Mutex::default(),
             lock: LockState::default(),
             pulse,
             limits: Limits::default(),
@@ -92,11 +94,25 @@ impl Executor<'_> {
             if self.takes_lock(leg) && failures.iter().any(|failed| failed.error.kind() == ErrorKind::Locked) {
                 return Some(self.sum_up(failures, Vec::new()));
             }
-            if !failures.is_empty() {
+            if !failures.is_empty() && !self.goes_on_without(&failures) {
                 return Some(self.failed(leg, failures));
             }
+            self.lost().extend(failures);
+        }
+        let lost = std::mem::take(&mut *self.lost());
+        if !lost.is_empty() {
+            return Some(self.sum_up(lost, Vec::new()));
         }
         flow::must_be_live(self.run.stage, plan, &self.facts()).err()
+    }
+
+    /// Whether the run answers for the other servers: where none could be reached there is nothing to answer.
+    fn goes_on_without(&self, failures: &[Failed]) -> bool {
+        let plan = self.run.plan;
+        let asked = plan.steps.iter().map(|step| &step.task).find(|task| *task.id() == plan.root);
+        asked.is_some_and(|task| task.command.partial)
+            && failures.iter().all(|failed| failed.server.is_some() && failed.error.kind() == ErrorKind::Connection)
+            && self.links.iter().any(|link| !link.is_down())
     }
 
     /// Runs a leg. A panic in it is a failure like any other: what can be undone is undone, and the lock is freed.
@@ -148,7 +164,8 @@ impl Executor<'_> {
 
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
         let events = &self.run.events;
-        let text = String::from_utf8_lossy(&prepared.program.text(&prepared.shell)).into_owned();
+        let text = shown(&prepared.scripts, &prepared.shell).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);
         let stop = self.stop();
@@ -172,6 +189,7 @@ impl Executor<'_> {
             watch.report(report);
         });
         if let Err(error) = ended {
+            let error = self.or_lock_lost(link, transport, error);
             if error.kind() == ErrorKind::Connection {
                 link.lost(&error);
             }
@@ -216,10 +234,13 @@ impl Executor<'_> {
         let Body::Local(work) = &self.step(step).task.body else { return None };
         let reach = Reaching { executor: self, step };
         let stop = || self.stop().requested();
+        let reason = |failed: &Failed| Some((failed.server?, failed.error.message().to_owned()));
+        let lost = self.lost().iter().filter_map(reason).collect();
         let mut local = Local {
             config: self.run.config,
             stage: self.run.stage,
             servers: &self.servers,
+            lost: &lost,
             ask: self.run.ask,
             facts: &self.facts,
             options: &self.run.options,

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Failure, Outcome, ServerNo, StepNo};
 use crate::plan::{Plan, Step};
 use crate::script::{Lock, Shell};
-use crate::task::{Facts, Kind, Options, ServerCx};
+use crate::task::{Facts, Options, ServerCx};
 use crate::transport::{Connect, Traffic, Transport};
 use crate::ui::Ask;
 
@@ -93,6 +93,8 @@ pub(super) struct Executor<'a> {
     /// Which steps began on which servers: what may have to be undone.
     pub(super) began: Mutex<BTreeSet<(StepNo, ServerNo)>>,
     pub(super) printed: Mutex<String>,
+    /// The servers that could not be reached, and why, in a run that goes on without them.
+    pub(super) lost: Mutex<Vec<Failed>>,
     pub(super) limits: Limits,
     /// Servers that local tasks reached, which are not among the run's own.
     pub(super) others: Mutex<BTreeMap<(String, String), Arc<dyn Transport>>>,
@@ -157,12 +159,13 @@ impl Executor<'_> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the fact `name` can't be believed, if it isn't what the run's tasks declare that it may be.
-    pub(super) fn refusal(&self, name: &str, value: &str) -> Option<String> {
-        let tasks = self.run.plan.steps.iter().map(|step| &step.task);
-        let declared: Vec<_> = tasks.filter_map(|task| task.reports.get(name).copied()).collect();
-        let kinds = if declared.is_empty() { vec![Kind::UNDECLARED] } else { declared };
-        kinds.into_iter().find(|kind| !kind.admits(value)).map(|kind| kind.refusal(name, value))
+    /// Why the fact `name` can't be believed, which a server reports in `step`.
+    pub(super) fn refusal(&self, step: StepNo, name: &str, value: &str) -> Option<String> {
+        self.step(step).task.refusal(self.run.plan.steps.iter().map(|step| &step.task), name, value)
+    }
+
+    pub(super) fn lost(&self) -> MutexGuard<'_, Vec<Failed>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn began(&self) -> MutexGuard<'_, BTreeSet<(StepNo, ServerNo)>> {

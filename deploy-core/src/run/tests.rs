@@ -1,5 +1,6 @@
 //! The executor on this machine: real shells, several "servers", each with a folder of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::plan::{Filter, Plan};
 use crate::registry::Tasks;
 use crate::script::{Script, WorkDir};
 use crate::sh;
-use crate::task::{Effect, Job, Kind, Phase, ServerCx, Servers, Task, When};
+use crate::task::{Effect, Facts, Job, Kind, Phase, ServerCx, Servers, Task, When};
 use crate::transport::local::Local;
 use crate::transport::{Connect, Transport};
 use crate::ui::Ask;
@@ -43,6 +44,7 @@ impl Bench {
             root,
             stages: Vec::new(),
             commands: Vec::new(),
+            led_elsewhere: Vec::new(),
         };
         Bench { folder, config, stage }
     }
@@ -123,15 +125,16 @@ fn facts_of_servers_reach_local_tasks_and_later_scripts() {
 }
 
 #[test]
-fn a_server_that_reports_what_a_fact_cannot_be_fails_whichever_task_says_it() {
+fn a_server_that_reports_what_a_fact_cannot_be_fails() {
     let lie = |cx: &ServerCx<'_>| {
         let live = if cx.server.host == "app2" { "--upload-pack=id" } else { "20260101000000" };
         sh!("deploy_fact live {}", live)
     };
-    let honest = task("honest", |_| sh!("deploy_fact live ''")).reports("live", Kind::Maybe(&Kind::Release));
+    let live = Kind::Maybe(&Kind::Release);
+    let honest = task("honest", |_| sh!("deploy_fact live ''")).reports("live", live);
     let tasks = [
         honest,
-        task("lie", lie),
+        task("lie", lie).reports("live", live),
         Task::local(id("b"), "b", |_| Ok(())),
         task("next", |cx| sh!("echo {} >>log", cx.fact("live"))),
         Task::group(id("all"), "all", ["honest", "lie", "b", "next"].map(id)),
@@ -143,6 +146,44 @@ fn a_server_that_reports_what_a_fact_cannot_be_fails_whichever_task_says_it() {
     assert!(error.to_string().contains(told), "{error}");
     assert_eq!([0, 1].map(|server| finished.facts.get(server, "live")), [Some("20260101000000"), Some("")]);
     assert_eq!(bench.log(), Vec::<String>::new());
+}
+
+/// A fact of the run is the run's, and a fact that one task declares is no other's to report.
+#[test]
+fn a_server_reports_only_what_is_its_own_and_its_tasks() {
+    let names = |fact: &'static str| {
+        let tasks = [
+            Task::local(id("name"), "name", |local| {
+                local.set("release", "20260101000000");
+                Ok(())
+            })
+            .sets("release"),
+            task("look", |_| sh!("deploy_fact live ''")).reports("live", Kind::Maybe(&Kind::Release)),
+            task("lie", move |_| sh!("deploy_fact {} 20990101000000", fact)),
+            task("next", |cx| sh!("echo {} >>log", cx.fact("release"))),
+            Task::group(id("all"), "all", ["lie", "name", "look", "next"].map(id)),
+        ];
+        let bench = Bench::new(1);
+        let error = bench.run(&registry(tasks, ""), "all").error.map(|error| error.to_string());
+        (error.unwrap_or_default(), bench.log())
+    };
+    for (fact, told) in [("release", "which is not for a server to say"), ("live", "which another task reports")] {
+        let (error, log) = names(fact);
+        assert!(error.contains(&format!("app1: `lie`: reported `{fact}`, {told}")), "{error}");
+        assert!(log.is_empty(), "{log:?}");
+    }
+    assert_eq!(names("harmless"), (String::new(), vec!["20260101000000".to_owned()]));
+}
+
+/// Where nobody declared a fact, the run's own word counts all the same.
+#[test]
+fn what_a_server_reports_does_not_hide_what_is_the_runs() {
+    let pairs = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
+    };
+    let servers = [(0, pairs(&[("release", "server"), ("other", "own")]))].into();
+    let facts = Facts { run: pairs(&[("release", "run")]), servers };
+    assert_eq!(["release", "other", "none"].map(|name| facts.get(0, name)), [Some("run"), Some("own"), None]);
 }
 
 #[test]

@@ -70,7 +70,7 @@ const PUBLIC_VARIABLES: [&str; 9] =
 impl Shell {
     /// The lock, as shell text.
     pub(super) fn lock(&self) -> Vec<u8> {
-        let Some(Lock { file, token }) = &self.lock else { return b"deploy_lock=\n".to_vec() };
+        let Some(Lock { file, token }) = &self.lock else { return b"deploy_lock= deploy_token=\n".to_vec() };
         [b"deploy_lock=".as_slice(), &quote(file.as_bytes()), b" deploy_token=", &quote(token.as_bytes()), b"\n"]
             .concat()
     }
@@ -380,18 +380,20 @@ impl Body<'_> {
         self.line("fi");
     }
 
-    /// Every command of the pipe reports its own status; `deploy_piped` judges them. POSIX has no `pipefail`.
+    /// Every command of the pipe reports its own status; `deploy_piped` judges them. POSIX has no `pipefail`. The status of
+    /// the last one is that of the pipe, which spares it a shell that waits for it.
     fn pipe(&mut self, cmds: &[Cmd]) {
-        let mut line = b"{ deploy_statuses=$( { ".to_vec();
+        let mut line = b"{ deploy_statuses=$( { set +e; ".to_vec();
         for (number, cmd) in cmds.iter().enumerate() {
-            if number > 0 {
-                line.extend_from_slice(b" | ");
+            let command = [b"( set -e; ".as_slice(), &self.command(cmd), b" )"].concat();
+            if number + 1 < cmds.len() {
+                line.extend([b"{ ".as_slice(), &command].concat());
+                let _ = write!(Text(&mut line), " 4>&- 5>&-; echo \"{}:$?\" >&4; }} | ", number + 1);
+            } else {
+                line.extend(command);
             }
-            line.extend_from_slice(b"{ set +e; ( set -e; ");
-            line.extend(self.command(cmd));
-            let _ = write!(Text(&mut line), " ) 4>&- 5>&-; echo \"{}:$?\" >&4; }}", number + 1);
         }
-        line.extend_from_slice(b" >&5; } 4>&1 ); } 5>&1\n");
+        let _ = write!(Text(&mut line), " >&5 4>&- 5>&-; echo \"{}:$?\"; }} 4>&1 ); }} 5>&1\n", cmds.len());
         let _ = write!(Text(&mut line), "deploy_piped {} \"$deploy_statuses\"", cmds.len());
         self.line(line);
     }
@@ -399,6 +401,12 @@ impl Body<'_> {
     /// A simple command with its prefix, environment and directory.
     fn command(&self, cmd: &Cmd) -> Vec<u8> {
         let mut words: Vec<Vec<u8>> = Vec::new();
+        if cmd.fed {
+            words.push(b"deploy_payload".to_vec());
+        }
+        if cmd.fed && !cmd.env.is_empty() {
+            words.push(b"env".to_vec());
+        }
         for (name, value) in &cmd.env {
             let mut word = format!("{name}=").into_bytes();
             word.extend(quote(value.bytes()));

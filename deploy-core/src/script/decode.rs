@@ -60,6 +60,9 @@ const LONGEST_LINE: usize = 64 * 1024;
 /// The longest text that a task may report, in bytes.
 const LONGEST_TEXT: usize = 1024 * 1024;
 
+/// How long the texts of a conversation may be together that are kept, in bytes: facts, and what is said about ends.
+const MOST_KEPT: usize = 32 * 1024 * 1024;
+
 /// The longest marker, in bytes.
 const LONGEST_MARKER: usize = 512;
 
@@ -95,6 +98,8 @@ struct StreamState {
     next: usize,
     /// A text that a marker opened: its kind and where its value is collected.
     open: Option<(String, Vec<u8>)>,
+    /// How many bytes of texts were reported that are kept.
+    kept: usize,
     /// What was read and not yet handed out, because the other stream is behind; and how many bytes of lines that is.
     items: VecDeque<Item>,
     ahead: usize,
@@ -119,6 +124,7 @@ impl Decoder {
             task: None,
             next: 0,
             open: None,
+            kept: 0,
             items: VecDeque::new(),
             ahead: 0,
         };
@@ -387,6 +393,13 @@ impl StreamState {
             }
             "." => {
                 let (kind, value) = self.open.take().ok_or_else(|| marker.refuse())?;
+                if kind != "n" {
+                    // What a short one costs to keep is more than its bytes.
+                    self.kept += value.len() + LONGEST_MARKER;
+                }
+                if self.kept > MOST_KEPT {
+                    return Err(Nonsense(format!("more than {MOST_KEPT} bytes of facts and reasons")));
+                }
                 self.push(text_report(&kind, value));
             }
             "n" | "s" | "m" | "h" | "f" => {

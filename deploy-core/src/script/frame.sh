@@ -3,6 +3,7 @@
 # everything when the controller falls silent. What is sent are frames, a line each, and as many bytes as the line says:
 #
 #   P BYTES NUMBER     a program: functions, and among them deploy_program. Cut short, it is a syntax error, and runs nothing
+#   Z BYTES NUMBER     the same, compressed by gzip
 #   D BYTES more|last  a piece of a payload, and whether it is the last one
 #   G yes|no           what a task that waits for the controller's word is told
 #   H                  the controller is there
@@ -107,21 +108,34 @@ deploy_on_end() { :; }
 deploy_hold() { : >"$deploy_dir/held"; }
 # A run that has lost the stage's lock changes nothing any more.
 deploy_fence() {
-  deploy_holder='' deploy_about=''
-  { read -r deploy_holder && read -r deploy_about; } 2>/dev/null <"$deploy_lock" || :
+  deploy_find_loss
   if [ "$deploy_holder" = "$deploy_token" ]; then return 0; fi
   deploy_mark l
-  deploy_fail "this run no longer holds the stage's lock${deploy_about:+; now it is locked by $deploy_about}" 'see what became of it: cargo xtask deploy status'
+  deploy_fail "this run no longer holds the stage's lock$deploy_about" 'see what became of it: cargo xtask deploy status'
+}
+# Who holds the lock, as deploy_holder, and what became of ours, as deploy_about: whoever takes it away leaves a word.
+deploy_find_loss() {
+  deploy_holder='' deploy_about=''
+  { read -r deploy_holder && read -r deploy_about; } 2>/dev/null <"$deploy_lock" || :
+  if [ -n "$deploy_holder" ] && [ "$deploy_holder" != "$deploy_token" ]; then
+    deploy_about="; now it is locked by $deploy_about"
+  elif { read -r deploy_about; } 2>/dev/null <"$deploy_lock.$deploy_token.lost"; then
+    deploy_about=": $deploy_about"
+  else
+    deploy_about=''
+  fi
 }
 # Waits for the controller's word.
 deploy_gate() {
   deploy_mark g "$1"
   read -r deploy_word deploy_what <&7 && [ "$deploy_word $deploy_what" = 'gate yes' ]
 }
-# What the controller sends for this task. The file is out of everybody's sight before it is read.
+# deploy_payload [COMMAND...]: runs the command, or else cat, on what the controller sends for this task. The file is out of
+# everybody's sight before it is read.
 deploy_payload() {
   { read -r deploy_word deploy_what <&7 && [ "$deploy_word" = payload ]; } || return 97
-  { rm -f -- "$deploy_what"; cat; } <"$deploy_what"
+  [ "$#" -gt 0 ] || set -- cat
+  { rm -f -- "$deploy_what"; "$@" 7<&-; } <"$deploy_what"
 }
 # deploy_as USER BYTES: runs our standard input, a script of so many bytes, in a shell of USER, which reads it from a line
 # that stays open as long as we live: nothing else passes sudo, and it is how that shell hears of our end. (A command line
@@ -206,6 +220,9 @@ deploy_listen() {
       H) if [ -e "$deploy_dir/held" ]; then deploy_on_beat; fi ;;
       P) deploy_take "$deploy_bytes" "$deploy_dir/$deploy_rest" || deploy_full
         echo "run $deploy_rest" >&7 ;;
+      Z) { deploy_take "$deploy_bytes" "$deploy_dir/$deploy_rest.gz" && gzip -d "$deploy_dir/$deploy_rest.gz" </dev/null; } ||
+          deploy_full
+        echo "run $deploy_rest" >&7 ;;
       D) deploy_store
         deploy_take "$deploy_bytes" "$deploy_file" || deploy_full
         if [ "$deploy_rest" = last ]; then echo "payload $deploy_file" >&7; fi ;;
@@ -250,6 +267,7 @@ deploy_guard() {
   done
   trap '' TERM
   kill -s KILL "$deploy_listener"
+  deploy_silent=yes
   deploy_die
 }
 # Ends what runs, and nothing of our own. What doesn't obey is the executor's to end, before it says that the program is over.

@@ -7,6 +7,7 @@
 //! The rules hold for dash, bash and busybox ash: every task runs as a subshell under `set -eu`; its commands have
 //! `/dev/null` for input; an `exit 0` before the last step is a failure.
 
+mod beginning;
 mod compile;
 mod decode;
 mod library;
@@ -19,10 +20,11 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
+pub(crate) use beginning::Beginning;
 pub use compile::{Lock, Program, Shell, TaskScript, WorkDir, compile};
 pub use decode::{Decoder, Report};
+pub(crate) use opening::pack;
 pub use opening::{Opening, Talk};
-use quote::quote_for_login_shell;
 pub use quote::{quote, quote_expanding};
 
 /// What is shown in the place of a secret.
@@ -114,12 +116,13 @@ pub struct Cmd {
     env: Vec<(String, Arg)>,
     dir: Option<Arg>,
     unprefixed: bool,
+    fed: bool,
 }
 
 impl Cmd {
     /// Runs `program`, found on the server's `PATH`.
     pub fn new(program: impl Into<String>) -> Cmd {
-        Cmd { program: program.into(), args: Vec::new(), env: Vec::new(), dir: None, unprefixed: false }
+        Cmd { program: program.into(), args: Vec::new(), env: Vec::new(), dir: None, unprefixed: false, fed: false }
     }
 
     /// Adds an argument.
@@ -149,6 +152,13 @@ impl Cmd {
     /// Runs the program itself, whatever `command_prefix` says.
     pub fn unprefixed(mut self) -> Cmd {
         self.unprefixed = true;
+        self
+    }
+
+    /// Gives the command what the controller sends for the task as its standard input. See
+    /// [`Task::feed`](crate::task::Task::feed).
+    pub fn fed(mut self) -> Cmd {
+        self.fed = true;
         self
     }
 }
@@ -322,6 +332,7 @@ impl Script {
     }
 
     fn push(mut self, step: Step) -> Script {
+        self.secrets.extend(step.secrets());
         self.steps.push(step);
         self
     }
@@ -405,6 +416,27 @@ pub const fn assert_placeholders(text: &str, count: usize) {
 }
 
 /// The step as an error report shows it.
+impl Step {
+    /// The values in its commands that must not be shown.
+    fn secrets(&self) -> Vec<Vec<u8>> {
+        let of = |cmd: &Cmd| -> Vec<Vec<u8>> {
+            let values = cmd.args.iter().chain(cmd.env.iter().map(|(_, value)| value));
+            values.filter(|value| value.is_secret()).map(|value| value.bytes.clone()).collect()
+        };
+        match self {
+            Step::Run(cmd) => of(cmd),
+            Step::Pipe(cmds) => cmds.iter().flat_map(of).collect(),
+            Step::Fact(_, cmd, otherwise) => {
+                of(cmd).into_iter().chain(otherwise.iter().flat_map(|script| script.secrets.clone())).collect()
+            }
+            Step::If(condition, then, otherwise) => {
+                [of(condition), then.secrets.clone(), otherwise.secrets.clone()].concat()
+            }
+            Step::Shell { .. } | Step::Opaque(_) => Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,9 +1,15 @@
 //! How a conversation with a server begins: the command that is run there, and what it reads first.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::compile::{FRAME, Program, Shell};
-use super::{library, quote_for_login_shell};
+use super::library;
 
 /// How long a server waits for a sign of the controller before it ends everything, in seconds: at least this long, and at
 /// most twice.
@@ -14,7 +20,8 @@ const HALF_SILENCE: u32 = 22;
 pub enum Talk {
     /// Programs, one after the other.
     Programs,
-    /// Programs whose standard output is data: all markers are on standard error.
+    /// Programs whose standard output is data, from the word on with which the talk was opened: all markers are on standard
+    /// error.
     DataOut,
     /// One program, which takes all that the controller sends.
     DataIn,
@@ -32,32 +39,38 @@ pub struct Opening {
     pub input: Vec<u8>,
     /// The functions that the server knows from then on.
     pub(crate) known: BTreeSet<&'static str>,
+    /// Whether a server that begins has shown that it can unpack what [`pack`] makes.
+    pub(crate) unpacks: bool,
 }
 
 impl Opening {
     /// The beginning, with the first program. `hello` is the word by which the server's answer is recognised.
     ///
     /// The text stands in the command, which saves a round trip: a server reads nothing before it has begun to run the
-    /// command. Where others on the server must not see it, or a login shell may not take it (`plainly`), it is read from
-    /// the input.
+    /// command. It is compressed, which saves another: it fits into what TCP sends before the first answer. Where others on
+    /// the server must not see it, or the server may not be able to unpack it (`plainly`), it is read from the input as it is.
     pub fn new(shell: &Shell, first: &Program, talk: Talk, hello: &str, plainly: bool) -> Opening {
         let (text, known) = text(shell, first, talk, hello);
         let is_public = !plainly && !shell.is_private() && !first.is_private;
-        let command = std::str::from_utf8(&text).ok().filter(|_| is_public).and_then(on_one_line);
-        match command.filter(|command| command.len() <= LONGEST_COMMAND) {
-            Some(command) => Opening { command, input: Vec::new(), known },
-            None => Opening { command: reading(text.len()), input: text, known },
+        let command = is_public.then(|| packed(&text)).filter(|command| command.len() <= LONGEST_COMMAND);
+        match command {
+            Some(command) => Opening { command, input: Vec::new(), known, unpacks: true },
+            None => Opening { command: reading(text.len()), input: text, known, unpacks: false },
         }
     }
 }
 
-/// The command that has `text` in it, on one line: some login shells would take what follows the first one for commands of
-/// their own. Vertical tabs stand for the ends of lines, and the shell puts them back without a program's help.
-fn on_one_line(text: &str) -> Option<String> {
-    const TAB: char = '\u{b}';
-    let unfold = format!("IFS={TAB};set -f;set -- $0;unset IFS;set +f;eval \"$(printf \"%s\\n\" \"$@\")\"");
-    let text = (!text.contains(TAB)).then(|| text.replace('\n', &TAB.to_string()))?;
-    Some(format!("exec sh -c '{unfold}' {}", quote_for_login_shell(&text)))
+/// The command that has `text` in it, in characters that every login shell takes as they are. Another run knows the process by
+/// the word `deploy_converse`.
+fn packed(text: &[u8]) -> String {
+    let text = BASE64.encode(pack(text));
+    format!("exec sh -c 'eval \"$(printf %s \"$1\"|base64 -d|gzip -d)\"' deploy_converse {text}")
+}
+
+/// `text`, compressed by gzip.
+pub(crate) fn pack(text: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(text).and_then(|()| packer.finish()).expect("memory takes whatever is written")
 }
 
 /// The command that reads `bytes` of text from its standard input, and then runs it. What follows is left for the text: `dd`
@@ -70,7 +83,7 @@ fn reading(bytes: usize) -> String {
 
 fn text(shell: &Shell, first: &Program, talk: Talk, hello: &str) -> (Vec<u8>, BTreeSet<&'static str>) {
     let mut text = match talk {
-        Talk::DataOut => b"exec 3<&0 8>/dev/null 9>&2 </dev/null\n".to_vec(),
+        Talk::DataOut => format!("printf '\\036%s\\n' {hello}\nexec 3<&0 8>/dev/null 9>&2 </dev/null\n").into_bytes(),
         Talk::Programs | Talk::DataIn => b"exec 3<&0 8>&2 9>&1 </dev/null\n".to_vec(),
     };
     text.extend(shell.environment());

@@ -21,23 +21,6 @@ pub fn quote(value: &[u8]) -> Vec<u8> {
     word
 }
 
-/// `text` as one word for a login shell of which only this is known: that it has single quotes. To some a backslash or an
-/// exclamation mark means something inside of them, so each stands outside.
-pub(super) fn quote_for_login_shell(text: &str) -> String {
-    let mut word = String::with_capacity(text.len() + text.len() / 16);
-    word.push('\'');
-    for character in text.chars() {
-        match character {
-            '\'' => word.push_str(r"'\''"),
-            '\\' => word.push_str(r"'\\'"),
-            '!' => word.push_str(r"'\!'"),
-            _ => word.push(character),
-        }
-    }
-    word.push('\'');
-    word
-}
-
 /// Whether `byte` means nothing to the shell anywhere in a word.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte)

@@ -1,13 +1,16 @@
 //! Running generated programs under the shells that servers have.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::read::GzDecoder;
 use tempfile::TempDir;
 
-use super::{Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
+use super::{Beginning, Decoder, Opening, Program, Report, Shell, Talk, TaskScript, compile};
 use crate::event::Stream;
 
 /// dash, bash as `sh`, and busybox ash, as argument lists. The tests need all three.
@@ -94,6 +97,13 @@ pub(crate) fn command(path: &Path, opening: &Opening) -> Command {
     command
 }
 
+/// The word by which whoever runs `command`, which an [`Opening`] made, is recognised.
+pub(crate) fn hello_of(command: &str) -> String {
+    let packed = BASE64.decode(command.rsplit(' ').next().unwrap()).unwrap();
+    let text = io::read_to_string(GzDecoder::new(packed.as_slice())).unwrap();
+    text.rsplit("deploy_converse ").next().and_then(|rest| rest.split(' ').next()).unwrap().to_owned()
+}
+
 /// The frame that sends `payload` whole.
 pub(crate) fn payload_frame(payload: &[u8]) -> Vec<u8> {
     [format!("D {} last\n", payload.len()).as_bytes(), payload].concat()
@@ -129,6 +139,7 @@ pub(crate) fn run_on(path: &Path, tasks: &[TaskScript], settings: &Shell, talk: 
     let mut decoder = Decoder::new(HELLO, tasks.len());
     if talk == Talk::DataOut {
         decoder = Decoder::of_standard_error(HELLO, tasks.len());
+        bytes = Beginning::new(HELLO).pass(&bytes).unwrap().into_owned();
     } else {
         decoder.feed(Stream::Stdout, &std::mem::take(&mut bytes), &mut |report| reports.push(report));
     }

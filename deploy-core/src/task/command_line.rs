@@ -1,6 +1,6 @@
 //! What a task has on its command line: its options, and how its stage is named.
 
-use super::Output;
+use super::{Output, TaskId};
 
 /// An option that a task adds to the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,4 +63,8 @@ pub(crate) struct Command {
     pub(crate) output: Output,
     /// Whether lists leave it out.
     pub(crate) hidden: bool,
+    /// The flow without which it does nothing.
+    pub(crate) part_of: Option<TaskId>,
+    /// Whether its answer is about the servers that could be reached, where some could not.
+    pub(crate) partial: bool,
 }

@@ -11,7 +11,7 @@ use crate::config::{Config, Server, Stage};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events, ServerNo, StepNo, Stream};
 use crate::layout::Layout;
-use crate::script::{Arg, Script};
+use crate::script::{Arg, Script, quote_expanding};
 use crate::transport::{Exit, Transport};
 use crate::ui::Ask;
 
@@ -23,10 +23,10 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The fact `name` about the server `server`, else about the run.
+    /// The fact `name` about the run, else about the server `server`: of what is the run's, no server's word is read.
     pub fn get(&self, server: ServerNo, name: &str) -> Option<&str> {
-        let own = self.servers.get(&server).and_then(|facts| facts.get(name));
-        own.or_else(|| self.run.get(name)).map(String::as_str)
+        let own = || self.servers.get(&server).and_then(|facts| facts.get(name));
+        self.run.get(name).or_else(own).map(String::as_str)
     }
 }
 
@@ -57,7 +57,7 @@ pub struct ServerCx<'a> {
 }
 
 impl ServerCx<'_> {
-    /// The fact `name` about this server, else about the run. In a dry run it stands as `<name>`; in a run that doesn't
+    /// The fact `name` about the run, else about this server. In a dry run it stands as `<name>`; in a run that doesn't
     /// know it, the task fails before its script is sent.
     pub fn fact(&self, name: &str) -> Arg {
         match self.known(name) {
@@ -178,6 +178,8 @@ pub struct Local<'a> {
     pub stage: &'a Stage,
     /// The numbers of the servers that take part in the run.
     pub servers: &'a [ServerNo],
+    /// Those of them that could not be reached, and why, where the task [answers](crate::task::Task::partial) for the others.
+    pub lost: &'a BTreeMap<ServerNo, String>,
     /// Questions to the user.
     pub ask: &'a dyn Ask,
     pub(crate) facts: &'a Mutex<Facts>,
@@ -193,7 +195,7 @@ pub struct Local<'a> {
 }
 
 impl Local<'_> {
-    /// The fact `name` about the server `server`, else about the run.
+    /// The fact `name` about the run, else about the server `server`.
     pub fn fact(&self, server: ServerNo, name: &str) -> Option<String> {
         self.facts().get(server, name).map(str::to_owned)
     }
@@ -203,7 +205,7 @@ impl Local<'_> {
         self.facts().run.get(name).cloned()
     }
 
-    /// Makes `value` the fact `name` about the run, which later tasks read.
+    /// Makes `value` the fact `name` about the run, which later tasks read. See [`Task::sets`].
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.facts().run.insert(name.to_owned(), value.into());
     }
@@ -268,6 +270,28 @@ impl Local<'_> {
         let shell = xshell::Shell::new()?;
         shell.change_dir(&self.config.root);
         Ok(shell)
+    }
+
+    /// The stage's `default_env` with its values as this machine's shell expands them.
+    ///
+    /// # Errors
+    ///
+    /// When the shell can't be started, or a value can't be expanded.
+    pub fn default_env(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let names: Vec<&String> = self.stage.settings.default_env.keys().collect();
+        let mut text = Vec::new();
+        for (name, value) in &self.stage.settings.default_env {
+            text.extend([format!("export {name}=").as_bytes(), &quote_expanding(value), b"\n"].concat());
+        }
+        for name in &names {
+            text.extend(format!("printf '%s\\0' \"${name}\"\n").into_bytes());
+        }
+        // Not as an argument: others could read it in the list of processes.
+        let text = String::from_utf8(text)?;
+        let shell = self.shell()?;
+        let read = shell.cmd("sh").args(["-euc", "eval \"$DEPLOY_DEFAULT_ENV\""]).env("DEPLOY_DEFAULT_ENV", text);
+        let values = String::from_utf8(read.quiet().output()?.stdout)?;
+        Ok(names.into_iter().cloned().zip(values.split_terminator('\0').map(str::to_owned)).collect())
     }
 
     /// Runs `cmd` and shows its output as the task's.

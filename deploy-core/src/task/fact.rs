@@ -53,10 +53,15 @@ impl Kind {
 
     /// What is wrong with a server that reports `value` as the fact `name`.
     pub(crate) fn refusal(self, name: &str, value: &str) -> String {
-        let quoted: String = value.chars().take(QUOTED).flat_map(char::escape_debug).collect();
-        let more = if value.chars().nth(QUOTED).is_some() { "…" } else { "" };
-        format!("reported `{name}` as `{quoted}{more}`, which is no {self}")
+        format!("reported `{}` as `{}`, which is no {self}", shown(name), shown(value))
     }
+}
+
+/// What a server said, as an error quotes it: harmless and brief.
+fn shown(text: &str) -> String {
+    let quoted: String = text.chars().take(QUOTED).flat_map(char::escape_debug).collect();
+    let more = if text.chars().nth(QUOTED).is_some() { "…" } else { "" };
+    quoted + more
 }
 
 impl fmt::Display for Kind {
@@ -74,9 +79,9 @@ impl fmt::Display for Kind {
 }
 
 impl Task {
-    /// Declares what the fact `name` may be, which the task reports with `deploy_fact`. It holds for the whole run, whichever
-    /// task reports that fact. What nobody declares may be text of 64 KiB without control characters. A server that reports
-    /// something else fails, as if the task had failed there, and nobody gets to read the fact.
+    /// Declares what the fact `name` may be, which the task reports with `deploy_fact`. In a run with such a task only those
+    /// may report the fact that declare it. What nobody declares may be text of 64 KiB without control characters. A server
+    /// that reports something else fails, as if the task had failed there, and nobody gets to read the fact.
     ///
     /// ```
     /// use deploy_core::prelude::*;
@@ -90,6 +95,30 @@ impl Task {
     pub fn reports(mut self, name: &'static str, kind: Kind) -> Task {
         self.reports.insert(name, kind);
         self
+    }
+
+    /// Declares that the task, which is one on the controller, makes `name` a fact about the run
+    /// ([`Local::set`](crate::task::Local::set)). A server that reports it fails.
+    pub fn sets(mut self, name: &'static str) -> Task {
+        self.sets.insert(name);
+        self
+    }
+
+    /// Why a server isn't believed that reports `value` as the fact `name` while it runs this task, one of `all` of a run.
+    pub(crate) fn refusal<'t>(&self, all: impl Iterator<Item = &'t Task>, name: &str, value: &str) -> Option<String> {
+        let (mut is_runs, mut is_others) = (false, false);
+        for task in all {
+            is_runs |= task.sets.contains(name);
+            is_others |= task.reports.contains_key(name);
+        }
+        match self.reports.get(name) {
+            _ if is_runs => Some(format!("reported `{}`, which is not for a server to say", shown(name))),
+            None if is_others => Some(format!("reported `{}`, which another task reports", shown(name))),
+            kind => {
+                let kind = kind.copied().unwrap_or(Kind::UNDECLARED);
+                (!kind.admits(value)).then(|| kind.refusal(name, value))
+            }
+        }
     }
 }
 

@@ -82,6 +82,7 @@ pub struct Task {
     pub(crate) command: Command,
     /// What the facts may be that it reports.
     pub(crate) reports: BTreeMap<&'static str, Kind>,
+    pub(crate) sets: BTreeSet<&'static str>,
     /// What was said of it that its kind can't have.
     pub(crate) mistakes: BTreeSet<&'static str>,
 }
@@ -102,6 +103,7 @@ impl Task {
             env: BTreeMap::new(),
             command: Command::default(),
             reports: BTreeMap::new(),
+            sets: BTreeSet::new(),
             mistakes: BTreeSet::new(),
         }
     }
@@ -293,6 +295,19 @@ impl Task {
         self
     }
 
+    /// Says that the task does something only in a run of `flow`: where it is called by its name, that is refused.
+    pub fn part_of(mut self, flow: TaskId) -> Task {
+        self.command.part_of = Some(flow);
+        self
+    }
+
+    /// Has the task, run by its name, answer for the servers that could be reached, where others could not. They are in
+    /// [`Local::lost`], and the run fails in the end all the same.
+    pub fn partial(mut self) -> Task {
+        self.command.partial = true;
+        self
+    }
+
     /// The id.
     pub fn id(&self) -> &TaskId {
         &self.id
@@ -305,7 +320,7 @@ impl Task {
 
     /// Whether lists show it where not everything is asked for: it is neither a part of others nor only a hook point.
     pub(crate) fn is_prominent(&self) -> bool {
-        !self.command.hidden && !matches!(self.body, Body::Group)
+        !self.command.hidden && self.command.part_of.is_none() && !matches!(self.body, Body::Group)
     }
 
     /// Whether it is a flow.

@@ -135,7 +135,7 @@ fn the_status_shows_a_revision_that_is_no_commit() {
     status.succeeded();
     assert!(status.printed().contains(&format!(" {})", "ö".repeat(10))), "{}", status.printed());
     site.write("app1", "current/REVISION", "\u{1b}[2J\n");
-    assert!(site.run("deploy:status").failure().contains("reported `revision` as `\\u{1b}[2J`"));
+    assert!(site.run("deploy:status").failure().contains("reported `live_revision` as `\\u{1b}[2J`"));
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Transport for Account {
             let own = calls.iter().filter(|call| call.server == self.label);
             own.fold(Traffic { connections: 1, ..Traffic::default() }, |sum, call| Traffic {
                 execs: sum.execs + 1,
-                sent: sum.sent + call.stdin.len() as u64,
+                sent: sum.sent + (call.command.len() + call.stdin.len()) as u64,
                 received: sum.received + call.received,
                 ..sum
             })
@@ -259,7 +259,7 @@ mod tests {
             fake.calls(),
             [Record { server: "app1".into(), command: "talk".into(), stdin: b"hi there".into(), received: 8 }]
         );
-        let traffic = Traffic { connections: 1, execs: 1, sent: 8, received: 8, ..Traffic::default() };
+        let traffic = Traffic { connections: 1, execs: 1, sent: 12, received: 8, ..Traffic::default() };
         assert_eq!(server.traffic(), traffic);
     }
 

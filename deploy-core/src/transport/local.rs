@@ -97,7 +97,7 @@ struct Counters {
 impl Transport for Machine {
     /// Runs `sh -c command` in a process group of its own, so that Ctrl-C on the terminal ends it only through us.
     fn exec(&self, command: &str) -> Process {
-        self.counters.execs.fetch_add(1, Relaxed);
+        self.count(command);
         match self.start(command) {
             Ok(child) => attach(child, &self.counters),
             Err(error) => not_started(
@@ -111,7 +111,7 @@ impl Transport for Machine {
         if !console.is_ours() {
             return converse(self.exec(command), console, &|_| ());
         }
-        self.counters.execs.fetch_add(1, Relaxed);
+        self.count(command);
         let failed = |error| Error::task(format!("failed to run `sh` in `{}`", self.dir.display())).because(error);
         let mut child = self.sh(command).spawn().map_err(|error| failed(anyhow::Error::from(error)))?;
         let ended = loop {
@@ -137,6 +137,11 @@ impl Transport for Machine {
 }
 
 impl Machine {
+    fn count(&self, command: &str) {
+        self.counters.execs.fetch_add(1, Relaxed);
+        self.counters.sent.fetch_add(command.len() as u64, Relaxed);
+    }
+
     fn start(&self, command: &str) -> io::Result<Child> {
         self.sh(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()
     }

@@ -57,13 +57,17 @@ fn both_streams_arrive_whole() {
 #[test]
 fn input_is_echoed_and_counted() {
     let machine = machine();
-    let mut process = machine.exec("cat; echo done >&2");
+    let command = "cat; echo done >&2";
+    let mut process = machine.exec(command);
     assert!(process.stdin.send(b"one\n".to_vec()));
     assert!(process.stdin.send(vec![0xff, 0x00]));
     process.stdin.close();
     assert!(!process.stdin.send(b"late".to_vec()));
     assert_eq!(finish(process), (b"one\n\xff\x00".to_vec(), b"done\n".to_vec(), Exit::Status(0)));
-    assert_eq!(machine.traffic(), Traffic { execs: 1, sent: 6, received: 11, ..Traffic::default() });
+    assert_eq!(
+        machine.traffic(),
+        Traffic { execs: 1, sent: command.len() as u64 + 6, received: 11, ..Traffic::default() }
+    );
 }
 
 #[test]

@@ -90,7 +90,7 @@ enum What<'a> {
         format: u32,
         task: &'a str,
         stage: &'a str,
-        servers: &'a [String],
+        servers: Vec<&'a str>,
         tasks: Vec<Task<'a>>,
         log_file: Option<&'a Path>,
     },
@@ -242,7 +242,7 @@ fn started(outline: &Outline) -> What<'_> {
         format: FORMAT,
         task: &outline.task,
         stage: &outline.stage,
-        servers: &outline.servers,
+        servers: outline.taking_part(),
         tasks: tasks.collect(),
         log_file: outline.log_file.as_deref(),
     }
@@ -293,7 +293,8 @@ impl JsonFailure<'_> {
 }
 
 fn all_traffic<'a>(traffic: &[Traffic], outline: &'a Outline) -> Vec<JsonTraffic<'a>> {
-    let per_server = traffic.iter().enumerate().map(|(server, traffic)| JsonTraffic {
+    let own = traffic.iter().enumerate().filter(|(server, _)| outline.takes_part(*server));
+    let per_server = own.map(|(server, traffic)| JsonTraffic {
         server: outline.server_label(server),
         connections: traffic.connections,
         execs: traffic.execs,

@@ -210,13 +210,15 @@ impl Log {
     fn started(&mut self, at: Duration, outline: &Outline) {
         self.outline = outline.clone();
         self.head = None;
-        let Outline { task, stage, servers, .. } = outline;
-        self.entry(at, (None, None), format!("started {task} {stage}: {}", servers.join(", ")));
+        let Outline { task, stage, .. } = outline;
+        self.entry(at, (None, None), format!("started {task} {stage}: {}", outline.taking_part().join(", ")));
     }
 
     fn finished(&mut self, at: Duration, elapsed: Duration, error: Option<&str>, summary: &str, traffic: &[Traffic]) {
         for (server, traffic) in traffic.iter().enumerate() {
-            self.entry(at, (None, Some(server)), describe_traffic(traffic));
+            if self.outline.takes_part(server) {
+                self.entry(at, (None, Some(server)), describe_traffic(traffic));
+            }
         }
         if let Some(error) = error {
             self.entry(at, (None, None), format!("error: {error}"));

@@ -109,7 +109,7 @@ fn everything_is_logged_with_its_time_server_and_task() {
         },
     ];
     insta::assert_snapshot!(String::from_utf8(log(&events)).unwrap(), @r"
-    2026-11-22T10:15:00.000Z started deploy staging: deploy@app1, app2
+    2026-11-22T10:15:00.000Z started deploy staging: deploy@app1
     2026-11-22T10:15:01.000Z deploy@app1 connected after 0.34s
     2026-11-22T10:15:02.000Z app2 disconnected: refused
     2026-11-22T10:15:03.000Z deploy@app1 set -eu
@@ -143,7 +143,7 @@ fn of_a_transfer_the_log_has_an_entry_now_and_then_and_what_it_came_to() {
     let ended = Event::StepFinished { step: 0, server: Some(0), elapsed: Duration::ZERO, outcome: Outcome::Done };
     let events: Vec<_> = [outline()].into_iter().chain(dump).chain(load).chain([ended]).collect();
     insta::assert_snapshot!(String::from_utf8(log(&events)).unwrap(), @r"
-    2026-11-22T10:15:00.000Z started deploy staging: deploy@app1, app2
+    2026-11-22T10:15:00.000Z started deploy staging: deploy@app1
     2026-11-22T10:15:11.000Z deploy@app1 deploy:migrate dump: 10.0 MB of 50.0 MB, 20 %, 1.0 MB/s, 40 s left
     2026-11-22T10:15:21.000Z deploy@app1 deploy:migrate dump: 20.0 MB of 50.0 MB, 40 %, 1.0 MB/s, 30 s left
     2026-11-22T10:15:26.000Z deploy@app1 deploy:migrate dump: 24.0 MB in 24.0s, 1.0 MB/s

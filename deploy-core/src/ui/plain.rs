@@ -154,7 +154,7 @@ impl Plain {
     fn begin(&mut self, outline: &Outline) {
         self.outline = outline.clone();
         self.current = CurrentTask::new(outline);
-        let servers = match outline.servers.as_slice() {
+        let servers = match outline.taking_part().as_slice() {
             [] => String::new(),
             servers if servers.len() <= 4 => format!(": {}", servers.join(", ")),
             servers => format!(": {} servers", servers.len()),
@@ -176,8 +176,9 @@ impl Plain {
         self.write_later(line);
     }
 
+    /// What a task writes that was called by its name is what it was called for.
     fn output(&mut self, at: Duration, step: StepNo, server: Option<ServerNo>, line: &[u8]) {
-        if self.is_verbose() {
+        if self.is_verbose() || self.outline.task_id(step) == self.outline.task {
             let label = server.map(|server| format!("{} ", self.outline.server_label(server))).unwrap_or_default();
             let prefix = Line::new().with(Style::Dim, format!("{label}| "));
             self.put(at, step, Item::Text(prefix.with(Style::Normal, harmless(line))));

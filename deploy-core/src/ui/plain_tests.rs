@@ -200,7 +200,7 @@ fn where_the_output_is_for_the_result_the_run_is_shown_on_standard_error() {
     run.end(None, "", vec![]);
     assert_eq!(run.out.text(), "");
     insta::assert_snapshot!(run.err.text(), @r"
-    deploy staging: app1
+    deploy staging
     00:01 db:backup
           12 tables
           0.12s

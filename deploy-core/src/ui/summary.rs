@@ -70,7 +70,8 @@ pub(super) fn traffic(outline: &Outline, traffic: &[Traffic]) -> Vec<Line> {
         return Vec::new();
     }
     let heads = ["server", "connections", "execs", "sent", "received", "login"].map(str::to_owned);
-    let rows = traffic.iter().enumerate().map(|(server, traffic)| {
+    let own = traffic.iter().enumerate().filter(|(server, _)| outline.takes_part(*server));
+    let rows = own.map(|(server, traffic)| {
         [
             outline.server_label(server).to_owned(),
             traffic.connections.to_string(),

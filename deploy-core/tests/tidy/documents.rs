@@ -1,5 +1,6 @@
 //! Documents that say what the code says.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,8 +10,15 @@ use crate::none;
 use crate::sources;
 
 /// Documents whose commands and links are checked.
-const DOCUMENTS: &[&str] =
-    &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/CONFIGURATION.md", "docs/JSON.md"];
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/CONFIGURATION.md",
+    "docs/JSON.md",
+    "docs/SECURITY.md",
+];
 
 #[test]
 fn the_changelog_begins_with_this_version() {
@@ -135,4 +143,21 @@ fn the_code_map_names_every_folder() {
     folders.extend(["deploy-recipes".to_owned(), "tests".to_owned()]);
     let missing = folders.into_iter().filter(|folder| !map.contains(&format!("`{folder}`")));
     none(&missing.collect::<Vec<_>>(), "say in ARCHITECTURE.md's code map what the folder is for");
+}
+
+#[test]
+fn tests_that_the_page_on_security_names_exist() {
+    let text = sources::read("docs/SECURITY.md");
+    let rows = text.lines().filter(|line| line.starts_with('|') && !line.starts_with("| ---"));
+    let shown = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit_once(" | ").map(|(_, cell)| cell));
+    let named: Vec<&str> = shown.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 40, "the page names {} tests only", named.len());
+    let mut tests = BTreeSet::new();
+    for file in sources::rust() {
+        let lines = file.text.lines().map(str::trim);
+        let pairs = lines.clone().zip(lines.skip(1)).filter(|(attribute, _)| *attribute == "#[test]");
+        tests.extend(pairs.filter_map(|(_, line)| Some(line.strip_prefix("fn ")?.split('(').next()?.to_owned())));
+    }
+    let gone: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).map(ToString::to_string).collect();
+    none(&gone, "name tests that there are in docs/SECURITY.md");
 }

@@ -4,6 +4,7 @@
 
 mod circles;
 mod documents;
+mod git;
 mod layers;
 mod recipes;
 mod sources;

@@ -1,10 +1,11 @@
-# The functions run in a release. `backup` is the folder in it with all that is needed to go back to its assets, `home`
-# the folder whose manifests Capistrano keeps there without their paths, and `repo` a repository.
+# The functions run in a release, `release`; `shared` is the folder that releases share. `backup` is the folder in the release
+# with all that is needed to go back to its assets, `home` the folder whose manifests Capistrano keeps there without their
+# paths, and `repo` a repository.
 
 # assets_begin_backup, assets_back_up FOLDER PATTERN..., assets_end_backup: keep copies of the manifests, at the paths that
 # they have, and a list of the files that they name.
 assets_begin_backup() {
-  rm -rf -- "$backup.new"
+  own_files "$backup.new"
   mkdir -- "$backup.new"
   : >"$backup.new/.deploy_files"
   if [ -f "$backup/.deploy_inputs" ]; then cp -- "$backup/.deploy_inputs" "$backup.new/.deploy_inputs"; fi
@@ -24,7 +25,7 @@ assets_back_up() {
 assets_end_backup() {
   [ -n "$(assets_copies "$backup.new")" ] ||
     deploy_fail "no manifest of the assets was found in $*" 'say what it is called: manifests in [recipes.assets]'
-  rm -rf -- "$backup"
+  own_files "$backup"
   mv -- "$backup.new" "$backup"
 }
 # assets_named MANIFEST: the files that it names and that are there, below `folder` or, with a leading slash, below
@@ -42,6 +43,8 @@ assets_named() {
     if [ -f "$name" ]; then printf '%s\n' "$name"; fi
   done
 }
+# Whether the release has such a folder.
+assets_has_backup() { [ -d "$backup" ] && [ ! -L "$backup" ]; }
 # assets_copies FOLDER: the manifests that are kept there.
 assets_copies() { ( cd -- "$1" && find . -type f ! -name '.deploy_*' ) | sed 's,^\./,,'; }
 # assets_target COPY: where the manifest belongs, as `target`.
@@ -54,7 +57,7 @@ assets_target() {
 # Whether all that is needed to go back to the release's assets is there; else `missing` is what isn't.
 assets_whole() {
   missing=$backup
-  [ -d "$backup" ] || return 1
+  assets_has_backup || return 1
   copies=$(assets_copies "$backup")
   [ -n "$copies" ] || return 1
   missing=$( {
@@ -67,32 +70,94 @@ assets_whole() {
   [ -z "$missing" ]
 }
 assets_absent() { if [ ! -f "$1" ]; then printf '%s\n' "$1"; fi; }
-# Puts the release's manifests back, each in one step.
+# assets_restore FOLDER...: puts the release's manifests back into these folders, each in one step.
 assets_restore() {
   assets_copies "$backup" | while IFS= read -r copy; do
     assets_target "$copy"
-    if [ -d "${target%/*}" ]; then assets_put "$backup/$copy" "$target"; fi
+    if assets_is_in "$target" "$@" && [ -d "${target%/*}" ]; then assets_put "$backup/$copy" "$target"; fi
   done
+}
+# assets_is_in PATH FOLDER...: whether it lies in one of these folders, and no symlink of the release leads it elsewhere.
+assets_is_in() {
+  inner=$1; shift
+  for outer; do
+    case $inner in
+      "$outer"/*)
+        is_inside "$inner"
+        return
+        ;;
+    esac
+  done
+  return 1
 }
 # assets_put FROM TO: whoever reads TO meanwhile sees the old file or the new one.
 assets_put() {
+  if [ ! -e "$2" ] && [ ! -L "$2" ]; then
+    cp -p -- "$1" "$2"
+    return
+  fi
   if cmp -s -- "$1" "$2"; then return 0; fi
   cp -p -- "$1" "$2.deploy-$$"
   mv -f -- "$2.deploy-$$" "$2"
 }
-# assets_add FOLDER: adds its files, the manifests last. Sprockets gives its manifest a random name, and reads whichever
-# it finds first: so it gets the name of the one that is there.
+# assets_add FROM FOLDER: adds the files of FROM/FOLDER to what releases share, the manifests last. Sprockets gives its manifest
+# a random name, and reads whichever it finds first: so it gets the name of the one that is there.
 assets_add() {
-  { assets_found "$1" ! -name '*manifest*'; assets_found "$1" -name '*manifest*'; } | while IFS= read -r file; do
-    target=$file
+  { assets_found "$1/$2" ! -name '*manifest*'; assets_found "$1/$2" -name '*manifest*'; } | while IFS= read -r file; do
+    target=$shared/$2/$file
     case ${file##*/} in
       .sprockets-manifest-*.json)
-        for there in "${file%/*}"/.sprockets-manifest-*.json; do
+        for there in "${target%/*}"/.sprockets-manifest-*.json; do
           if [ -f "$there" ]; then target=$there; break; fi
         done ;;
     esac
-    mkdir -p -- "${target%/*}"
-    assets_put "$1/$file" "$target"
+    [ -d "${target%/*}" ] || mkdir -p -- "${target%/*}"
+    assets_put "$1/$2/$file" "$target"
+  done
+}
+# assets_is_live CURRENT: whether the release is the live one.
+assets_is_live() {
+  live=$(cd -P -- "$1" 2>/dev/null && pwd) || return 1
+  [ "$live" = "$(pwd -P)" ]
+}
+# assets_begin_build FOLDER PATTERN..., assets_end_build: in between, the release has a folder of its own in place of the one that
+# releases share, since builds may empty it, and fail. It begins with the manifests, which builds add to. Where a folder around it
+# is shared, all else in that is still there. `built` is what was put in the place of links, those around others first.
+assets_begin_build() {
+  folder=$1; shift
+  must_be_inside "$folder/"
+  while is_inside "$folder/" && [ -n "$link" ]; do
+    built="$built$way
+"
+    rm -f -- "$link"
+    mkdir -- "$link"
+    if [ "$way" = "$folder" ]; then assets_seed "$@"; else assets_link_all; fi
+  done
+}
+assets_seed() {
+  for pattern; do
+    for manifest in "$shared/$folder"/$pattern; do
+      if [ -f "$manifest" ]; then
+        copy=$release/$folder/${manifest#"$shared/$folder/"}
+        [ -d "${copy%/*}" ] || mkdir -p -- "${copy%/*}"
+        cp -p -- "$manifest" "$copy"
+      fi
+    done
+  done
+}
+assets_link_all() {
+  for entry in "$shared/$way"/* "$shared/$way"/.[!.]*; do
+    if [ -e "$entry" ] || [ -L "$entry" ]; then ln -s -- "$entry" "$link/"; fi
+  done
+}
+assets_end_build() {
+  top=''
+  printf '%s' "$built" | while IFS= read -r own; do
+    case $own in "$top"/*) continue ;; esac
+    top=$own
+    assets_add "$release" "$own"
+    own_files "$own"
+    ln -s -- "$shared/$own" "$release/$own"
   done
 }
 assets_found() { ( cd -- "$1" && shift && find . -type f "$@" ) | sed 's,^\./,,'; }
@@ -124,7 +189,8 @@ assets_inputs() {
 assets_kept() { cat -- "$backup/.deploy_$1" 2>/dev/null || :; }
 # assets_keep NAME VALUE
 assets_keep() {
-  mkdir -p -- "$backup"
+  [ -d "$backup" ] || mkdir -- "$backup"
+  own_files "$backup/.deploy_$1"
   printf '%s\n' "$2" >"$backup/.deploy_$1"
 }
 # assets_same_as RELEASE [OUTPUT...]: whether that release is another one, was built from the same `inputs`, and its
@@ -145,11 +211,25 @@ assets_intact() {
     *) built=$(assets_hash "$@") && [ "$built" = "$(assets_kept output)" ] ;;
   esac
 }
+# Forgets what the build was made from, since the next one may fail.
+assets_forget() {
+  if [ -L "$backup" ]; then own_files "$backup"; fi
+  own_files "$backup/.deploy_inputs"
+}
+# assets_move FROM FOLDER...: moves these folders from there.
+assets_move() {
+  from=$1; shift
+  own_files "$@"
+  for folder; do
+    case $folder in */*) mkdir -p -- "${folder%/*}" ;; esac
+    if [ -e "$from/$folder" ]; then mv -- "$from/$folder" "$folder"; fi
+  done
+}
 # assets_take RELEASE FOLDER...: copies these folders from that release.
 assets_take() {
   from=$1; shift
+  own_files "$@"
   for folder; do
-    rm -rf -- "$folder"
     mkdir -p -- "$folder"
     cp -R -p -- "$from/$folder/." "$folder/"
   done
@@ -163,6 +243,7 @@ assets_normalize() {
   stamp=$(pwd -P)
   stamp=${stamp##*/}
   for path; do
+    must_be_inside "$path/"
     if [ -e "$path" ]; then
       find -H "$path" '(' -type f -o -type d ')' -exec env TZ=UTC0 touch -t "${stamp%??}.${stamp#????????????}" {} + ||
         deploy_note "some times below $path could not be set"

@@ -5,6 +5,7 @@ use deploy_core::layout::Layout;
 use deploy_core::prelude::*;
 use deploy_core::task::ServerCx;
 
+use crate::controller;
 use crate::settings::{Assets, BuildOn, Preset};
 
 /// Shell functions about assets. `Place::start` comes first.
@@ -12,6 +13,9 @@ pub(crate) const ASSETS: &str = include_str!("assets.sh");
 
 /// The folder of a release that keeps what is needed to go back to its assets. Capistrano's name for it.
 const BACKUP: &str = "assets_manifest_backup";
+
+/// The folder of a release that takes what the controller sends.
+const SENT: &str = ".deploy_assets";
 
 /// Where a script runs.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) environment: String,
     /// Whether the controller sends the assets.
     pub(crate) fed: bool,
+    /// Whether the release was made by this run.
+    pub(crate) is_new: bool,
     /// What the controller's build was made from.
     pub(crate) inputs: Option<String>,
 }
@@ -34,7 +40,8 @@ impl Place {
             stage: cx.stage.name.clone(),
             environment: Place::environment(settings),
             fed: cx.payload.is_some() || cx.preview,
-            inputs: cx.known("assets_inputs").map(str::to_owned),
+            is_new: cx.known("new_release").is_some(),
+            inputs: cx.known(controller::INPUTS).map(str::to_owned),
         }
     }
 
@@ -46,8 +53,14 @@ impl Place {
     /// What every script begins with.
     pub(crate) fn start(&self, assets: &Assets) -> Script {
         let home = assets.folders().first().cloned().unwrap_or_default();
-        let start = sh!("backup={} home={} repo={}", BACKUP, home, self.layout.repo());
-        Script::new().uses(ASSETS).then(start)
+        let start = sh!(
+            "backup={} home={} repo={} shared={} release=$PWD",
+            BACKUP,
+            home,
+            self.layout.repo(),
+            self.layout.shared()
+        );
+        Script::new().uses(ASSETS).uses(flow::INSIDE).then(start)
     }
 }
 
@@ -59,7 +72,9 @@ pub(crate) fn call(function: &str, args: &[String]) -> Script {
 impl Assets {
     /// The body of `deploy:compile_assets`.
     pub(crate) fn compile(&self, place: &Place) -> Script {
-        let start = place.start(self).then(self.read_inputs(place));
+        // What the repository ships by that name was not kept by us.
+        let anew = if place.is_new { sh!("own_files \"$backup\"") } else { Script::new() };
+        let start = place.start(self).then(anew).then(self.read_inputs(place));
         if !self.skip_unchanged || self.receives(place) {
             return start.then(self.make(place));
         }
@@ -106,8 +121,8 @@ impl Assets {
 
     /// Compiles, or takes what the controller sends.
     pub(crate) fn make(&self, place: &Place) -> Script {
-        let forget = sh!("rm -f -- \"$backup/.deploy_inputs\"");
-        let made = if self.receives(place) { self.receive() } else { self.rails_env(place).then(self.run_commands()) };
+        let forget = sh!("assets_forget");
+        let made = if self.receives(place) { self.receive() } else { self.rails_env(place).then(self.build(place)) };
         let own = self.own_folders();
         let nothing = sh!("deploy_fail \"the build wrote nothing to \\`$missing\\`\" 'see output in [recipes.assets]'");
         let found = Cmd::new("assets_output").unprefixed().args(&own);
@@ -132,6 +147,24 @@ impl Assets {
         }
     }
 
+    /// Runs the commands where what they write is the release's own: the live release's files stay as they are until the
+    /// build is done, and then others are added. What is live is built where it is.
+    fn build(&self, place: &Place) -> Script {
+        let folders = self.folders();
+        if self.preset == Preset::Npm {
+            let ways: Vec<_> = folders.iter().map(|folder| format!("{folder}/")).collect();
+            return call("must_be_own", &ways).then(self.run_commands());
+        }
+        let begin = |folder: String| {
+            let args: Vec<_> = [folder].into_iter().chain(self.manifests.clone()).collect();
+            call("assets_begin_build", &args)
+        };
+        let is_live = Cmd::new("assets_is_live").unprefixed().arg(place.layout.current());
+        let begin = folders.into_iter().map(begin).fold(Script::new(), Script::then);
+        let start = sh!("built=''").when(is_live, Script::new(), begin);
+        start.then(self.run_commands()).then(sh!("assets_end_build"))
+    }
+
     fn run_commands(&self) -> Script {
         let own = self.commands.iter().fold(Script::new(), Script::opaque);
         match (own.is_empty(), self.preset) {
@@ -147,19 +180,22 @@ impl Assets {
             let tar = Cmd::new("tar").args(["-x", "-z", "-f", "-", "-C", folder]).unprefixed();
             Script::new().pipe([Cmd::new("deploy_payload").unprefixed(), tar])
         };
-        match self.preset {
-            Preset::Rails => sh!("rm -rf -- .deploy_assets\nmkdir -- .deploy_assets")
-                .then(unpack(".deploy_assets"))
-                .then(sh!("assets_add .deploy_assets\nrm -rf -- .deploy_assets")),
-            Preset::Npm => Script::new().run(Cmd::new("rm").args(["-rf", "--"]).args(&self.output)).then(unpack(".")),
-        }
+        let add = |folder: String| call("assets_add", &[SENT.to_owned(), folder]);
+        let arrived = sh!("own_files {}\nmkdir -- {}", SENT, SENT).then(unpack(SENT));
+        let placed = match self.preset {
+            Preset::Rails => self.folders().into_iter().map(add).fold(arrived, Script::then),
+            Preset::Npm => arrived.run(Cmd::new("assets_move").unprefixed().arg(SENT).args(&self.output)),
+        };
+        placed.then(sh!("rm -rf -- {}", SENT))
     }
 
     /// The live release was built from the same.
     fn take_live(&self, place: &Place) -> Script {
         let own = self.own_folders();
         let take = match self.preset {
-            Preset::Rails => sh!("( cd -- \"$live\"; assets_restore )"),
+            Preset::Rails => sh!("here=$PWD\ncd -- \"$live\"\nrelease=$PWD")
+                .then(self.restore())
+                .then(sh!("cd -- \"$here\"\nrelease=$PWD")),
             Preset::Npm => {
                 Script::new().run(Cmd::new("assets_take").unprefixed().arg(place.layout.current()).args(&own))
             }

@@ -1,5 +1,6 @@
 //! Assets that are compiled on the controller, and sent to the servers.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,10 +9,15 @@ use deploy_core::prelude::*;
 use deploy_core::task::{Local, Payload, ServerCx};
 
 use crate::compile::{ASSETS, Place};
+use crate::master_key::MasterKey;
+use crate::outside;
 use crate::settings::{Assets, Preset};
 
 /// The fact about the run that names the file with the assets.
-const ARCHIVE: &str = "assets_archive";
+pub(crate) const ARCHIVE: &str = "assets_archive";
+
+/// The fact about the run that says what the assets were made from.
+pub(crate) const INPUTS: &str = "assets_inputs";
 
 /// What a server needs.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +62,7 @@ impl Assets {
         };
         let folder = local.config.work_dir.join("assets").join(&local.stage.name);
         flow::git::checkout(local, &revision, &folder)?;
+        self.must_stay_inside(&folder)?;
         if self.skip_unchanged && self.is_live(local, &folder)? {
             local.note("the live release was built from the same");
             return Ok(());
@@ -95,7 +102,7 @@ impl Assets {
         let hash = shell.cmd("sh").args(["-c", &text, "sh"]).args(self.inputs());
         // Not as an argument: others could read what `env` holds in `ps`.
         let Ok(inputs) = hash.env("SETTINGS", settings).quiet().ignore_stderr().read() else { return Ok(false) };
-        local.set("assets_inputs", &inputs);
+        local.set(INPUTS, &inputs);
         Ok(local.run_fact("new_release").is_some()
             && self.facts(local, "assets_live").iter().all(|live| *live == inputs))
     }
@@ -103,29 +110,49 @@ impl Assets {
     fn run_here(&self, local: &Local<'_>, folder: &Path) -> anyhow::Result<()> {
         let shell = local.shell()?;
         shell.change_dir(folder);
-        if self.preset == Preset::Rails {
-            let stage = local.stage;
-            shell.set_var("RAILS_ENV", stage.settings.default_env.get("RAILS_ENV").unwrap_or(&stage.name));
-        }
-        self.variables().into_iter().for_each(|(name, value)| shell.set_var(name, value));
+        self.variables_here(local)?.into_iter().for_each(|(name, value)| shell.set_var(name, value));
+        let key = MasterKey::new(&local.config.root, folder, |name| shell.var(name).ok());
+        key.variable().into_iter().for_each(|(name, value)| shell.set_var(name, value));
         let commands: &[&str] = match self.preset {
             Preset::Rails => &["bundle exec rake assets:precompile"],
             Preset::Npm => &["npm ci", "npm run build"],
         };
         let own: Vec<_> = self.commands.iter().map(String::as_str).collect();
         let commands = if own.is_empty() { commands } else { &own };
-        commands.iter().try_for_each(|command| local.run(shell.cmd("sh").args(["-euc", command])))
+        let run = |command: &&str| local.run(shell.cmd("sh").args(["-euc", command]));
+        commands.iter().try_for_each(run).map_err(|error| key.explained(error, &local.stage.name))
+    }
+
+    /// The variables of a build here: those of the stage, without the servers' `PATH`, and the recipe's.
+    fn variables_here(&self, local: &Local<'_>) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut variables = local.default_env()?;
+        variables.remove("PATH");
+        if self.preset == Preset::Rails {
+            variables.entry("RAILS_ENV".to_owned()).or_insert_with(|| local.stage.name.clone());
+        }
+        variables.extend(self.variables());
+        Ok(variables)
+    }
+
+    /// Looked at before the build, which would write where symlinks lead, and after it.
+    fn must_stay_inside(&self, folder: &Path) -> anyhow::Result<()> {
+        self.folders().iter().try_for_each(|name| outside::must_stay_inside(folder, name))
     }
 
     /// One file with all that was compiled.
     fn pack(&self, local: &Local<'_>, folder: &Path) -> anyhow::Result<PathBuf> {
+        self.must_stay_inside(folder)?;
         let folders = self.folders();
         if let Some(missing) = folders.iter().find(|name| !folder.join(name).is_dir()) {
             return Err(Error::task(format!("the build made no folder `{missing}`"))
                 .hint("see `prefixes` or `output` in [recipes.assets]")
                 .into());
         }
-        let archive = folder.with_extension("tar.gz");
+        let archive = PathBuf::from(format!("{}.tar.gz", folder.display()));
+        // A symlink by that name leads to a file that isn't ours.
+        if archive.symlink_metadata().is_ok() {
+            std::fs::remove_file(&archive).with_context(|| format!("can't remove `{}`", archive.display()))?;
+        }
         let shell = local.shell()?;
         let tar = shell.cmd("tar").args(["-c", "-z", "-f"]).arg(&archive).arg("-C").arg(folder).arg("--").args(folders);
         local.run(tar)?;

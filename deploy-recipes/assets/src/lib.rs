@@ -18,7 +18,7 @@
 //! | `manifests` | list of patterns | see below | `rails`: the files in these folders that say which digests belong to a release |
 //! | `output` | list of paths | `["dist"]` | `npm`: the folders that the build writes, each release its own |
 //! | `rails_env` | string | `RAILS_ENV`, else the stage's name | `rails`: the environment to compile in |
-//! | `env` | table of strings | `{}` | Variables for the commands |
+//! | `env` | table of strings | `{}` | Variables for the commands. They have `CI = "true"` besides |
 //! | `keep_assets` | integer | none | `rails`: how many versions of each asset a deploy leaves; without it, all stay |
 //! | `normalize` | list of paths | `[]` | Files and folders of the release whose times become the release's, on all servers alike |
 //! | `skip_unchanged` | boolean | `false` | Whether nothing is compiled where the live release was built from the same |
@@ -41,10 +41,12 @@
 //!
 //! # Pages of the live release
 //!
-//! With `rails`, releases share their assets: compiling adds files with digests and takes none away, so that the live
-//! pages, and those in browsers, keep theirs. The one thing that is written over is the manifest, which processes read
-//! when they start: it is the live release's again as soon as the new release has its copy, and becomes the new one's in
-//! the moment of the switch. A process that starts while assets are compiled, or in that moment, may name the other
+//! With `rails`, releases share their assets: a build adds files with digests and takes none away, so that the live
+//! pages, and those in browsers, keep theirs. It runs in folders of the release's own, which begin with copies of the
+//! manifests; when it is done, what it wrote is added to the shared ones. So it may empty its folders first, as Vite does, or
+//! fail, and visitors notice nothing. (Only what is live already, as with `cargo xtask deploy compile-assets`, is built where
+//! it is.) The one thing that is written over is the manifest, which processes read when they start: it is the live release's
+//! again as soon as the new release has its copy, and becomes the new one's in the moment of the switch. A process that starts while assets are compiled, or in that moment, may name the other
 //! release's assets; they are there. Releases that were made without this recipe get no manifest back.
 //!
 //! With `npm`, each release has its own output, since builds empty their folder first. A page that a browser has loaded
@@ -63,12 +65,21 @@
 //! # Built here
 //!
 //! With `build_on = "controller"`, the commit's files are put into a folder of their own, so that nothing uncommitted gets
-//! in; `bundle exec rake assets:precompile` (or the other commands) runs there with this machine's programs, and
-//! `prefixes` or `output` is sent to each server. A rollback that has to compile again does so here, too.
+//! in; `bundle exec rake assets:precompile` (or the other commands) runs there with this machine's programs and the
+//! variables of `default_env`, all but `PATH`, and `prefixes` or `output` is sent to each server. A rollback that has to
+//! compile again does so here, too. Where Rails needs the key of the credentials, it gets that of the project's own
+//! `config/master.key`, or `config/credentials/ENVIRONMENT.key`.
+//!
+//! # What a release ships
+//!
+//! No symlink of a release leads what is built, kept or sent out of it: it is refused, as a rule when the release's files have
+//! just been unpacked. With `npm`, `node_modules` can't be a linked folder: `npm ci` empties it.
 
 mod compile;
 mod controller;
 mod manifests;
+mod master_key;
+mod outside;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -107,9 +118,11 @@ impl Recipe for Assets {
     const NAME: &'static str = "assets";
 
     fn register(self, tasks: &mut Tasks) {
-        if self.preset == Preset::Rails {
-            self.folders().into_iter().for_each(|folder| tasks.linked_dir(folder));
+        match self.preset {
+            Preset::Rails => self.folders().into_iter().for_each(|folder| tasks.linked_dir(folder)),
+            Preset::Npm => self.output.iter().for_each(|folder| tasks.made_path(format!("{folder}/"))),
         }
+        self.normalize.iter().for_each(|path| tasks.made_path(format!("{path}/")));
         self.add_tasks(tasks);
         tasks.hook(When::Before(flow::STARTING), SET_SHARED_ASSETS);
         tasks.hook(When::After(flow::UPDATED), COMPILE_ASSETS);
@@ -145,7 +158,7 @@ impl Assets {
                         .fold(survey, |task, fact| task.reports(fact, line)),
                 );
                 let build = Task::local(BUILD_ASSETS, "Compile the assets here", move |local| own.build_here(local));
-                tasks.task(build.needs([SURVEY_ASSETS]).hidden());
+                tasks.task(build.needs([SURVEY_ASSETS]).sets(controller::ARCHIVE).sets(controller::INPUTS).hidden());
                 for task in [compile, rollback] {
                     tasks.task(task.needs([BUILD_ASSETS]).feed(controller::feed));
                 }
@@ -166,13 +179,22 @@ impl Assets {
                 PUBLISH_MANIFEST,
                 "Put the manifests of the release in place",
                 Servers::releases(),
-                move |cx| own.publish(&compile::Place::of(cx)),
+                move |cx| own.publish_on(cx),
             )
             .dir(Dir::Release)
             .hidden(),
         );
         tasks.task(self.task(CLEANUP_ASSETS, "Remove old versions of assets", Assets::clean_up));
         tasks.task(self.task(CLOBBER_ASSETS, "Remove all assets", Assets::clobber));
+    }
+
+    /// The body of `deploy:publish_manifest`: what other servers have by the backup's name the repository has put there.
+    fn publish_on(&self, cx: &ServerCx<'_>) -> Script {
+        if self.roles.iter().any(|role| cx.server.roles.contains(role)) {
+            self.publish(&compile::Place::of(cx))
+        } else {
+            Script::new()
+        }
     }
 
     /// A task in the release.

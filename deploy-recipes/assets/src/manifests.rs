@@ -31,7 +31,7 @@ impl Assets {
             (true, Preset::Npm) => start.then(self.make(place)),
             (false, Preset::Rails) => {
                 let whole = Cmd::new("assets_whole").unprefixed();
-                start.when(whole, sh!("assets_restore"), again.then(self.keep_copies()))
+                start.when(whole, self.restore(), again.then(self.keep_copies()))
             }
             (false, Preset::Npm) => {
                 let there = Cmd::new("assets_output").unprefixed().args(&self.output);
@@ -43,7 +43,10 @@ impl Assets {
     /// The body of `deploy:publish_manifest`.
     pub(crate) fn publish(&self, place: &Place) -> Script {
         match self.preset {
-            Preset::Rails => place.start(self).then(sh!("if [ -d \"$backup\" ]; then assets_restore; fi")),
+            Preset::Rails => {
+                let is_there = Cmd::new("assets_has_backup").unprefixed();
+                place.start(self).when(is_there, self.restore(), Script::new())
+            }
             Preset::Npm => sh!("deploy_skip 'each release has its own output'"),
         }
     }
@@ -51,16 +54,20 @@ impl Assets {
     /// The body of `deploy:hold_manifest` and `deploy:restore_manifest`. A release of which nothing is known stays as it is.
     pub(crate) fn restore_live(&self, place: &Place) -> Script {
         match self.preset {
-            Preset::Rails => place.start(self).then(sh!(
-                r#"if cd -- {} 2>/dev/null && [ -d "$backup" ]; then
-  assets_restore
-else
-  deploy_skip 'no live release has manifests'
-fi"#,
-                place.layout.current()
-            )),
+            Preset::Rails => place
+                .start(self)
+                .then(sh!(
+                    "if ! cd -- {} 2>/dev/null || ! assets_has_backup; then deploy_skip 'no live release has manifests'; fi\nrelease=$PWD",
+                    place.layout.current()
+                ))
+                .then(self.restore()),
             Preset::Npm => sh!("deploy_skip 'each release has its own output'"),
         }
+    }
+
+    /// Puts the manifests of the release, `release`, back.
+    pub(crate) fn restore(&self) -> Script {
+        call("assets_restore", &self.folders())
     }
 
     /// The body of `deploy:normalize_assets`.
@@ -87,7 +94,8 @@ fi"#,
         }
         let empty =
             |folder: &String| call("assets_empty", &[folder.clone(), format!("{}/{folder}", place.layout.shared())]);
-        let clobbered = place.start(self).then(self.rake(place, "assets:clobber"));
+        let ways: Vec<_> = self.folders().iter().map(|folder| format!("{folder}/")).collect();
+        let clobbered = place.start(self).then(call("must_be_inside", &ways)).then(self.rake(place, "assets:clobber"));
         self.folders().iter().map(empty).fold(clobbered, Script::then)
     }
 

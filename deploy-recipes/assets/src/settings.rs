@@ -108,7 +108,8 @@ impl Assets {
 
     /// The variables of every task. Rails sets its groups of gems by `RAILS_GROUPS`.
     pub(crate) fn variables(&self) -> BTreeMap<String, String> {
-        let mut variables = BTreeMap::new();
+        // Tools that ask, or go on where they should stop, don't when they know that nobody looks.
+        let mut variables = BTreeMap::from([("CI".to_owned(), "true".to_owned())]);
         if self.preset == Preset::Rails {
             variables.insert("RAILS_GROUPS".to_owned(), "assets".to_owned());
             variables.extend(self.rails_env.iter().map(|name| ("RAILS_ENV".to_owned(), name.clone())));
@@ -156,6 +157,12 @@ impl Assets {
                 "write in [recipes.assets]: inputs = [\"src\", \"package.json\", \"package-lock.json\"], or what it is",
             );
         }
+        if let Some(linked) = linked_dirs.iter().find(|dir| self.empties_packages() && is_packages(dir)) {
+            return error(
+                format!("the linked folder `{linked}` is what the live release has too, and `npm ci` empties it first"),
+                "take it out of linked_dirs, or write in [recipes.assets]: commands = [\"npm install\", …]",
+            );
+        }
         match self.misplaced(linked_dirs) {
             Some((linked, folder)) if npm => error(
                 format!(
@@ -171,6 +178,12 @@ impl Assets {
         }
     }
 
+    /// Whether the build removes all packages of npm's before it installs them.
+    fn empties_packages(&self) -> bool {
+        let cleans = |command: &String| ["npm ci", "npm clean-install"].iter().any(|text| command.contains(text));
+        if self.commands.is_empty() { self.preset == Preset::Npm } else { self.commands.iter().any(cleans) }
+    }
+
     /// A linked folder that is in the way of one of ours.
     fn misplaced<'s>(&self, linked_dirs: &'s [String]) -> Option<(&'s String, String)> {
         let inside = |inner: &str, outer: &str| inner.starts_with(&format!("{outer}/"));
@@ -182,4 +195,9 @@ impl Assets {
             self.folders().into_iter().flat_map(|folder| linked_dirs.iter().map(move |dir| (dir, folder.clone())));
         pairs.into_iter().find(|(linked, folder)| is_in_the_way(linked, folder))
     }
+}
+
+/// Whether a folder is npm's, or lies in it.
+fn is_packages(dir: &str) -> bool {
+    dir.split('/').any(|name| name == "node_modules")
 }

@@ -40,17 +40,53 @@ fn settings_come_before_the_check_and_the_check_before_the_installation() {
 }
 
 #[test]
-fn nothing_is_installed_where_every_gem_is_there() {
-    let site = site("");
+fn nothing_is_installed_where_every_gem_is_there_and_a_process_starts() {
+    for shell in SHELLS {
+        let site = site("").shell(shell);
+        site.write("app1", "gems", "");
+        assert_eq!(told(&site, "deploy:bundle")[3..], ["bundle check", "bundle exec ruby -e 1"]);
+    }
+    let site = site("deployment = false");
     site.write("app1", "gems", "");
     assert_eq!(told(&site, "deploy:bundle").last().unwrap(), "bundle check");
 }
 
+/// Bundler's `check` is content with it, and says that it can't write the lock file.
 #[test]
-fn the_check_can_be_left_out() {
-    let site = site("check_before_install = false");
-    site.write("app1", "gems", "");
-    assert_eq!(told(&site, "deploy:bundle")[3..], ["bundle install --jobs 4 --quiet"]);
+fn a_gemfile_that_differs_from_its_lock_file_is_refused_by_the_installation() {
+    let site = site("");
+    site.program("bundle", "case $1 in exec) exit 1 ;; install) echo 'The gemfile changed' >&2; exit 16 ;; esac");
+    let failure = site.run("deploy").failure();
+    let said = ["`deploy:bundle`: ended with status 16: `bundle install --jobs 4 --quiet`", "The gemfile changed"];
+    said.iter().for_each(|text| assert!(failure.contains(text), "{failure}"));
+    assert!(site.read("app1", "current/REVISION").unwrap().ends_with("20260101000000\n"));
+}
+
+#[test]
+fn gems_of_the_system_take_the_place_of_a_folder_and_the_other_way_round() {
+    let site = Site::of::<Bundler>("path = 'system'\nwithout = []");
+    site.program("bundle", CHECKS);
+    site.release("20260101000000");
+    site.write("app1", "current/.bundle/config", "BUNDLE_DEPLOYMENT: \"true\"\nBUNDLE_PATH: \"/s/bundle\"\n");
+    let settings = [
+        "bundle config unset --local deployment",
+        "bundle config unset --local path",
+        "bundle config set --local frozen true",
+        "bundle config set --local path.system true",
+    ];
+    assert_eq!(told(&site, "deploy:bundle")[..4], settings);
+    let site = self::site("without = []");
+    site.write("app1", "current/.bundle/config", "BUNDLE_FROZEN: \"true\"\nBUNDLE_PATH__SYSTEM: \"true\"\n");
+    let settings = ["bundle config unset --local frozen", "bundle config unset --local path.system"];
+    assert_eq!(told(&site, "deploy:bundle")[..2], settings);
+}
+
+#[test]
+fn gems_of_the_system_are_not_cleaned_away() {
+    let mut tasks = Tasks::default();
+    Bundler { path: Gems::System, clean: true, ..Bundler::default() }.register(&mut tasks);
+    let problems = tasks.check();
+    assert!(problems.iter().any(|problem| problem.contains("`clean` would remove gems of others")), "{problems:?}");
 }
 
 #[test]
@@ -83,6 +119,7 @@ fn what_is_set_no_more_is_unset() {
             "bundle config set --local path /s/bundle",
             "bundle config unset --local without",
             "bundle check",
+            "bundle exec ruby -e 1",
         ]
     );
 }

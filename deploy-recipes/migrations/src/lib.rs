@@ -10,6 +10,7 @@
 //! | --- | --- | --- | --- |
 //! | `role` | role | `"db"` | The role whose primary server migrates |
 //! | `on_deploy` | boolean | `true` | Whether `deploy` migrates; `deploy:migrations` always does |
+//! | `last` | boolean | `false` | Whether it migrates after everything else that can fail before the release is live: compiling, and starting once |
 //! | `preset` | `"rails"`, `"sqlx"`, `"diesel"` or `"custom"` | `"rails"` | Whose migrations they are: what the next four keys are where they aren't given |
 //! | `command` | shell text | the preset's | What migrates |
 //! | `pending` | shell text | the preset's | What prints a line for each migration that the database lacks |
@@ -26,25 +27,31 @@
 //! * `deploy:migrate:status`, which prints which migrations the database has.
 //! * `deploy:migrate:pending`, for other tasks: it sets the fact `migrations_pending` to how many are pending. Where it
 //!   has run before, `deploy:migrate` doesn't ask again. With a preset that can't tell, the fact is not set.
-//! * A question before a rollback, when the database has migrations that the earlier release doesn't know: they stay, and
-//!   its code may not get along with them. Without a terminal the rollback needs `--allow-newer-schema`; `--yes` is no
-//!   answer, since whoever typed it could not know which migrations there would be.
+//! * A question before a rollback, when the database has migrations that the earlier release doesn't know, and the live one
+//!   does: they stay, and its code may not get along with them. Without a terminal the rollback needs
+//!   `--allow-newer-schema`; `--yes` is no answer, since whoever typed it could not know which migrations there would be.
+//! * The same question before a deploy of an older commit. Where the server gets the commit only now, the deploy fails
+//!   instead, before anything is migrated.
+//! * After a failure, which migrations are in the database already.
 //!
 //! The presets:
 //!
 //! | | migrates | asks what is pending | asks what is newer than the release |
 //! | --- | --- | --- | --- |
 //! | `rails` | `rake db:migrate` | Active Record, in the same process | Active Record, in the earlier release |
-//! | `sqlx` | `sqlx migrate run` | `sqlx migrate info` | `sqlx migrate run --dry-run`, which names the first |
+//! | `sqlx` | `sqlx migrate run` | `sqlx migrate info` | `sqlx migrate info` in the live release |
 //! | `diesel` | `diesel migration run` | `diesel migration list` | `diesel migration list` in the live release |
-//! | `custom` | `command` | `pending`; without it, `command` always runs | `newer`; without it, nobody is asked |
+//! | `custom` | `command` | `pending`; without it, `command` always runs | `newer`, in both releases; without it, nobody is asked |
 //!
-//! With `rails` the application is started once for asking and migrating. A `command` of your own takes a second start
-//! where something is pending. Rails 5.2 or newer is needed, and every database of the environment counts.
+//! With `rails` the application is started once for asking and migrating. Rails 5.2 or newer is needed, and every database
+//! of the environment counts. One that has a schema file, no migrations, and nothing in it (Rails' own for its queue, cache
+//! and cable) gets what is in the file.
+//!
+//! A `command` of your own always runs, since it may do more than migrate, unless you also give a `pending` of its own.
 
 mod ask;
+mod newer;
 mod preset;
-mod rollback;
 
 use std::collections::BTreeMap;
 
@@ -68,6 +75,7 @@ pub const PENDING: TaskId = TaskId::new("deploy:migrate:pending");
 pub const STATUS: TaskId = TaskId::new("deploy:migrate:status");
 
 const READ_STATUS: TaskId = TaskId::new("deploy:migrate:read_status");
+const REPORT: TaskId = TaskId::new("deploy:migrate:report");
 const CHECK_ROLE: TaskId = TaskId::new("deploy:migrate:check_role");
 const CHECK_SERVER: TaskId = TaskId::new("deploy:migrate:check_server");
 
@@ -78,6 +86,7 @@ const CHECK_SERVER: TaskId = TaskId::new("deploy:migrate:check_server");
 pub struct Migrations {
     pub role: String,
     pub on_deploy: bool,
+    pub last: bool,
     pub preset: Preset,
     pub command: Option<String>,
     pub pending: Option<String>,
@@ -92,6 +101,7 @@ impl Default for Migrations {
         Migrations {
             role: "db".to_owned(),
             on_deploy: true,
+            last: false,
             preset: Preset::Rails,
             command: None,
             pending: None,
@@ -112,8 +122,15 @@ impl Recipe for Migrations {
         }
         self.register_flow(tasks);
         let migrate = self.task(MIGRATE, "Migrate the database", Migrations::migrate);
-        tasks.task(reports_pending(migrate));
-        tasks.hook(When::After(flow::UPDATED), MIGRATE);
+        tasks.task(reports_pending(migrate).reports("migrations_ran", LIST).reports("newer_migrations", LIST));
+        self.hook_migrate(tasks);
+        let about = "Say which migrations ran before the failure";
+        let report = Task::local(REPORT, about, |local| {
+            report(local);
+            Ok(())
+        });
+        tasks.task(report.hidden());
+        tasks.hook(When::After(flow::FAILED), REPORT);
         let pending = self.task(PENDING, "Find out how many migrations are pending", Migrations::find_pending);
         tasks.task(reports_pending(pending).hidden().effect(Effect::Looks));
         let read = self.task(READ_STATUS, "Read which migrations the database has", Migrations::read_status);
@@ -123,11 +140,23 @@ impl Recipe for Migrations {
             Ok(())
         });
         tasks.task(status.needs([READ_STATUS]).output(Output::Answer).effect(Effect::Looks));
-        rollback::register(&self, tasks);
+        newer::register(&self, tasks);
     }
 }
 
 impl Migrations {
+    /// The switch is a part of rollbacks too, which don't migrate, and can be called alone.
+    fn hook_migrate(&self, tasks: &mut Tasks) {
+        if self.last {
+            tasks.hook(When::Before(flow::SYMLINK_RELEASE), MIGRATE);
+            for task in [flow::ROLLBACK, flow::PUBLISHING, flow::SYMLINK_RELEASE] {
+                tasks.change(&task, |task| task.without([MIGRATE]));
+            }
+        } else {
+            tasks.hook(When::After(flow::UPDATED), MIGRATE);
+        }
+    }
+
     /// The flow `deploy:migrations`, and what becomes of `deploy`.
     fn register_flow(&self, tasks: &mut Tasks) {
         for (id, must) in [(CHECK_ROLE, false), (CHECK_SERVER, true)] {
@@ -157,6 +186,17 @@ impl Migrations {
 
 fn reports_pending(task: Task) -> Task {
     task.reports("pending_migrations", LIST).reports("migrations_pending", Kind::Count)
+}
+
+/// What a deploy that failed has left in the database.
+fn report(local: &Local<'_>) {
+    for ran in local.servers.iter().filter_map(|server| local.fact(*server, "migrations_ran")) {
+        local.note(match ran.lines().count() {
+            0 => "`deploy:migrate` ran before that: what it changed stays in the database".to_owned(),
+            1 => format!("a migration ran before that, and stays in the database: {ran}"),
+            count => format!("{count} migrations ran before that, and stay in the database: {}", newer::names(&ran)),
+        });
+    }
 }
 
 fn print_status(local: &Local<'_>) {

@@ -27,22 +27,31 @@ const RAILS: &str = include_str!("rails.rb");
 const SQLX_PENDING: &str = r#"info=$(sqlx migrate info)
 printf '%s\n' "$info" | sed -n 's,^\([0-9]*\)/pending,\1,p'"#;
 
-/// A run that is only tried fails where the database has a migration that isn't there.
-const SQLX_NEWER: &str = r#"if ! said=$(sqlx migrate run --dry-run 2>&1); then
-  missing=$(printf '%s\n' "$said" | sed -n 's/.*migration \([0-9]*\) was previously applied but is missing.*/\1/p')
-  if [ -z "$missing" ]; then printf '%s\n' "$said" >&2; exit 1; fi
-  printf '%s\n' "$missing"
-fi"#;
+/// sqlx lists what stands in a folder, so it is asked about that of the live release.
+const SQLX_NEWER: &str = r#"if [ ! -d ../../current/migrations ]; then exit 0; fi
+info=$(sqlx migrate info --source ../../current/migrations)
+printf '%s\n' "$info" | sed -n 's,^\([0-9]*\)/installed[^ ]* *,\1 ,p' | while read -r version name; do
+  for file in migrations/"$version"_*; do
+    if [ ! -e "$file" ]; then printf '%s\n' "$version $name"; fi
+  done
+done"#;
 
 const DIESEL_PENDING: &str = r#"list=$(diesel migration list)
 printf '%s\n' "$list" | sed -n 's/^ *\[ ] //p'"#;
 
-/// Diesel lists only what stands in a folder, so it is asked about that of the live release.
+/// Diesel lists only what stands in a folder, so it is asked about that of the live release. What is older than all that
+/// the release has was cleared away from it.
 const DIESEL_NEWER: &str = r#"if [ ! -d ../../current/migrations ]; then exit 0; fi
 list=$(diesel migration list --migration-dir ../../current/migrations)
-printf '%s\n' "$list" | sed -n 's/^ *\[X] //p' | while read -r name; do
-  if [ ! -e "migrations/$name" ]; then printf '%s\n' "$name"; fi
-done"#;
+{ ls migrations 2>/dev/null | sed 's,^,here/,'; printf '%s\n' "$list" | sed -n 's,^ *\[X] ,live/,p'; } | awk -F/ '
+  $1 == "here" { if (first == "" || $2 < first) first = $2; known[$2] = 1 }
+  $1 == "live" && !($2 in known) && $2 > first { print $2 }'"#;
+
+/// What a command of the user's own says in this release and not in the live one, which gets along with it.
+const OWN_NEWER: &str = r#"here=$(sh -eu -c "$1")
+there=''
+if [ -d ../../current ]; then there=$(cd ../../current && sh -eu -c "$1"); fi
+printf '%s\n' "$here" | grep -vxF -e "$there" || :"#;
 
 impl Migrations {
     /// What migrates, whether or not something is pending.
@@ -63,6 +72,20 @@ impl Migrations {
         is_rails.then(|| ask_rails("migrate"))
     }
 
+    /// Whether what migrates runs though nothing is pending: a command of the user's own may do more than migrate.
+    pub(crate) fn always_runs(&self) -> bool {
+        self.command.is_some() && self.pending.is_none()
+    }
+
+    /// Where the folders of migrations are, as patterns; none where nobody knows.
+    pub(crate) fn folders(&self) -> &'static [&'static str] {
+        match self.preset {
+            Preset::Rails => &["db/migrate", "db/*_migrate"],
+            Preset::Sqlx | Preset::Diesel => &["migrations"],
+            Preset::Custom => &[],
+        }
+    }
+
     /// What prints a line for each migration that the database lacks.
     pub(crate) fn pending(&self) -> Option<Cmd> {
         match (&self.pending, self.preset) {
@@ -77,7 +100,7 @@ impl Migrations {
     /// What prints a line for each migration that the database has and the release doesn't know.
     pub(crate) fn newer(&self) -> Option<Cmd> {
         match (&self.newer, self.preset) {
-            (Some(text), _) => Some(sh_c(text)),
+            (Some(text), _) => Some(sh_c(OWN_NEWER).arg("sh").arg(text.as_str())),
             (None, Preset::Rails) => Some(ask_rails("newer")),
             (None, Preset::Sqlx) => Some(sh_c(SQLX_NEWER)),
             (None, Preset::Diesel) => Some(sh_c(DIESEL_NEWER)),

@@ -21,6 +21,24 @@ impl TryFrom<String> for HealthUrl {
     }
 }
 
+/// Where an answer tells the commit that it is of: in its body, or in the header of this name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Revision(String);
+
+impl TryFrom<String> for Revision {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Revision, &'static str> {
+        let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if !text.is_empty() && text.chars().all(is_good) {
+            Ok(Revision(text))
+        } else {
+            Err("expected the name of a header such as \"X-Revision\", or \"body\"")
+        }
+    }
+}
+
 impl HealthUrl {
     /// The URL that a server asks itself, and the header that goes with it unless others say more.
     pub(crate) fn on(&self, host: &str) -> (String, Option<String>) {
@@ -55,6 +73,7 @@ impl Passenger {
             self.health_timeout.0.as_secs().max(1).to_string(),
             self.health_retries.to_string(),
             self.health_wait.0.as_secs_f64().to_string(),
+            self.health_revision.as_ref().map_or_else(String::new, |place| place.0.clone()),
             format!("to go back: cargo xtask deploy rollback {stage}"),
         ];
         let check = Cmd::new("health_check").unprefixed().args(args).args(headers);

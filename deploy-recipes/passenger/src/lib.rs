@@ -23,6 +23,7 @@
 //! | `wait` | time | `5` | How long to wait between two groups |
 //! | `health_url` | path or URL | none | What each server asks of itself once it has restarted. A path is asked of `127.0.0.1`, in the name of the server's host; `{host}` stands for that host. Example: `"/up"`, `"https://{host}:8443/up"` |
 //! | `health_status` | integer | `200` | The status that means that all is well |
+//! | `health_revision` | a header's name, or `"body"` | none | Where the answer tells the commit that it is of, in full or by seven digits or more: the new release's is waited for. Example: `"X-Revision"` |
 //! | `health_headers` | list | `[]` | Headers for the request. Example: `["Host: shop.example.com", "X-Forwarded-Proto: https"]` |
 //! | `health_timeout` | time | `30` | How long an answer may take. The first one waits for the application to boot |
 //! | `health_retries` | integer | `3` | How often to ask again |
@@ -32,8 +33,24 @@
 //! publishing.
 //!
 //! With `config`, what Passenger runs below `app_path` restarts, and nothing beside it: `/srv/shop` is not `/srv/shop2`.
-//! Where nothing runs there, as on the first deploy, that is told and is no failure. Passenger lets a user restart what
-//! runs as that user. For `sudo = true`, allow it in `/etc/sudoers.d`:
+//! Where nothing runs there, as on the first deploy, that is told and is no failure.
+//!
+//! **What answers after the restart is of the release that is live**, or the task fails: where a process that Passenger
+//! runs below `app_path` still is in an earlier release, and the restart didn't reach it, no other server restarts. A
+//! process of another user counts as the earlier one's if it was there before the restart. What finishes a request is
+//! given `health_timeout`, and 5 seconds once a new process is there; then it is told. Processes are seen in `/proc`
+//! by the title that Passenger gives to those of Ruby and Node.js. For what can't be seen so, a run says before it
+//! begins that nothing will be proven; the sure way is `health_revision`, with an application that tells its commit:
+//!
+//! ```ruby
+//! REVISION = File.read("REVISION").strip          # once, when the application starts
+//! use(Class.new do
+//!   def initialize(app) = @app = app
+//!   def call(env) = @app.call(env).tap { |_, headers, _| headers["X-Revision"] = REVISION }
+//! end)
+//! ```
+//!
+//! Passenger lets a user restart what runs as that user. For `sudo = true`, allow it in `/etc/sudoers.d`:
 //!
 //! ```text
 //! deploy ALL=(root) NOPASSWD:SETENV: /usr/bin/passenger-config restart-app *
@@ -43,17 +60,21 @@
 //! its `bins`; sudo stands before that.
 
 mod health;
+mod proof;
 
 use std::collections::BTreeMap;
 
 use deploy_core::config::Time;
 use deploy_core::prelude::*;
 use deploy_core::task::ServerCx;
-use health::HealthUrl;
+use health::{HealthUrl, Revision};
 use serde::Deserialize;
 
 /// Restarts the application.
 pub const RESTART: TaskId = TaskId::new("passenger:restart");
+
+/// Says where nobody will be able to tell which release answers after the restart.
+pub const CHECK: TaskId = TaskId::new("passenger:check");
 
 /// The shell that talks with Passenger.
 const LIBRARY: &str = include_str!("passenger.sh");
@@ -77,6 +98,7 @@ pub struct Passenger {
     pub wait: Time,
     pub health_url: Option<HealthUrl>,
     pub health_status: u16,
+    pub health_revision: Option<Revision>,
     pub health_headers: Vec<String>,
     pub health_timeout: Time,
     pub health_retries: usize,
@@ -112,6 +134,7 @@ impl Default for Passenger {
             wait: Time::seconds(5),
             health_url: None,
             health_status: 200,
+            health_revision: None,
             health_headers: Vec::new(),
             health_timeout: Time::seconds(30),
             health_retries: 3,
@@ -124,8 +147,17 @@ impl Recipe for Passenger {
     const NAME: &'static str = "passenger";
 
     fn register(self, tasks: &mut Tasks) {
+        if self.method == Method::Touch {
+            tasks.made_path("tmp/restart.txt");
+        }
+        if self.health_revision.is_some() && self.health_url.is_none() {
+            tasks
+                .problem("[recipes.passenger] `health_revision` compares an answer: say what is asked by `health_url`");
+        }
         tasks.task(self.task());
         tasks.step(&flow::RESTART, RESTART);
+        tasks.task(self.check());
+        tasks.hook(When::After(flow::CHECK), CHECK);
     }
 }
 
@@ -133,15 +165,22 @@ impl Passenger {
     fn task(&self) -> Task {
         let own = self.clone();
         let on = Servers::roles(&self.roles).with_releases();
-        let restart = move |cx: &ServerCx<'_>| own.restart(cx).then(own.health(cx));
+        let restart = move |cx: &ServerCx<'_>| {
+            let app = own.app(cx);
+            proof::begin(&app).then(own.restart(cx, &app)).then(own.health(cx)).then(own.prove(cx, &app))
+        };
         let task = Task::script(RESTART, "Restart the application under Passenger", on, restart);
         let task = task.dir(Dir::Release).envs(&self.env);
         if self.rolling { task.rolling(self.group, self.wait.0) } else { task }
     }
 
-    fn restart(&self, cx: &ServerCx<'_>) -> Script {
-        let app = self.app_path.clone().unwrap_or_else(|| cx.server.deploy_to.clone());
-        let app = app.trim_end_matches('/');
+    /// The folder below which Passenger has the application.
+    fn app(&self, cx: &ServerCx<'_>) -> String {
+        let app = self.app_path.as_deref().unwrap_or(&cx.server.deploy_to);
+        app.trim_end_matches('/').to_owned()
+    }
+
+    fn restart(&self, cx: &ServerCx<'_>, app: &str) -> Script {
         let prefixes = cx.stage.settings.command_prefix.get(&self.command).map_or(&[][..], Vec::as_slice);
         self.script(app, prefixes)
     }

@@ -1,7 +1,7 @@
 # passenger_restart METHOD APP [INSTANCE...]: restarts what Passenger runs below the folder APP. `passenger_ask` and
 # `passenger_config` run passenger-config, the second with the rights that it needs.
 passenger_restart() {
-  passenger_method=$1 passenger_app=$2 passenger_flags=--ignore-app-not-running passenger_done=''
+  passenger_method=$1 passenger_app=$2 passenger_flags=--ignore-app-not-running
   shift 2
   if [ "$passenger_method" = auto ]; then passenger_choose; fi
   if [ "$passenger_method" = touch ]; then
@@ -15,6 +15,7 @@ passenger_restart() {
 }
 # passenger_touch APP: Passenger looks at the time of this file before it answers a request.
 passenger_touch() {
+  passenger_method='touch'
   release=$1/current shared=$1/shared
   must_be_inside tmp/restart.txt
   [ -d "$release/tmp" ] || mkdir -p -- "$release/tmp"
@@ -79,17 +80,25 @@ passenger_judge() {
   printf '%s\n' "$passenger_said"
   case $passenger_said in
     *"not authorized"*) passenger_refused ;;
-    *"There are no "*" applications running"* | *"doesn't seem to be running"*) ;;
+    *"There are no "*" applications running"* | *"doesn't seem to be running"*) passenger_warned ;;
     *"doesn't seem to be a "*)
       passenger_done=told
       deploy_note "no instance of Passenger is called $passenger_instance: passenger-config list-instances names those that run"
       ;;
     *"Restarting "*)
       [ "$passenger_status" -eq 0 ] || passenger_failed
+      passenger_warned
       passenger_done=yes
       ;;
-    *) [ "$passenger_status" -eq 0 ] || passenger_failed ;;
+    *)
+      [ "$passenger_status" -eq 0 ] || passenger_failed
+      passenger_warned
+      ;;
   esac
+}
+# What Passenger warns of is for everybody to see.
+passenger_warned() {
+  case $passenger_said in *'*** WARNING: '*) deploy_note "Passenger warns: ${passenger_said#*'*** WARNING: '}" ;; esac
 }
 passenger_failed() {
   deploy_fail "passenger-config restart-app ended with status $passenger_status: $passenger_said"

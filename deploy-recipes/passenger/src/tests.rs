@@ -4,6 +4,7 @@ use super::*;
 
 mod answers;
 mod instances;
+mod proven;
 mod registration;
 mod versions;
 
@@ -66,7 +67,9 @@ fn the_scripts_pass_shellcheck() {
     let all = "health_url = '/up'\nsudo = true\nenv = { A = 'b' }\nflags = ['-x']\ninstances = ['a b', 'c']";
     for table in [all, "", "method = 'touch'", "method = 'config'\ncommand = '/opt/my passenger/bin/passenger-config'"]
     {
-        site(table, MODERN, WORKS).shellcheck("passenger:restart");
+        let site = site(table, MODERN, WORKS);
+        site.shellcheck("passenger:restart");
+        site.shellcheck("passenger:check");
     }
 }
 
@@ -78,4 +81,15 @@ fn a_touch_follows_no_symlink_out_of_the_release() {
     std::os::unix::fs::symlink("../../elsewhere", site.path("app1", "releases/20261122101500/tmp")).unwrap();
     assert!(site.run("passenger:restart").failure().contains("is a symlink"));
     assert_eq!(site.read("app1", "elsewhere/restart.txt").as_deref(), Some("theirs"));
+}
+
+#[test]
+fn a_folder_that_all_releases_share_is_touched_where_it_is() {
+    for shell in SHELLS {
+        let top = "linked_dirs = ['tmp']\n[recipes.passenger]\nmethod = 'touch'";
+        let site = Site::new(Xtask::new().recipe::<Passenger>(), top).shell(shell);
+        site.file("index.html", "");
+        site.run("deploy").succeeded();
+        assert!(site.read("app1", "shared/tmp/restart.txt").is_some(), "{shell}");
+    }
 }

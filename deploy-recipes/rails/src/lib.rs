@@ -19,11 +19,14 @@
 //! | key | type | default | meaning |
 //! | --- | --- | --- | --- |
 //! | `rails_env` | string | the stage's name | The `RAILS_ENV` of every task, unless `default_env` has one |
-//! | `linked_dirs` | list of paths | `["log", "tmp/pids", "tmp/cache", "tmp/sockets", "storage"]` | Folders that are added to the stage's `linked_dirs` |
+//! | `linked_dirs` | list of paths | `["log", "tmp/pids", "tmp/cache/assets", "tmp/sockets", "storage"]` | Folders that are added to the stage's `linked_dirs` |
 //! | `linked_files` | list of paths | `[]` | Files that are added to the stage's `linked_files`: a deploy stops where one is missing |
 //! | `optional_linked_files` | list of paths | `["config/database.yml", "config/master.key", "config/credentials/{rails_env}.key"]` | Files that are added to the stage's `optional_linked_files`: they are linked where they are in `shared/`. `{rails_env}` stands for the environment |
 //! | `boot_check` | boolean | `true` | Whether a deploy starts the application once before it is live |
 //! | `boot_roles` | list of roles | `["app"]` | Where it does |
+//!
+//! Of `tmp/cache` only the cache of assets is shared. Bootsnap's never forgets a file, and Vite's says what was built last,
+//! which is not what is live: each release has its own.
 //!
 //! What it adds: `deploy:boot`, after `deploy:updated` and what the other recipes do there. It loads `config.ru` and every
 //! class of the new release, as the web server will, so a release that doesn't start is never live, and what was live goes
@@ -65,7 +68,7 @@ impl Default for Rails {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         Rails {
             rails_env: None,
-            linked_dirs: texts(&["log", "tmp/pids", "tmp/cache", "tmp/sockets", "storage"]),
+            linked_dirs: texts(&["log", "tmp/pids", "tmp/cache/assets", "tmp/sockets", "storage"]),
             linked_files: Vec::new(),
             optional_linked_files: texts(&[
                 "config/database.yml",

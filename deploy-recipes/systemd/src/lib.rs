@@ -9,7 +9,8 @@
 //!
 //! | key | type | default | meaning |
 //! | --- | --- | --- | --- |
-//! | `units` | list of units | the application's name | What is restarted, one after the other. `shop@{1,2}` is `shop@1` and `shop@2`, `shop@{1..4}` four of them |
+//! | `services` | tables | none | `[recipes.systemd.services.NAME]`: processes that the recipe keeps units of, see below |
+//! | `units` | list of units | the application's name, unless there are services | What is restarted, one after the other. `shop@{1,2}` is `shop@1` and `shop@2`, `shop@{1..4}` four of them |
 //! | `roles` | list of roles | `["app"]` | Where the units are |
 //! | `action` | `"restart"`, `"reload-or-restart"` | `"restart"` | How: `reload-or-restart` only reloads what can reload its code |
 //! | `command` | string | none | Shell text that takes the place of `systemctl`, once for all units; it runs in the release. Whether the units are active is still checked |
@@ -22,7 +23,41 @@
 //! | `journal_lines` | integer | `20` | How many lines of a unit's journal are shown when it isn't well |
 //!
 //! What it adds: `systemd:restart`, as a part of `deploy:restart`, which every deploy and every rollback runs after
-//! publishing.
+//! publishing; and `systemd status`, `start`, `stop` and `logs`, which with `--unit NAME` mean one of them.
+//!
+//! # Services
+//!
+//! A service is a process whose unit the recipe writes, a unit of the user that deploys (`user = true`):
+//!
+//! ```toml
+//! [recipes.systemd]
+//! user = true
+//!
+//! [recipes.systemd.services.web]
+//! command = "bin/server"
+//! port = 9292
+//!
+//! [recipes.systemd.services.worker]
+//! command = "bin/worker"
+//! environment = { QUEUE = "mail" }
+//! stop_timeout = "60s"
+//! ```
+//!
+//! Its keys are those of [`service`]. Its unit is called `APPLICATION-NAME`, is started with the machine, and started again
+//! when it ends. With `port` or `socket` systemd listens, and hands the socket over as the third open file
+//! (`LISTEN_FDS`); where that is where something else listens, or the program opens a port of its own, the unit doesn't
+//! start. `systemd:setup`, which runs before the restart, writes the unit's file where it differs, and shows how;
+//! `cargo xtask systemd diff STAGE` shows it beforehand. A file of that name that wasn't written for this deployment is
+//! left alone, and is a failure. What changes in a unit that has a `reload` needs `systemd stop` and `start`. The unit of a
+//! service that `deploy.toml` has no more stays until it is removed by hand.
+//!
+//! # What is a good restart
+//!
+//! A unit is well if it is active, was not started again by systemd meanwhile, and its main process runs from the release that
+//! is live: its working directory and its program are in no other release, and in none that is removed. So let
+//! `WorkingDirectory=` and `ExecStart=` lead through the link `current`. A reload is given five times `settle` for
+//! that, since `systemctl reload` ends before it has had an effect. Where systemd had to kill what didn't stop in time, that is told:
+//! `systemctl` ends well then.
 //!
 //! Only the restart needs sudo. For the units of the system, allow it in `/etc/sudoers.d`:
 //!
@@ -30,19 +65,46 @@
 //! deploy ALL=(root) NOPASSWD: /usr/bin/systemctl restart shop-worker
 //! ```
 //!
-//! A user's own units need none, and live on without a login after `sudo loginctl enable-linger deploy`. For the journal
+//! A user's own units need none, and live on without a login after `sudo loginctl enable-linger deploy`: without it, systemd
+//! stops them 10 seconds after the last login ends, and nothing says so. A deploy asks before anything changes, and
+//! `systemd:restart` once more. For the journal
 //! of a unit of the system, the user has to be in the group `systemd-journal`.
 
+mod keep;
+mod restart;
+pub mod service;
 mod units;
+
+use std::collections::BTreeMap;
 
 use deploy_core::config::Time;
 use deploy_core::prelude::*;
-use deploy_core::task::ServerCx;
 use serde::Deserialize;
+use service::Service;
 use units::Unit;
 
+/// Makes sure that the user's units outlive the login.
+pub const CHECK: TaskId = TaskId::new("systemd:check");
 /// Restarts the units.
 pub const RESTART: TaskId = TaskId::new("systemd:restart");
+
+/// Writes the units of the services.
+pub const SETUP: TaskId = TaskId::new("systemd:setup");
+/// Shows how they would change.
+pub const DIFF: TaskId = TaskId::new("systemd:diff");
+/// Shows how the units are.
+pub const STATUS: TaskId = TaskId::new("systemd:status");
+/// Starts the units.
+pub const START: TaskId = TaskId::new("systemd:start");
+/// Stops the units.
+pub const STOP: TaskId = TaskId::new("systemd:stop");
+/// Shows the last lines of the units' journal.
+pub const LOGS: TaskId = TaskId::new("systemd:logs");
+
+/// The shell that talks with systemd.
+const LIBRARY: &str = include_str!("systemd.sh");
+/// What it needs for units of its own.
+const SERVICES: &str = include_str!("services.sh");
 
 /// `[recipes.systemd]`. The crate's page explains each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,6 +123,7 @@ pub struct Systemd {
     pub wait: Time,
     pub settle: Time,
     pub journal_lines: usize,
+    pub services: BTreeMap<String, Service>,
 }
 
 /// What systemd is asked to do with a unit.
@@ -88,6 +151,7 @@ impl Default for Systemd {
             wait: Time::seconds(5),
             settle: Time::seconds(2),
             journal_lines: 20,
+            services: BTreeMap::new(),
         }
     }
 }
@@ -96,37 +160,43 @@ impl Recipe for Systemd {
     const NAME: &'static str = "systemd";
 
     fn register(self, tasks: &mut Tasks) {
-        tasks.task(self.task());
+        self.problems().into_iter().for_each(|problem| tasks.problem(problem));
+        tasks.task(self.restart());
         tasks.step(&flow::RESTART, RESTART);
+        self.by_hand().into_iter().for_each(|task| tasks.task(task));
+        if self.user {
+            tasks.task(self.check());
+            tasks.hook(When::After(flow::CHECK), CHECK);
+        }
+        self.keep().into_iter().for_each(|task| tasks.task(task));
+        if !self.services.is_empty() {
+            tasks.hook(When::Before(RESTART), SETUP);
+        }
     }
 }
 
 impl Systemd {
-    fn task(&self) -> Task {
-        let own = self.clone();
-        let on = Servers::roles(&self.roles).with_releases();
-        let restart = move |cx: &ServerCx<'_>| own.script(&cx.stage.settings.application);
-        let task = Task::script(RESTART, "Restart the units of systemd", on, restart).dir(Dir::Release);
-        if self.rolling { task.rolling(self.group, self.wait.0) } else { task }
-    }
-
-    /// Restarts the units; where none are named, the one that is called like the application.
-    fn script(&self, application: &str) -> Script {
-        let action = match (&self.command, self.action) {
-            (Some(_), _) => "own",
-            (None, Action::Restart) => "restart",
-            (None, Action::ReloadOrRestart) => "reload-or-restart",
+    /// What is wrong with the table as a whole.
+    fn problems(&self) -> Vec<String> {
+        let is_name =
+            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let of = |(name, service): (&String, &Service)| {
+            let problem =
+                if is_name(name) { service.problem()? } else { "its name has to be of letters, digits, - and _" };
+            Some(format!("[recipes.systemd.services.{name}] {problem}"))
         };
-        let settle = self.settle.0.as_secs_f64().to_string();
-        let restart = Cmd::new("systemd_restart").unprefixed().args([action, &settle]).arg(self.journal_lines);
-        let own = self.units.is_empty().then_some(application);
-        let units = self.units.iter().flat_map(Unit::instances).chain(own);
-        self.programs().run(restart.arg(self.hint()).args(units))
+        let mut problems: Vec<_> = self.services.iter().filter_map(of).collect();
+        if !self.services.is_empty() && !self.user {
+            let text = "[recipes.systemd] `services` are units of the user that deploys: say `user = true`";
+            problems.push(text.to_owned());
+        }
+        problems
     }
 
-    /// How to look at a unit by hand; its name follows.
-    fn hint(&self) -> &'static str {
-        if self.user { "on the server: systemctl --user status" } else { "on the server: systemctl status" }
+    /// Every server that has a unit.
+    fn servers(&self) -> Servers {
+        let roles = self.services.values().flat_map(|service| &service.roles).chain(&self.roles);
+        Servers::roles(roles).with_releases()
     }
 
     /// The functions by which the library calls systemd's programs.
@@ -147,7 +217,12 @@ systemd_journal() { journalctl \"$@\"; }"),
             Some(command) => sh!("systemd_own() { sh -eu -c {}; }", command),
             None => Script::new(),
         };
-        programs.then(own).uses(include_str!("systemd.sh"))
+        programs.then(own).uses(LIBRARY).uses(SERVICES)
+    }
+
+    /// How to look at a unit by hand; its name follows.
+    fn hint(&self) -> &'static str {
+        if self.user { "on the server: systemctl --user status" } else { "on the server: systemctl status" }
     }
 }
 

@@ -1,5 +1,5 @@
-//! systemd doesn't run where these tests do. Its programs are stand-ins, which know no more of units than the test tells
-//! them: what a real systemd makes of these calls is not shown here.
+//! Which calls are made, in which order. systemd's programs are stand-ins here, which know no more of units than the test
+//! tells them; what a real one makes of these calls is shown in `tests/tests/e2e/systemd`.
 
 use deploy_core::testing::{Call, Ran, SHELLS, Site, check_table, refusal};
 
@@ -14,11 +14,11 @@ unit=$HOME/deploy/units/$1
 read -r status state restarts 2>/dev/null <"$unit" || { status=0 state=active restarts=0; }
 case $action in
   restart | reload-or-restart) exit "$status" ;;
-  is-active) echo "$state"; [ "$state" = active ] || exit 3 ;;
   show)
-    if [ -e "$unit.asked" ]; then echo "NRestarts=$restarts"; else echo NRestarts=0; fi
     mkdir -p "${unit%/*}"
-    : >"$unit.asked"
+    echo x >>"$unit.asked"
+    case $(wc -l <"$unit.asked") in 3) ;; *) restarts=0 ;; esac
+    printf '%s\n' "ActiveState=$state" Result=exit-code "MainPID=$(cat "$unit.main" 2>/dev/null)" "NRestarts=$restarts"
     ;;
   *) echo "this stand-in doesn't know $action" >&2; exit 64 ;;
 esac"#;
@@ -32,6 +32,7 @@ fn site(table: &str) -> Site {
     let programs = [
         ("systemctl", SYSTEMCTL),
         ("journalctl", "echo 'shop[7]: no such port'"),
+        ("loginctl", "echo Linger=yes"),
         ("sudo", "shift; exec \"$@\""),
         ("sleep", SLEEP),
     ];
@@ -55,8 +56,18 @@ fn restart(table: &str, (unit, state): (&str, &str)) -> Ran {
 
 /// What systemd was told.
 fn told(run: &Ran) -> Vec<Call> {
-    let others = |call: &&Call| call.program() != "id" && (call.program() != "sleep" || *call == &"sleep 2");
+    let others = |call: &&Call| match call.program() {
+        "id" | "loginctl" => false,
+        "sleep" => *call == &"sleep 2",
+        "journalctl" => !call.to_string().contains("--since"),
+        _ => true,
+    };
     run.calls().iter().filter(others).cloned().collect()
+}
+
+/// The question that is asked of `unit`.
+fn show(unit: &str) -> String {
+    format!("systemctl show --property ActiveState,SubState,Result,MainPID,NRestarts {unit}")
 }
 
 #[test]
@@ -67,12 +78,12 @@ fn without_units_the_one_of_the_applications_name_restarts_through_sudo() {
         assert_eq!(
             told(&run),
             [
+                show("shop").as_str(),
                 "sudo -n systemctl restart shop",
                 "systemctl restart shop",
-                "systemctl show --property NRestarts shop",
+                &show("shop"),
                 "sleep 2",
-                "systemctl is-active shop",
-                "systemctl show --property NRestarts shop",
+                &show("shop"),
             ]
         );
     }
@@ -83,7 +94,7 @@ fn root_needs_no_sudo_and_neither_does_who_says_so() {
     for (id, table) in [("0", ""), ("1000", "sudo = false")] {
         let site = site(table);
         log_in(&site, id);
-        assert_eq!(told(&site.run("systemd:restart"))[0], "systemctl restart shop", "{table}");
+        assert_eq!(told(&site.run("systemd:restart"))[1], "systemctl restart shop", "{table}");
     }
 }
 
@@ -96,17 +107,18 @@ fn each_unit_is_well_before_the_next_one_restarts() {
         assert_eq!(
             told(&run),
             [
+                show("web@1").as_str(),
                 "systemctl restart web@1",
-                "systemctl show --property NRestarts web@1",
-                "systemctl is-active web@1",
-                "systemctl show --property NRestarts web@1",
+                &show("web@1"),
+                &show("web@1"),
+                &show("web@2"),
                 "systemctl restart web@2",
-                "systemctl show --property NRestarts web@2",
-                "systemctl is-active web@2",
+                &show("web@2"),
+                &show("web@2"),
                 "journalctl --unit web@2 --lines 20 --no-pager",
             ]
         );
-        assert!(run.failure().contains("the unit web@2 is failed after its restart"), "{}", run.failure());
+        assert!(run.failure().contains("the unit web@2 is failed (exit-code) after its restart"), "{}", run.failure());
     }
 }
 
@@ -145,7 +157,7 @@ fn a_unit_that_systemd_had_to_start_again_is_not_well() {
 #[test]
 fn a_restart_that_fails_is_told() {
     let run = restart("action = 'reload-or-restart'", ("shop", "5 inactive 0"));
-    assert_eq!(told(&run)[1], "systemctl reload-or-restart shop");
+    assert_eq!(told(&run)[2], "systemctl reload-or-restart shop");
     assert!(run.failure().contains("systemctl reload-or-restart shop ended with status 5"), "{}", run.failure());
 }
 
@@ -156,8 +168,7 @@ fn units_of_the_user_are_asked_of_the_users_manager() {
     let run = site.run("systemd:restart");
     run.succeeded();
     let calls = told(&run);
-    assert_eq!(calls[0], "systemctl --user restart shop");
-    assert_eq!(calls[2], "systemctl --user is-active shop");
+    assert_eq!(calls[1], "systemctl --user restart shop");
     assert!(calls.iter().all(|call| call.var("XDG_RUNTIME_DIR") == Some("/run/user//../../tmp")));
 }
 
@@ -182,19 +193,25 @@ fn a_user_without_a_manager_is_told_how_to_have_one() {
 }
 
 #[test]
+fn a_user_without_linger_is_told_how_to_have_it() {
+    let site = site("user = true\nsettle = 0");
+    log_in(&site, "/../../tmp");
+    site.program("loginctl", "echo Linger=no");
+    for task in ["systemd:check", "systemd:restart"] {
+        let run = site.run(task);
+        for text in ["the units of deploy end soon after its last login", "sudo loginctl enable-linger deploy"] {
+            assert!(run.failure().contains(text), "{}", run.failure());
+        }
+        assert_eq!(told(&run), [""; 0]);
+    }
+}
+
+#[test]
 fn a_command_of_ones_own_takes_the_place_of_systemctl_and_units_are_checked() {
     let table = "command = 'systemctl restart all-of-it'\nunits = ['web', 'job']\nsettle = 0";
     let calls = told(&restart(table, ("job", "0 failed 0")));
     let actions: Vec<_> = calls.into_iter().filter(|call| call.args()[0] != "show").collect();
-    assert_eq!(
-        actions,
-        [
-            "systemctl restart all-of-it",
-            "systemctl is-active web",
-            "systemctl is-active job",
-            "journalctl --unit job --lines 20 --no-pager",
-        ]
-    );
+    assert_eq!(actions, ["systemctl restart all-of-it", "journalctl --unit job --lines 20 --no-pager",]);
     let failure = site("command = 'exit 3'").run("systemd:restart").failure();
     assert!(failure.contains("ended with status 3"), "{failure}");
 }
@@ -202,8 +219,107 @@ fn a_command_of_ones_own_takes_the_place_of_systemctl_and_units_are_checked() {
 #[test]
 fn the_scripts_pass_shellcheck() {
     for table in ["", "sudo = false", "user = true", "command = 'x \"$y\"'\nunits = ['a@{1,2}']"] {
-        Site::of::<Systemd>(table).shellcheck("systemd:restart");
+        let site = Site::of::<Systemd>(table);
+        site.shellcheck("systemd:restart");
+        if table.contains("user") {
+            site.shellcheck("systemd:check");
+        }
     }
+}
+
+/// Two services, one of which has a socket.
+const SERVICES: &str = "user = true\nsettle = 0\n[recipes.systemd.services.web]\ncommand = 'bin/web'\nport = 19292\n[recipes.systemd.services.job]\n\
+    roles = ['job']\ncommand = 'bin/job'\nreload = 'kill -HUP $MAINPID'\nenvironment_file = 'job.env'";
+
+/// What systemd was told to do.
+fn done(run: &Ran) -> Vec<String> {
+    let asks =
+        |call: &String| ["show", "is-active"].iter().any(|verb| call.contains(verb)) || call.starts_with("journalctl");
+    let calls = told(run).iter().map(|call| call.to_string().replace("systemctl --user ", "")).collect::<Vec<_>>();
+    calls.into_iter().filter(|call| !asks(call)).collect()
+}
+
+fn services(shell: &str) -> Site {
+    let site = site(SERVICES).shell(shell).servers(&["app1 app", "job1 job"]);
+    log_in(&site, "/../../tmp");
+    site.release("20260101000000");
+    site.program("systemctl", "case $* in *is-active*) exit 3 ;; *show*) echo ActiveState=active ;; esac");
+    site
+}
+
+#[test]
+fn each_server_keeps_the_units_of_its_services() {
+    for shell in SHELLS {
+        let site = services(shell);
+        let run = site.run("systemd:restart");
+        run.succeeded();
+        let on = |host: &str| -> Vec<String> {
+            let calls = run
+                .calls_on(host)
+                .iter()
+                .map(|call| call.to_string().replace("systemctl --user ", ""))
+                .collect::<Vec<_>>();
+            let verbs = ["daemon-reload", "enable", "start", "stop", "restart", "reload"];
+            calls.into_iter().filter(|call| verbs.iter().any(|verb| call.starts_with(verb))).collect()
+        };
+        assert_eq!(
+            on("app1"),
+            [
+                "daemon-reload",
+                "enable --quiet shop-web.service",
+                "enable --quiet shop-web.socket",
+                "stop shop-web.socket shop-web.service",
+                "start shop-web.socket",
+                "restart shop-web.service",
+            ]
+        );
+        let job = ["daemon-reload", "enable --quiet shop-job.service", "reload-or-restart shop-job.service"];
+        assert_eq!(on("job1"), job);
+        assert!(run.notes().iter().any(|note| note.contains("+ListenStream=127.0.0.1:19292")), "{:?}", run.notes());
+        let again = site.run("systemd:setup");
+        assert!(!done(&again).contains(&"daemon-reload".to_owned()), "{:?}", done(&again));
+    }
+}
+
+#[test]
+fn a_unit_that_is_asked_for_by_name_is_the_only_one() {
+    let stop = |name: &str| services("dash").task("systemd:stop").option("unit", name).hosts(&["app1"]).run();
+    for name in ["web", "shop-web", "shop-web.service"] {
+        assert_eq!(done(&stop(name)), ["stop shop-web.socket shop-web.service"]);
+    }
+    assert!(stop("job").failure().contains("there is no unit `job` on this server"));
+}
+
+#[test]
+fn the_scripts_for_services_pass_shellcheck() {
+    for task in ["check", "setup", "diff", "status", "logs", "start", "stop", "restart"] {
+        services("dash").shellcheck(&format!("systemd:{task}"));
+    }
+}
+
+#[test]
+fn services_need_the_users_manager_and_good_names() {
+    let problems = |table: &str| {
+        let mut tasks = Tasks::default();
+        toml::from_str::<Systemd>(table).unwrap().register(&mut tasks);
+        tasks.check().join("\n")
+    };
+    assert!(problems("[services.web]\ncommand = 'x'").contains("say `user = true`"));
+    let text = problems("user = true\n[services.'a b']\ncommand = 'x'\n[services.c]\ncommand = ''");
+    assert!(text.contains("[recipes.systemd.services.a b] its name has to be of letters"), "{text}");
+    assert!(text.contains("[recipes.systemd.services.c] `command` is empty"), "{text}");
+}
+
+#[test]
+fn the_table_of_a_services_settings_is_complete() {
+    let refusal = refusal::<Systemd>("[services.web]\ncommand = 'x'\nthere_is_no_such_key = 1");
+    let known = refusal.split_once("known: ").expect("a list of what is known").1.lines().next().unwrap();
+    let mut known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+    let rows = include_str!("service.rs").lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next());
+    let mut rows: Vec<_> = rows.collect();
+    known.sort_unstable();
+    rows.sort_unstable();
+    assert_eq!(rows, known);
 }
 
 #[test]

@@ -127,20 +127,22 @@ fn assets_are_compiled_where_the_role_is() {
 
 #[test]
 fn what_is_built_here_is_built_once_and_sent_everywhere() {
-    let project = project(&BOTH, "build_on = \"controller\"");
+    let mut project = project(&BOTH, "build_on = \"controller\"");
+    project.top("default_env = { SHADE = \"as $HOME says, $$\" }");
     let mark = project.folder().join("built");
-    let compile = format!("{COMPILE}echo built >>{}\n", mark.display());
+    let compile = format!("{COMPILE}echo \"built $SHADE $CI\" >>{}\n", mark.display());
+    let built = format!("built as {} says, $ true\n", project.sandbox.join("home").display());
     project.repo.write("compile", &compile);
     paint(&project, "red, committed");
     project.repo.write("app.css", "not committed");
     project.xtask("deploy staging").success();
     assert_eq!(everywhere(&project), ["red, committed", "red, committed"]);
-    assert_eq!(std::fs::read_to_string(&mark).unwrap(), "built\n");
+    assert_eq!(std::fs::read_to_string(&mark).unwrap(), built);
     paint(&project, "blue");
     project.xtask("deploy staging").success();
     project.xtask("deploy rollback staging").success();
     assert_eq!(everywhere(&project), ["red, committed", "red, committed"]);
-    assert_eq!(std::fs::read_to_string(&mark).unwrap(), "built\nbuilt\n", "a rollback has all that it needs");
+    assert_eq!(std::fs::read_to_string(&mark).unwrap(), built.repeat(2), "a rollback has all that it needs");
 }
 
 #[test]

@@ -114,3 +114,30 @@ fn what_cannot_be_removed_does_not_fail_a_deploy_that_is_live() {
     project.xtask("deploy staging").success().says("couldn't remove");
     assert_eq!(site.releases(), [site.current()]);
 }
+
+/// Applications that finish requests, or that nobody restarted, would find nothing of their release any more.
+#[test]
+fn a_release_that_processes_run_from_stays_until_they_end() {
+    let project = keeping(1);
+    let site = &project.server("app1").site;
+    let stamps = ["20200101000000", "20200102000000", "20200103000000", "20200104000000"];
+    make_releases(site, &stamps);
+    site.make_folder("releases/20200101000000/bin");
+    fs::copy("/bin/sleep", site.join("releases/20200102000000/sleep")).unwrap();
+    let sleeps = |program: &std::path::Path, folder: &str| {
+        std::process::Command::new(program).arg("600").current_dir(site.join(folder)).spawn().unwrap()
+    };
+    let mut inside = sleeps("/bin/sleep".as_ref(), "releases/20200101000000/bin");
+    let mut from = sleeps(&site.join("releases/20200102000000/sleep"), "");
+    let output = project.xtask("deploy cleanup staging").success();
+    let kept = |pid: u32| format!(", from which processes still run: {pid}");
+    let output = output.says(&kept(inside.id())).says(&kept(from.id()));
+    let _ = output.says("removed 1 release");
+    assert_eq!(site.releases(), [stamps[0], stamps[1], stamps[3]]);
+    for child in [&mut inside, &mut from] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let _ = project.xtask("deploy cleanup staging").success().says("removed 2 releases");
+    assert_eq!(site.releases(), stamps[3..]);
+}

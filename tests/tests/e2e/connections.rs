@@ -1,6 +1,7 @@
 //! Servers that can't be reached, that lie, or that vanish.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use e2e::{Key, Project, Proxy};
@@ -190,6 +191,21 @@ fn every_common_login_shell_will_do() {
         project.xtask("deploy staging").success();
         project.xtask("deploy rollback staging").success();
     }
+}
+
+#[test]
+fn a_server_without_gzip_gets_everything_as_it_is() {
+    let mut project = Project::over_ssh(&[]);
+    let bin = project.sandbox.join("without-gzip");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join("gzip"), "#!/bin/sh\nexit 127\n").unwrap();
+    fs::set_permissions(bin.join("gzip"), fs::Permissions::from_mode(0o755)).unwrap();
+    let forced = format!("ForceCommand PATH={}:$PATH exec sh -c \"$SSH_ORIGINAL_COMMAND\"", bin.display());
+    project.add_server("app1", "app", &[&forced]);
+    project.xtask("deploy staging").success();
+    project.repo.write("index.html", "two\n").commit("Say two");
+    project.xtask("deploy staging").success();
+    assert_eq!(project.server("app1").site.read("current/index.html"), "two\n");
 }
 
 #[test]

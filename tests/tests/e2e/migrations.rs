@@ -77,9 +77,21 @@ fn a_rollback_behind_the_database_has_to_be_allowed() {
     let refused = project.xtask("deploy rollback staging --yes").fails_with(1).says("doesn't know: 2_body");
     refused.says("cargo xtask deploy rollback staging --allow-newer-schema");
     assert_eq!(live(&project), before);
-    project.xtask("deploy rollback staging --allow-newer-schema").success().says("2_body");
+    project.xtask("deploy rollback staging --allow-newer-schema").success();
     assert_ne!(live(&project), before);
     assert_eq!(database(&project), "1_posts\n2_body\n", "data is not taken back");
+}
+
+#[test]
+fn an_older_commit_over_a_newer_database_has_to_be_allowed() {
+    let project = project();
+    let before = live(&project);
+    let older = project.repo.git(&["rev-parse", "HEAD~1"]);
+    let refused = project.xtask(&format!("deploy staging --revision {older}")).fails_with(1);
+    refused.says("the live one does: 2_body").says("cargo xtask deploy staging --allow-newer-schema");
+    assert_eq!(live(&project), before);
+    project.xtask(&format!("deploy staging --revision {older} --allow-newer-schema")).success();
+    assert_ne!(live(&project), before);
 }
 
 #[test]

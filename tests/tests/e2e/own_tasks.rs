@@ -80,7 +80,7 @@ fn a_result_stands_alone_on_standard_output() {
     assert_snapshot!(output, @r"
     page.staging
     ------- stderr -------
-    page:archive staging: deploy@app1
+    page:archive staging
     MM:SS page:archive
           copy: N MB in N s, N B/s
           a stage was named: false

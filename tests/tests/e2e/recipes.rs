@@ -61,7 +61,7 @@ fn servers_under_passenger_and_servers_under_systemd_restart_in_one_deploy() {
         ["passenger:restart on deploy@app1, deploy@app2", "systemd:restart on deploy@job1"]
     );
     let restart = project.xtask("deploy restart staging --dry-run").success().stdout().to_owned();
-    assert!(restart.contains("systemd_restart restart 2 20 ") && restart.contains("shop-job@1 shop-job@2"));
+    assert!(restart.contains("systemd_restart restart 2 10 20 ") && restart.contains("shop-job@1 shop-job@2"));
 }
 
 #[test]

@@ -37,13 +37,35 @@ fn a_task_answers_to_all_its_spellings() {
 }
 
 #[test]
-fn the_switch_can_be_made_alone() {
+fn what_does_nothing_alone_names_the_flow_that_it_is_a_part_of() {
     let project = Project::over_ssh(&[("app1", "app")]);
-    project.xtask("deploy staging").success();
-    let site = &project.server("app1").site;
-    let live = site.current();
-    project.xtask("deploy symlink release staging").success();
-    assert_eq!(site.current(), live);
+    for task in
+        ["deploy lock", "deploy ensure-stage", "deploy new-release", "deploy symlink release", "deploy publishing"]
+    {
+        let output = project.xtask(&format!("{task} staging")).fails_with(2);
+        output.says("does nothing alone").says("did you mean `cargo xtask deploy staging`?");
+    }
+    project.xtask("deploy symlink release staging --dry-run").success().says("switch_to");
+    assert_eq!(project.server("app1").sshd.connections(), 0);
+}
+
+#[test]
+fn what_a_task_that_is_called_by_its_name_writes_is_shown() {
+    let mut project = Project::over_ssh(&[("app1", "app")]);
+    project.tables("[tasks.\"say:hello\"]\nrun = \"echo hello from here\"\nafter = \"deploy:updated\"");
+    project.xtask("deploy staging").success().says_not("hello from here");
+    project.xtask("say hello staging").success().says("deploy@app1 | hello from here");
+    project.xtask("say hello staging -q").success().says_not("hello from here");
+}
+
+#[test]
+fn a_task_of_a_recipe_that_is_off_says_so() {
+    let project = Project::over_ssh(&[("app1", "app")]);
+    project
+        .xtask("systemd restart staging")
+        .fails_with(2)
+        .says("the recipe `systemd`, which is off in stage `staging`");
+    project.xtask("tasks").success().says("`systemd`").says_not("cargo xtask systemd restart");
 }
 
 #[test]

@@ -5,9 +5,15 @@ mod another;
 mod interrupted;
 mod killed;
 mod lost;
+mod lying;
 mod orphaned;
+mod prying;
 mod raced;
 mod recorded;
 mod scene;
 mod starved;
+mod stopped;
 mod switched;
+mod trees;
+
+pub(crate) use scene::Sum;

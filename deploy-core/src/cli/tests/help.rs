@@ -14,7 +14,7 @@ fn of_the_whole() {
       doctor  Look for what would stand in a deployment's way, and say what mends it
       cache   Tasks: clear, warm
       deploy  Deploy a new release
-      git     Tasks: check, create-release
+      git     Tasks: check
       test    Run the tests
 
     Options:
@@ -22,6 +22,7 @@ fn of_the_whole() {
       -v, --verbose        Show the output of every task
       -q, --quiet          Show failures only
       -h, --help           Print help
+      -V, --version        Print version
 
     `cargo xtask tasks` lists the tasks; `cargo xtask TASK --help` explains one.
     ");
@@ -36,23 +37,18 @@ fn of_deploy() {
            cargo xtask deploy <COMMAND>
 
     Commands:
-      cleanup           Remove old releases
-      cleanup-rollback  Deal with the release that the rollback left
-      ensure-stage      Refuse a stage that nothing can be deployed to
-      log-revision      Add a line to `revisions.log`
-      restart           Restart the application
-      revert-release    Check the release to go back to
-      rollback          Go back to an earlier release
-      status            Show what is live, which releases there are, and who holds the lock
-      symlink           Tasks: release
-      unlock            Break the stage's lock
+      cleanup   Remove old releases
+      restart   Restart the application
+      rollback  Go back to an earlier release
+      status    Show what is live, which releases there are, and who holds the lock
+      unlock    Break the stage's lock
 
     Arguments:
       <STAGE>  The stage, as in [stages.STAGE] of deploy.toml
 
     Options:
           --branch <NAME>     Deploy this branch, tag or commit [alias: --revision]
-          --hosts <HOST>      Only these servers, separated by commas
+          --hosts <HOST>      Only these servers, separated by commas; '!HOST' leaves one out
           --roles <ROLE>      Only servers with one of these roles
           --set <KEY=VALUE>   Override a setting (can be repeated)
           --lock-wait <TIME>  Wait this long, such as 5m, for another run to free the stage's lock
@@ -82,7 +78,7 @@ fn of_rollback() {
 
     Options:
           --release <STAMP>   The release to go back to, such as 20261122101500
-          --hosts <HOST>      Only these servers, separated by commas
+          --hosts <HOST>      Only these servers, separated by commas; '!HOST' leaves one out
           --roles <ROLE>      Only servers with one of these roles
           --set <KEY=VALUE>   Override a setting (can be repeated)
           --lock-wait <TIME>  Wait this long, such as 5m, for another run to free the stage's lock
@@ -115,4 +111,14 @@ fn of_a_family() {
       -q, --quiet          Show failures only
       -h, --help           Print help
     ");
+}
+
+#[test]
+fn words_of_other_tools_are_understood() {
+    assert_eq!(help(&["help"]), help(&["--help"]));
+    assert_eq!(help(&["help", "deploy", "rollback"]), help(&["deploy", "rollback", "--help"]));
+    assert_eq!(help(&["--version"]), format!("cargo xtask {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(help(&["-V"]), help(&["--version"]));
+    let Parsed::Request(Request::Tasks(request)) = parsed(&["-T", "deploy"]) else { panic!("a list") };
+    assert_eq!(request.pattern.as_deref(), Some("deploy"));
 }

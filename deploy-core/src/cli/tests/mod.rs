@@ -13,9 +13,7 @@ use std::ffi::OsString;
 
 use insta::assert_snapshot;
 
-use super::{
-    ListRequest, Mode, Parsed, Request, RunRequest, as_json, as_text, config_file, describe_plan, flow_tree, parse,
-};
+use super::{ListRequest, Listing, Mode, Parsed, Request, RunRequest, config_file, describe_plan, flow_tree, parse};
 use crate::config::{Command, GitStrategy};
 use crate::plan::testing::{group, local, plan, rolling, script, stage, stock};
 use crate::registry::Tasks;
@@ -41,7 +39,7 @@ fn args(line: &[&str]) -> Vec<OsString> {
 }
 
 fn parsed(line: &[&str]) -> Parsed {
-    parse(&args(line), &tasks(), &commands()).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+    parse(&args(line), &tasks(), &commands(), &[]).unwrap_or_else(|error| panic!("{line:?}: {error}"))
 }
 
 fn run(line: &[&str]) -> RunRequest {
@@ -54,7 +52,7 @@ fn run(line: &[&str]) -> RunRequest {
 
 /// What the user is told of a wrong line.
 fn refused(line: &str) -> String {
-    match parse(&args(&line.split(' ').collect::<Vec<_>>()), &tasks(), &commands()) {
+    match parse(&args(&line.split(' ').collect::<Vec<_>>()), &tasks(), &commands(), &[]) {
         Err(error) => error.to_string(),
         Ok(Parsed::Clap(error)) => error.to_string(),
         Ok(Parsed::Request(request)) => panic!("{line}: {request:?}"),
@@ -70,4 +68,13 @@ fn help(line: &[&str]) -> String {
 
 fn list() -> ListRequest {
     ListRequest { pattern: None, all: false, json: false, flow: None }
+}
+
+/// The list of `tasks`, all of which are on.
+fn as_text(tasks: &Tasks, commands: &[Command], request: &ListRequest) -> String {
+    Listing { tasks, commands, request, on: None }.as_text()
+}
+
+fn as_json(tasks: &Tasks, request: &ListRequest) -> String {
+    Listing { tasks, commands: &[], request, on: None }.as_json()
 }

@@ -4,9 +4,9 @@ use super::*;
 
 /// Help works, whatever is registered: `check` tells of the mistake.
 fn works(tasks: &Tasks, commands: &[Command]) {
-    let Ok(Parsed::Clap(error)) = parse(&args(&["--help"]), tasks, commands) else { panic!("help") };
+    let Ok(Parsed::Clap(error)) = parse(&args(&["--help"]), tasks, commands, &[]) else { panic!("help") };
     assert!(!error.use_stderr());
-    let _ = parse(&args(&["deploy", "--help"]), tasks, commands);
+    let _ = parse(&args(&["deploy", "--help"]), tasks, commands, &[]);
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn a_flow_that_has_another_one_in_it_takes_its_options_and_has_its_tree() {
     let phase = crate::task::Phase { name: "check", tasks: vec![crate::flow::ROLLBACK] };
     tasks.task(Task::flow(TaskId::new("undo"), "Go back", [phase], crate::flow::FAILED));
     let line = args(&["undo", "staging", "--release", "20261122101500"]);
-    let Ok(Parsed::Request(Request::Run(request))) = parse(&line, &tasks, &[]) else { panic!("a run") };
+    let Ok(Parsed::Request(Request::Run(request))) = parse(&line, &tasks, &[], &[]) else { panic!("a run") };
     assert_eq!(request.options["release"], "20261122101500");
     let tree =
         |flow: &str| flow_tree(&tasks, tasks.find(flow).unwrap(), false).lines().skip(1).collect::<Vec<_>>().join("\n");
@@ -39,7 +39,7 @@ fn the_names_that_options_can_not_have_are_the_ones_that_every_task_has() {
     all.task(Task::group(TaskId::new("bare"), "", []).any_stage());
     for name in Opt::TAKEN {
         let found = [&["deploy", "--help"][..], &["bare", "--help"]].iter().any(|line| {
-            let Ok(Parsed::Clap(error)) = parse(&args(line), &all, &[]) else { return false };
+            let Ok(Parsed::Clap(error)) = parse(&args(line), &all, &[], &[]) else { return false };
             error.to_string().contains(&format!("--{name}"))
         });
         assert!(found, "--{name}");

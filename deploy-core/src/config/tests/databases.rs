@@ -102,3 +102,34 @@ fn passwords_are_shown_nowhere() {
     let database = database("url = \"postgresql://u:hunter2@h/n\"", "password = \"hunter3\"");
     assert!(!format!("{database:?}").contains("hunter"));
 }
+
+#[test]
+fn what_is_left_out_says_what_it_is() {
+    let database = database("exclude = [\"schema:audit\", \"extension:pg_cron\"]\nexclude_data = \"events_*\"", "");
+    assert_eq!(database.exclude.words(), ["schema:audit", "extension:pg_cron", "data:events_*"]);
+    let errors = errors(&file("exclude = [\"audit\"]", ""));
+    assert!(errors.contains("`audit` doesn't say what is left out") && errors.contains("schema:NAME"), "{errors}");
+}
+
+#[test]
+fn what_two_stages_leave_out_is_left_out_once() {
+    let both = database("exclude = \"table:a\"", "")
+        .exclude
+        .and(&database("exclude = [\"table:a\", \"table:b\"]", "").exclude);
+    assert_eq!(both.words(), ["table:a", "table:b"]);
+}
+
+#[test]
+fn where_flags_lead_a_protected_stage_elsewhere_the_files_own_is_kept() {
+    let text = file("name = \"shop\"\nport = 5433", "").replace("[stages.qa]\n", "[stages.qa]\nprotected = true\n");
+    let elsewhere = |flag: &str| {
+        let config = load_with(&text, |request| request.set = vec![flag.into()]);
+        let databases = config.led_elsewhere.into_iter().map(|stage| stage.settings.database.parts);
+        databases.map(|parts| (parts.name, parts.port)).collect::<Vec<_>>()
+    };
+    let own = [(Some("shop".to_owned()), Some(5433))];
+    assert_eq!(elsewhere("stages.qa.database.port=5434"), own);
+    assert_eq!(elsewhere("database.url=postgresql://h/n"), own);
+    assert_eq!(elsewhere("database.password=secret"), []);
+    assert_eq!(elsewhere("keep_releases=3"), []);
+}

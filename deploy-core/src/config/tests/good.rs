@@ -62,6 +62,7 @@ fn the_example_of_the_documentation_is_good() {
             "tmp/pids",
             "public/system",
         ],
+        made_paths: [],
         default_env: {},
         command_prefix: {},
         tmp_dir: "/tmp",
@@ -121,6 +122,13 @@ fn the_example_of_the_documentation_is_good() {
                 weekly: 4,
             },
             backup_before_migrate: false,
+            exclude: Exclude {
+                schemas: [],
+                tables: [],
+                extensions: [],
+                data: [],
+            },
+            settings: Target,
         },
     }
     "#);

@@ -17,6 +17,7 @@ fn deploy_to_is_an_absolute_folder_on_a_server() {
         ("/", "error: `deploy_to` is the root of the file system"),
         ("/./", "error: `deploy_to` is the root of the file system"),
         ("/srv/../etc", "error: `deploy_to` contains `..`"),
+        ("/srv/a\\\\b", "error: `deploy_to` has a backslash"),
     ] {
         let text = errors(&with(&format!("[stages.production]\ndeploy_to = \"{path}\"")));
         assert!(text.starts_with("1 error in `deploy.toml`"), "{text}");

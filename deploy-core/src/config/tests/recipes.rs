@@ -355,6 +355,7 @@ fn a_recipe_refuses_the_texts_that_the_core_refuses() {
         ("command = \"a\\nb\"", "expected one line of plain text"),
         ("flags = [\"a\", \"\\u0000\"]", "no program can be given a NUL character"),
         ("env = { A = \"\\u0000\" }", "no program can be given a NUL character"),
+        ("env = { 'A; touch x' = \"y\" }", "no variable can be called so"),
         ("command = 2026-11-28", "found a date or time"),
         ("group = 0", "expected a number, 1 or more"),
     ] {

@@ -72,7 +72,8 @@ impl Connection {
         self.ports(&ports.join(","))
     }
 
-    fn ports(&mut self, ports: &str) -> Result<()> {
+    /// Takes a port, or several of them parted by commas.
+    pub(super) fn ports(&mut self, ports: &str) -> Result<()> {
         let is_number = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
         if !ports.split(',').all(is_number) {
             return Err(wrong("has a port that is no number"));
@@ -173,6 +174,7 @@ impl Connection {
         let name = parts.name.as_deref().unwrap_or_default();
         let user = parts.user.as_ref().map(|user| format!(" as `{user}`")).unwrap_or_default();
         let place = match (&parts.host, parts.port) {
+            (Some(hosts), _) if hosts.contains(',') => format!(" on one of the hosts `{hosts}`"),
             (Some(host), Some(port)) => format!(" on `{host}:{port}`"),
             (Some(host), None) => format!(" on `{host}`"),
             (None, Some(port)) => format!(" on port {port}"),
@@ -308,6 +310,7 @@ mod tests {
         let connection = Connection::parse("postgresql://u@a:1,b,[::1]:3/n").unwrap();
         assert_eq!(connection.parts.host.as_deref(), Some("a,b,::1"));
         assert_eq!(connection.variables.get("PGPORT").map(String::as_str), Some("1,,3"));
+        assert_eq!(connection.describe(), "`n` on one of the hosts `a,b,::1` as `u`");
         let over = ConnectionParts { host: Some("c".into()), ..ConnectionParts::default() };
         assert_eq!(connection.with(&over).variables.get("PGPORT"), None);
     }

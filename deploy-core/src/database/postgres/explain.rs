@@ -14,6 +14,12 @@ struct Known {
 /// What PostgreSQL says where a role would see only some of the rows. In a file of the user's own it takes the same to mend.
 const HIDDEN: &str = "would be affected by row-level security";
 
+/// What a standby says where it can't wait any longer for who reads.
+pub(super) const CONFLICT: &str = "due to conflict with recovery";
+
+/// The extensions that live in one database of a server, which its configuration names.
+const ALONE: [&str; 1] = ["pg_cron"];
+
 /// The first that fits counts. `{}` stands for the database and how it is reached.
 const KNOWN: &[Known] = &[
     Known {
@@ -37,7 +43,7 @@ const KNOWN: &[Known] = &[
         hint: "who ends sessions there? a proxy, or an administrator: try again",
     },
     Known {
-        words: "due to conflict with recovery",
+        words: CONFLICT,
         message: "the standby {} took back what the dump was reading, to follow its primary",
         hint: "try again when less is changed there, or raise max_standby_streaming_delay, or set hot_standby_feedback",
     },
@@ -113,13 +119,18 @@ const KNOWN: &[Known] = &[
     },
     Known {
         words: "unrecognized configuration parameter",
-        message: "the dump, or pg_restore, is newer than the database server of {}",
+        message: "the dump sets something that the database server of {} doesn't know",
         hint: "restore to a server that is at least as new as the one that was dumped",
     },
     Known {
-        words: "out of shared memory",
-        message: "the database server of {} has no room for so many locks in one transaction",
-        hint: "raise max_locks_per_transaction there, or let the role make databases: ALTER ROLE … CREATEDB",
+        words: "can only create extension in database",
+        message: "an extension of the dump lives in one database of its server only, and where {} is restored is another one",
+        hint: "leave it out: exclude = [\"extension:pg_cron\"] in `[database]`; its jobs are kept elsewhere then",
+    },
+    Known {
+        words: "violates foreign key constraint",
+        message: "rows of the dump refer to others that it doesn't have, where {} is",
+        hint: "were those left out (`exclude_data`)? leave out the rows that refer to them too",
     },
     Known {
         words: "No space left on device",
@@ -199,6 +210,16 @@ pub(super) fn explain(error: Error, database: &Postgres) -> Error {
             "is `user`, or `owner`, right? `\\du` in psql lists roles",
         );
     }
+    if text.contains("out of shared memory") {
+        return no_locks(error, database);
+    }
+    if let Some(function) = lost_its_way(&text) {
+        let message =
+            format!("{function} names something without its schema, and while a dump is loaded no schema is searched");
+        let hint =
+            "name the schema in it, where the dump comes from, or ALTER FUNCTION … SET search_path = …; then dump anew";
+        return reworded(error, &message, hint);
+    }
     match KNOWN.iter().find(|known| text.contains(known.words)) {
         Some(known) => reworded(error, &known.message.replace("{}", &about), known.hint),
         None => match said(&error) {
@@ -206,6 +227,46 @@ pub(super) fn explain(error: Error, database: &Postgres) -> Error {
             None => error,
         },
     }
+}
+
+/// The function of the dump that failed since no schema is searched, as PostgreSQL's context calls it.
+fn lost_its_way(text: &str) -> Option<String> {
+    let is_missing = text.lines().any(|line| line.contains("ERROR:") && line.contains("does not exist"));
+    let context = |line: &str| {
+        let (_, rest) = line.split_once("PL/pgSQL function ").or_else(|| line.split_once("SQL function "))?;
+        let name = rest.split(" line ").next()?.split(" during ").next()?.split(" statement ").next()?;
+        Some(format!("the function `{}`", name.trim_matches('"')))
+    };
+    text.lines().filter(|_| is_missing).find_map(context)
+}
+
+/// There are more tables than one transaction can lock.
+fn no_locks(error: Error, database: &Postgres) -> Error {
+    let about = database.connection.describe();
+    let message = format!("the database server of {about} has no room for so many locks in one transaction");
+    let wanted = database.seen.locks.next_power_of_two().max(256);
+    let hint = format!("ALTER SYSTEM SET max_locks_per_transaction = {wanted}; there, and restart the server");
+    let error = reworded(error, &message, &*hint);
+    if database.seen.may_create {
+        error
+    } else {
+        error.hint("for a restore, let the role make databases instead: ALTER ROLE … CREATEDB")
+    }
+}
+
+/// What of a dump can't be restored everywhere, in words; `survey`: of the database that it was made of.
+pub(super) fn warnings(inventory: &Inventory, survey: Option<&Survey>) -> Vec<String> {
+    let alone = inventory.extensions.iter().filter(|name| ALONE.contains(&&***name)).map(|name| {
+        format!(
+            "the extension `{name}` lives in one database of a server only, and a restore makes another one: leave it out \
+             then, or now: exclude = [\"extension:{name}\"]"
+        )
+    });
+    let needed = inventory.format.map_or(0, reader_of);
+    let unread = survey.filter(|survey| survey.tools.1 < needed).map(|survey| {
+        format!("pg_restore {} on that machine can't read this: it takes postgresql-client-{needed}", survey.tools.1)
+    });
+    alone.chain(unread).collect()
 }
 
 /// What PostgreSQL said, where the error names only a function of our own scripts.
@@ -258,21 +319,11 @@ pub(super) fn misfit(survey: &Survey, inventory: &Inventory) -> Option<Error> {
         let them = missing.join(", ");
         return Some(
             Error::task(format!("the dump needs extensions that the target's database server doesn't have: {them}"))
-                .hint("install their packages there (postgresql-contrib has those that come with PostgreSQL)"),
+                .hint("install their packages there (postgresql-contrib has those that come with PostgreSQL)")
+                .hint("or leave them out: exclude = [\"extension:NAME\"] in the target's `[database]`"),
         );
     }
     let needed = inventory.format.map_or(0, reader_of);
-    // What pg_restore 17 begins with, servers before 17 don't know.
-    if needed >= 17 && survey.major < needed {
-        return Some(
-            Error::task(format!(
-                "the dump was written by pg_dump {}, and needs a pg_restore that the target's database server is too old                  for: it is {}",
-                inventory.written_by.unwrap_or(needed),
-                survey.version
-            ))
-            .hint(format!("restore it to a server of version {needed} or newer")),
-        );
-    }
     if survey.tools.1 < needed {
         return Some(
             Error::task(format!(
@@ -321,6 +372,16 @@ mod tests {
         let line = "psql:/srv/.deploy/deploy-database-00ff/sql/0/anonymise.sql:2: ERROR:  column \"x\" does not exist";
         assert_eq!(in_a_file(line).as_deref(), Some("anonymise.sql:2: column \"x\" does not exist"));
         assert_eq!(in_a_file("psql:<stdin>:5: ERROR:  no"), None);
+    }
+
+    #[test]
+    fn a_function_that_needs_a_search_path_is_named() {
+        let text = "ERROR:  relation \"marks\" does not exist\nCONTEXT:  PL/pgSQL function public.mark(integer) line 1 at RETURN";
+        assert_eq!(lost_its_way(text).as_deref(), Some("the function `public.mark(integer)`"));
+        let text = "ERROR:  relation \"marks\" does not exist\nCONTEXT:  SQL function \"mark\" during inlining";
+        assert_eq!(lost_its_way(text).as_deref(), Some("the function `mark`"));
+        assert_eq!(lost_its_way("ERROR:  division by zero\nCONTEXT:  SQL function \"mark\" during inlining"), None);
+        assert_eq!(lost_its_way("ERROR:  relation \"marks\" does not exist"), None);
     }
 
     #[test]

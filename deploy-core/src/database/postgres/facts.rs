@@ -28,6 +28,7 @@ struct Maintenance {
     replaced: Vec<String>,
     extensions: Option<Vec<String>>,
     roles: Vec<String>,
+    connections: u64,
 }
 
 /// What `survey_live.sql` prints.
@@ -42,6 +43,9 @@ struct Live {
     others: Vec<String>,
     identity: Identity,
     strangers: Vec<(String, String, String)>,
+    relations: u64,
+    unreadable: Vec<String>,
+    installed: Vec<String>,
 }
 
 /// What is known of a database.
@@ -54,14 +58,17 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         schema: Schema::of(found)?,
         restricts: found.get("psql").is_some_and(|version| knows_restrict(version)),
         tools: (tools.next().unwrap_or(0), tools.next().unwrap_or(0)),
+        room: found.get("disk").and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok()).map(|room| room * 1024),
         ..Survey::default()
     };
+    let relations = live.as_ref().map_or(0, |live| live.relations);
     if let Some(live) = live {
         (survey.version, survey.major, survey.user) = (live.version_text, live.version / 10000, live.user);
         (survey.size, survey.data, survey.tables) = (Some(live.size), live.data, live.tables);
         survey.others = live.others;
         survey.identity = Some(live.identity);
         survey.strangers = live.strangers;
+        (survey.unreadable, survey.installed) = (live.unreadable, live.installed);
     }
     if let Some(about) = maintenance {
         (survey.version, survey.major, survey.user) = (about.version_text, about.version / 10000, about.user);
@@ -72,6 +79,7 @@ pub(super) fn survey(found: &Found) -> Result<Survey> {
         survey.sessions = about.sessions;
         survey.identity = Some(about.identity);
         survey.settings = about.settings;
+        survey.locks = (relations * 5 / 4).div_ceil(about.connections.max(1));
         survey.free = Some(u64::try_from(about.free).unwrap_or(0));
         (survey.prepared, survey.subscriptions, survey.slots) = (about.prepared, about.subscriptions, about.slots);
         survey.replaced = about.replaced;

@@ -9,6 +9,10 @@ use crate::database::adapter::{Form, Loading, Names, Part};
 use crate::script::{Arg, Cmd, Script};
 use crate::sh;
 
+/// Has psql write what follows to a file, and then nowhere again.
+const TELLING: &str = "\\o :lost\n";
+const SILENT: &str = "\\o /dev/null\n";
+
 impl Loading<'_> {
     /// The role to become, to own what is made; empty where that is who logs in.
     pub(super) fn role(&self) -> &str {
@@ -22,10 +26,10 @@ impl Postgres {
             "folder={}\npg_jobs {} {}\narchive={}",
             loading.folder,
             &self.jobs,
-            &self.free,
+            self.free(),
             loading.file
         ));
-        match loading.form {
+        let script = match loading.form {
             Form::Text => script.then(self.restrict(loading)).then(sh!(
                 "pg_watched {} pg_run_file \"$archive\" {} {} -o /dev/null -f \"$folder/restrict.sql\"",
                 &names.next,
@@ -34,13 +38,14 @@ impl Postgres {
             )),
             Form::Tar => self.archive_script(script.then(sh!("pg_unpack \"$archive\"")), names, loading),
             Form::Archive => self.archive_script(script, names, loading),
-        }
+        };
+        if loading.rights.is_empty() { script } else { script.then(tried(&names.next, rights::sql(loading.rights))) }
     }
 
     /// Has psql take no commands from what it reads next; an older one reads only what leaves no doubt.
     fn restricted(&self, command: &str, loading: &Loading<'_>) -> String {
         let key: String = loading.folder.chars().filter(char::is_ascii_alphanumeric).collect();
-        if self.restricts { format!("\\{command} {key}\n") } else { String::new() }
+        if self.seen.restricts { format!("\\{command} {key}\n") } else { String::new() }
     }
 
     fn restrict(&self, loading: &Loading<'_>) -> Script {
@@ -50,19 +55,12 @@ impl Postgres {
 
     fn archive_script(&self, script: Script, names: &Names, loading: &Loading<'_>) -> Script {
         let needed = loading.inventory.format.map_or(0, reader_of);
-        let script = left_out(loading).then(script).then(sh!(
-            "pg_server=$(($(pg_sql \"$maintenance\" 'SHOW server_version_num') / 10000))\n\
-             [ \"$pg_server\" -ge {} ] || pg_server={}\n\
-             pg_need pg_restore \"$pg_server\" {}\npg_restore=$found",
-            needed.to_string(),
-            needed.to_string(),
-            &self.bin_dir
-        ));
+        let script = left_out(loading).then(script).then(sh!("pg_reader {} {}", needed.to_string(), &self.bin_dir));
         let script = match loading.form {
             Form::Tar => script.then(sh!("pg_side_by_side \"$archive\"")),
             Form::Archive | Form::Text => script,
         };
-        let script = passes(loading).into_iter().fold(script, |script, pass| {
+        passes(loading).into_iter().fold(script, |script, pass| {
             let script = match pass.list {
                 None => script.then(sh!("set --")),
                 Some(list) => script.then(write_list(&list)).then(sh!("set -- \"--use-list=$folder/list\"")),
@@ -76,15 +74,7 @@ impl Postgres {
             } else {
                 script
             }
-        });
-        if loading.rights.is_empty() {
-            script
-        } else {
-            script.then(Script::shell(
-                "lost=$(pg_sql {} {})\npg_not_brought \"$lost\"",
-                &[Arg::from(&names.next), Arg::brief(rights::sql(loading.rights), "rights.sql")],
-            ))
-        }
+        })
     }
 
     /// All tables of the dump are there, its indexes are valid, and up to where it is migrated is told.
@@ -115,7 +105,7 @@ impl Postgres {
 
     pub(super) fn settle_script(&self, names: &Names, loading: &Loading<'_>, changed: bool) -> Script {
         let as_owner = as_role(loading);
-        let script = self.session().then(sh!("pg_jobs {} {}", &self.jobs, &self.free));
+        let script = self.session().then(sh!("pg_jobs {} {}", &self.jobs, self.free()));
         let script = if changed {
             let text = format!("{as_owner}{}", include_str!("sql/refresh.sql"));
             script.then(sql(&names.next, Arg::brief(text, "refresh.sql"), &[]))
@@ -133,13 +123,19 @@ impl Postgres {
         } else {
             script.then(sql(&names.next, format!("{as_owner}ANALYZE;"), &[]))
         };
-        script.then(sh!(
+        let script = script.then(sh!(
             "left=$(pg_sql \"$maintenance\" {} -v db={} -v scratch={})\n\
              [ -z \"$left\" ] || deploy_note \"a superuser has to give the new database these settings again: $left\"",
             sql_file!("like.sql"),
             &self.database,
             &names.next
-        ))
+        ));
+        if loading.settings.is_empty() {
+            script
+        } else {
+            let settings = rights::settings_sql(loading.settings, &names.next, &self.database);
+            script.then(tried(&names.next, settings))
+        }
     }
 
     /// One transaction: what is there goes, the dump comes, and the texts run. It is rolled back where the dump ends early.
@@ -164,7 +160,8 @@ impl Postgres {
         let whole = [&*self.restricted("unrestrict", loading), include_str!("sql/whole.sql")].concat();
         let first = [("clear.sql", &*clear), ("whole.sql", &*whole)];
         let texts = texts.iter().map(|(label, sql)| (&**label, &**sql));
-        let rights = rights::sql(loading.rights);
+        let settings = rights::settings_sql(loading.settings, &self.database, &self.database);
+        let rights = [TELLING, &rights::sql(loading.rights), &settings, SILENT].concat();
         let files = first.into_iter().chain([("rights.sql", &*rights)]).chain(texts).chain([("last.sql", &*last)]);
         let (mut setup, mut order) = (setup, Vec::new());
         for (number, (label, sql)) in files.enumerate() {
@@ -174,7 +171,9 @@ impl Postgres {
         order.insert(1, "--file=-".to_owned());
         let take = format!("pg_take() {{ pg_at_once {{}} {{}}{}; }}", " {}".repeat(order.len()));
         let args = [self.database.clone(), self.stage.clone()].into_iter().chain(order).map(Arg::from);
-        setup.then(Script::shell(&take, &args.collect::<Vec<_>>())).pipe([Cmd::new("pg_contents"), Cmd::new("pg_take")])
+        let script = setup.then(Script::shell(&take, &args.collect::<Vec<_>>()));
+        let tell = sh!("[ ! -s \"$folder/lost\" ] || pg_not_brought \"$(cat -- \"$folder/lost\")\"");
+        script.pipe([Cmd::new("pg_contents"), Cmd::new("pg_take")]).then(tell)
     }
 
     /// The function that writes an archive as SQL, for a transaction of ours.
@@ -192,6 +191,12 @@ impl Postgres {
         };
         script.then(sh!("pg_contents() { { pg_selected && pg_end; } | pg_without_commit; }"))
     }
+}
+
+/// Runs statements one by one in a database, and tells those that can't be run.
+fn tried(database: &str, sql: String) -> Script {
+    let args = [Arg::from(database), Arg::brief(sql, "rights.sql")];
+    Script::shell("lost=$(pg_sql {} {})\npg_not_brought \"$lost\"", &args)
 }
 
 /// Writes these lines to the file `list` of the private folder.

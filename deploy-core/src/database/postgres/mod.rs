@@ -7,19 +7,21 @@ mod archive;
 mod connection;
 mod explain;
 mod facts;
+mod live;
 mod load;
 mod parameters;
 mod rights;
+mod settings;
 mod spelling;
 mod text;
 
 use std::io::{self, Read};
 
-use self::archive::{Archive, Layout, MAGIC};
+use self::archive::{Archive, Entry, Layout, MAGIC, passes};
 use self::connection::{Connection, conninfo_value};
-use super::adapter::{Adapter, Form, Identity, Inventory, Loading, Names, Part, Setting, Survey};
+use super::adapter::{Adapter, Form, Given, Inventory, Loading, Names, Part, Setting, Survey};
 use super::wire::DATABASE;
-use crate::config::Database;
+use crate::config::{Database, Exclude};
 use crate::error::{Error, Result};
 use crate::script::{Arg, Cmd, Hold, Script};
 use crate::sh;
@@ -50,24 +52,23 @@ pub(super) struct Postgres {
     jobs: String,
     /// How the prompt of a console calls the stage.
     stage: String,
-    /// The server's major version; 0 as long as nobody looked.
-    major: u32,
-    /// Which database that is, once somebody looked.
-    identity: Option<Identity>,
-    /// Whether its machine's psql can be told to take no commands from a dump.
-    restricts: bool,
-    /// How many sessions there may be besides those that are; empty where that isn't known.
-    free: String,
+    /// What is known of the database, once somebody looked.
+    seen: Survey,
 }
 
 impl Postgres {
-    /// The database that `url` and `config` name together.
+    /// The database that `given` and `config` name together.
     ///
     /// # Errors
     ///
-    /// When the URL is wrong, or nobody names the database.
-    pub(super) fn new(url: Option<&str>, config: &Database, stage: &str) -> Result<Postgres> {
-        let connection = url.map_or_else(|| Ok(Connection::default()), Connection::parse)?.with(&config.parts);
+    /// When what is given is wrong, or nobody names the database.
+    pub(super) fn new(given: &Given, config: &Database, stage: &str) -> Result<Postgres> {
+        let connection = match given {
+            Given::Nothing => Connection::default(),
+            Given::Url(url) => Connection::parse(url.reveal())?,
+            Given::Settings(file, settings) => Connection::of_settings(file, settings)?,
+        };
+        let connection = connection.with(&config.parts);
         let database = connection.parts.name.clone().ok_or_else(|| {
             Error::config(format!("nothing says which database stage `{stage}` has"))
                 .hint(format!("in deploy.toml: [stages.{stage}.database] name = \"…\""))
@@ -86,19 +87,21 @@ impl Postgres {
             bin_dir: config.bin_dir.clone().unwrap_or_default(),
             jobs: config.jobs.map(|jobs| jobs.to_string()).unwrap_or_default(),
             stage: stage.to_owned(),
-            major: 0,
-            identity: None,
-            restricts: false,
-            free: String::new(),
+            seen: Survey::default(),
         })
+    }
+
+    /// How many sessions there may be besides those that are; empty where that isn't known.
+    fn free(&self) -> String {
+        self.seen.free.map(|free| free.max(1).to_string()).unwrap_or_default()
     }
 
     /// What every script begins with: how to connect, and psql.
     fn session(&self) -> Script {
-        let identity = self.identity.clone().unwrap_or_default();
+        let identity = self.seen.identity.clone().unwrap_or_default();
         self.connection.exports().uses(POSTGRES).uses(DATABASE).then(sh!(
             "pg_session {} {} {}\nmaintenance={}\npg_beside={}\npg_proof_sql={}\npg_drop_sql={}\npg_client {}",
-            self.major.to_string(),
+            self.seen.major.to_string(),
             identity.system,
             identity.database,
             &self.maintenance,
@@ -157,36 +160,7 @@ impl Adapter for Postgres {
     }
 
     fn survey(&self) -> Script {
-        self.session().then(sh!(
-            r#"database={}
-about=$(pg_sql "$maintenance" {} -v db="$database" -v owner={}) || about=''
-[ -z "$about" ] || deploy_fact maintenance "$about"
-case $about in
-  *'"exists" : false'*) major=$(printf '%s' "$about" | sed 's/.*"version" : \([0-9]*\).*/\1/') ;;
-  *)
-    live=$(pg_sql "$database" {} -v owner={})
-    deploy_fact live "$live"
-    schema=$(pg_sql "$database" {}) || schema=''
-    deploy_fact schema "$schema"
-    major=$(printf '%s' "$live" | tr '\n' ' ' | sed 's/.*"version" : \([0-9]*\).*/\1/')
-    ;;
-esac
-major=$((major / 10000))
-pg_find pg_dump "$major" {}
-dump=$found_major
-pg_find pg_restore 999 {}
-deploy_fact tools "$dump $found_major"
-deploy_fact psql "$("$psql" --version)"
-database_packers"#,
-            &self.database,
-            with_system("survey_maintenance.sql", include_str!("sql/survey_maintenance.sql")),
-            &self.owner,
-            with_system("survey_live.sql", include_str!("sql/survey_live.sql")),
-            &self.owner,
-            sql_file!("schema.sql"),
-            &self.bin_dir,
-            &self.bin_dir
-        ))
+        self.survey_script()
     }
 
     fn understand(&self, found: &Found) -> Result<Survey> {
@@ -194,33 +168,46 @@ database_packers"#,
     }
 
     fn remember(&mut self, survey: &Survey) {
-        self.major = survey.major;
-        self.restricts = survey.restricts;
-        self.free = survey.free.map(|free| free.max(1).to_string()).unwrap_or_default();
-        self.identity.clone_from(&survey.identity);
+        self.seen = survey.clone();
     }
 
-    fn dump(&self, survey: &Survey, compress: u8) -> (Script, Cmd) {
-        // A survey that was not made is that of a dry run.
-        let major = if survey.major == 0 { "<version>".to_owned() } else { survey.major.to_string() };
-        let setup = self.session().then(sh!(
-            "pg_need pg_dump {} {}\npg_dumper=$found\npg_dump() { \"$pg_dumper\" \"--dbname=$(pg_named \"$PGDATABASE\")\" \"$@\"; }",
-            major,
-            &self.bin_dir
-        ));
-        let level = format!("--compress={compress}");
-        (setup, Cmd::new("pg_dump").args(["--format=custom", &level, "--no-password"]))
+    fn dump(&self, survey: &Survey, compress: u8, exclude: &Exclude) -> (Script, Cmd) {
+        self.dump_script(survey, compress, exclude)
     }
 
     fn schema(&self) -> Script {
         sh!(
             "schema=$(pg_sql {} {}) || schema=''\ndeploy_fact schema \"$schema\"\n\
-             invalid=$(pg_sql {} {})\ndeploy_fact invalid \"$invalid\"",
+             invalid=$(pg_sql {} {})\ndeploy_fact invalid \"$invalid\"\n\
+             fragile=$(pg_sql {} {} 2>/dev/null) || fragile=''\ndeploy_fact fragile \"$fragile\"",
             &self.database,
             sql_file!("schema.sql"),
             &self.database,
-            sql_file!("invalid.sql")
+            sql_file!("invalid.sql"),
+            &self.database,
+            sql_file!("fragile.sql")
         )
+    }
+
+    fn must_not_exclude(&self, survey: &Survey, exclude: &Exclude) -> Option<Error> {
+        let is_asked = exclude.extensions.iter().any(|name| survey.installed.contains(name));
+        (is_asked && survey.tools.0 < 14).then(|| {
+            Error::task(format!("pg_dump {} can't leave extensions out", survey.tools.0))
+                .hint("install a newer one there (postgresql-client-17), or name its folder: database.bin_dir")
+        })
+    }
+
+    fn warnings(&self, inventory: &Inventory, survey: Option<&Survey>) -> Vec<String> {
+        explain::warnings(inventory, survey)
+    }
+
+    fn leave_out(&self, inventory: &mut Inventory, extensions: &[String]) -> Vec<String> {
+        passes::leave_out(inventory, extensions)
+    }
+
+    fn is_passing(&self, error: &Error) -> bool {
+        let is_standby = self.seen.identity.as_ref().is_some_and(|identity| identity.standby);
+        is_standby && error.to_string().contains(explain::CONFLICT)
     }
 
     fn pending(&self, folders: &[String]) -> Script {
@@ -260,7 +247,8 @@ database_packers"#,
                 if whole {
                     text::must_be_complete(&mut text)?;
                 }
-                Ok(Inventory { doubt: text.doubt().map(str::to_owned), ..Inventory::default() })
+                let doubt = text.doubt().map(str::to_owned);
+                Ok(Inventory { doubt, rights: rights::sorted(text.rights), ..Inventory::default() })
             }
             // What is in it is checked where it is unpacked.
             Form::Tar => Ok(Inventory::default()),
@@ -291,23 +279,7 @@ database_packers"#,
     }
 
     fn hold(&self, names: &Names, folder: &str, bases: &[String], about: &str) -> (Script, Hold) {
-        let bases_shell = vec!["{}"; bases.len()].join(" ");
-        let mut args = vec![Arg::from(folder)];
-        args.extend(bases.iter().map(Arg::from));
-        let start = self
-            .session()
-            .then(sh!("pg_holder_sql={}\npg_half_made_sql={}", sql_file!("holder.sql"), sql_file!("half_made.sql")))
-            .then(Script::shell(&format!("database_folder {{}} {bases_shell}"), &args));
-        let start = start.then(sh!(
-            "pg_lock {} {}\npg_sweep {}\nprintf 'SET ROLE :\"role\";\\n' >\"$folder/role.sql\"",
-            &self.database,
-            about,
-            &self.database
-        ));
-        let on_end = bases.iter().fold(self.session(), |script, base| {
-            script.then(sh!("pg_give_up {} {}", format!("{base}/{folder}"), &names.next))
-        });
-        (start, Hold { on_beat: Script::new(), on_end })
+        self.hold_script(names, folder, bases, about)
     }
 
     fn make(&self, names: &Names, loading: &Loading<'_>) -> Script {
@@ -349,27 +321,7 @@ database_packers"#,
     }
 
     fn swap(&self, next: &str, previous: &str, holder: &str, keep: Option<usize>) -> Script {
-        let script = self.session().then(sh!(
-            "pg_terminate_sql={}\npg_swap_sql={}\npg_replaced_sql={}\npg_sessions_sql={}\nlive={}",
-            sql_file!("terminate.sql"),
-            of_the_same("swap.sql", concat!(include_str!("sql/locked.sql"), include_str!("sql/swap.sql"))),
-            sql_file!("replaced.sql"),
-            sql_file!("sessions.sql"),
-            &self.database
-        ));
-        // Two restores in one second, or a clock that was put back, must not meet in one name.
-        let script = script.then(sh!(
-            "previous=$(pg_sql \"$maintenance\" {} -v db=\"$live\" -v previous={})\n\
-             pg_swap \"$live\" {} \"$previous\" {} || pg_in_use \"$live\"\ndeploy_fact previous \"$previous\"",
-            sql_file!("previous.sql"),
-            previous,
-            next,
-            holder
-        ));
-        match keep {
-            Some(keep) => script.then(sh!("pg_prune \"$live\" {}", keep)),
-            None => script,
-        }
+        self.swap_script(next, previous, holder, keep)
     }
 
     fn overwrite(&self, loading: &Loading<'_>, sql: &[(String, String)]) -> Script {
@@ -392,19 +344,7 @@ database_packers"#,
     }
 
     fn statement(&self, setting: &Setting) -> String {
-        let database = spelling::identifier(&self.database);
-        let (name, value) = setting.setting.split_once('=').unwrap_or((&setting.setting, ""));
-        // These are lists of names, quoted one by one where they have to be.
-        let lists = ["search_path", "local_preload_libraries", "session_preload_libraries", "temp_tablespaces"];
-        let value = if lists.contains(&&*name.to_lowercase()) {
-            value.to_owned()
-        } else {
-            ["'", &value.replace('\'', "''"), "'"].concat()
-        };
-        match &*setting.role {
-            "" => format!("ALTER DATABASE {database} SET {name} TO {value};"),
-            role => format!("ALTER ROLE {} IN DATABASE {database} SET {name} TO {value};", spelling::identifier(role)),
-        }
+        spelling::setting(&self.database, setting)
     }
 
     fn explain(&self, error: Error) -> Error {
@@ -419,19 +359,18 @@ impl archive::Contents {
             tables: self.tables().map(pair).collect(),
             extensions: self.extensions().map(str::to_owned).collect(),
             encoding: self.encoding().map(str::to_owned),
-            written_by: self
-                .dump_version
-                .split(|c: char| !c.is_ascii_digit())
-                .next()
-                .and_then(|major| major.parse().ok()),
+            written_by: self.writer(),
             format: Some(self.version),
             doubt: None,
             compressed: self.compressed,
-            rights: rights::of(&self.entries),
+            rights: rights::of(&self.entries, self.server()),
             parts: self
                 .entries
                 .into_iter()
-                .map(|entry| Part { id: entry.id, kind: entry.kind, name: entry.name, needs: entry.needs })
+                .map(|entry| {
+                    let Entry { id, kind, schema, name, needs, .. } = entry;
+                    Part { id, kind, schema, name, needs }
+                })
                 .collect(),
             marks: Vec::new(),
         }

@@ -113,7 +113,7 @@ pg_lock() {
   sh -c 'trap '\''kill "$!"; exit'\'' TERM; echo "$$" >"$1"; printf "%s\n" "$2"
     while :; do sleep 5 >/dev/null & wait "$!"; echo "SELECT WHERE false;" || exit; done' sh "$folder/lock.pid" \
     "$pg_proof_sql
-SELECT pg_try_advisory_lock(1684368500, hashtext(:'db')), pg_backend_pid();" 8>&- 9>&- 2>/dev/null | {
+$pg_lock_sql" 8>&- 9>&- 2>/dev/null | {
     PGAPPNAME=$2 "$psql" -X -w -q -A -t -v ON_ERROR_STOP=1 -d "$(pg_named "$maintenance")" -v db="$1" \
       >"$folder/lock" 2>"$folder/lock.err" || :
     rm -f -- "$folder/lock.held"
@@ -126,7 +126,7 @@ SELECT pg_try_advisory_lock(1684368500, hashtext(:'db')), pg_backend_pid();" 8>&
     *) cat "$folder/lock.err" >&2; pg_unlock "$folder"; return 1 ;;
   esac
   pg_unlock "$folder"
-  deploy_fact held_by "$(pg_sql "$maintenance" "$pg_holder_sql" -v db="$1")"
+  deploy_fact held_by "$(pg_sql "$maintenance" "$pg_holder_sql" -v db="$1" -v own="${answer#f|}")"
   deploy_fail "the database $1 is being restored already"
 }
 # Ends the session that has, or wants, the lock of a restore, and removes its folder $1.
@@ -217,13 +217,15 @@ pg_as_sql() {
 # What follows a dump that came to its end.
 pg_end() { echo "SELECT set_config('deploy.complete', 'yes', false);"; }
 # Leaves out the first BEGIN and the last COMMIT of what pg_as_sql writes, and the \restrict around it, in whose place we have
-# our own: whatever else looks like them is data.
+# our own: whatever else looks like them is data. A setting of its head that older servers don't know is made for each session.
 pg_without_commit() {
   LC_ALL=C awk '
     function give(from) { for (at = from; at <= held; at++) print line[at]; held = 0 }
     $1 == "\\restrict" && !begun && key == "" { key = $2; next }
     key != "" && $0 == "\\unrestrict " key { next }
     $0 == "BEGIN;" && !begun { begun = 1; next }
+    $0 == "SET transaction_timeout = 0;" && !headless { next }
+    $0 != "" && $0 !~ /^(--|SET |SELECT pg_catalog.set_config)/ { headless = 1 }
     $0 == "COMMIT;" { give(1) }
     $0 == "COMMIT;" || held > 0 { line[++held] = $0; if (held > 30) give(1); next }
     { print }
@@ -233,7 +235,8 @@ pg_without_commit() {
 pg_at_once() {
   pg_database=$1 pg_stage=$2 pg_status=0
   shift 2
-  "$psql" -X -w -q -d "$(pg_named "$pg_database")" -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" -1 "$@" || pg_status=$?
+  "$psql" -X -w -q -A -t -d "$(pg_named "$pg_database")" -o /dev/null -v ON_ERROR_STOP=1 -v stage="$pg_stage" \
+    -v lost="$folder/lost" -1 "$@" || pg_status=$?
   case $pg_status in
     0) ;;
     2) deploy_fail "the connection to the database $pg_database was lost while everything in it was replaced" \
@@ -241,13 +244,40 @@ pg_at_once() {
     *) deploy_fail "the dump can't be loaded: the database $pg_database is as it was" ;;
   esac
 }
+# Finds the pg_restore for this server, of at least the major version $1. Where that begins by setting what the server doesn't
+# know yet, $pg_ahead is not empty.
+pg_reader() {
+  pg_server=$(($(pg_sql "$maintenance" 'SHOW server_version_num') / 10000))
+  pg_least=$pg_server
+  [ "$pg_least" -ge "$1" ] || pg_least=$1
+  pg_need pg_restore "$pg_least" "$2"
+  pg_restore=$found pg_ahead=''
+  if [ "$found_major" -ge 17 ] && [ "$pg_server" -lt 17 ]; then pg_ahead=yes; fi
+}
 # Loads the archive $1 into the database $2 as the role $3 (empty: as who logs in), with further options.
 pg_load() {
   pg_archive=$1 pg_target=$(pg_named "$2") pg_role=$3
   shift 3
   [ -z "$pg_role" ] || set -- "--role=$pg_role" "$@"
-  "$pg_restore" --no-password --exit-on-error --no-owner --no-privileges --no-tablespaces --no-subscriptions \
-    --no-publications --no-security-labels "--jobs=$jobs" "--dbname=$pg_target" "$@" "$pg_archive"
+  [ -n "$pg_ahead" ] || set -- --exit-on-error "$@"
+  set -- --no-password --no-owner --no-privileges --no-tablespaces --no-subscriptions --no-publications \
+    --no-security-labels "--jobs=$jobs" "--dbname=$pg_target" "$@" "$pg_archive"
+  if [ -n "$pg_ahead" ]; then pg_but_for_settings "$pg_restore" "$@"; else "$pg_restore" "$@"; fi
+}
+# Runs a pg_restore that goes on after errors, and fails after any but this: a time-out that is set to 0, of which the server
+# knows nothing.
+pg_but_for_settings() {
+  pg_left=0
+  "$@" 2>"$folder/complaints" || pg_left=$?
+  LC_ALL=C awk '
+    /^pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "[a-z_]+"$/ { held = $0; next }
+    held != "" && /^Command was: SET [a-z_]+ = 0;$/ { held = ""; next }
+    held != "" { print held; held = ""; bad = 1 }
+    /^pg_restore: while INITIALIZING:$/ || /^pg_restore: warning: errors ignored on restore: / { next }
+    /^pg_restore: error: / { bad = 1 }
+    { print }
+    END { if (held != "") { print held; bad = 1 }; exit bad }' "$folder/complaints" >&2 || return 1
+  [ "$pg_left" -le 1 ] || return "$pg_left"
 }
 # Runs the SQL text of the file $1 in the database $2 as the role $3 (empty: as who logs in), with further options.
 pg_run_file() {

@@ -4,11 +4,15 @@
 use std::collections::BTreeSet;
 
 use super::archive::Entry;
-use super::spelling::{copy, identifier};
-use crate::database::adapter::{Right, Whose};
+use super::spelling::{self, copy, identifier};
+use crate::database::adapter::{Right, Setting, Whose};
 
-/// The rights that an archive has: first those of schemas, which others need, then owners, then all else.
-pub(super) fn of(entries: &[Entry]) -> Vec<Right> {
+/// What a server of version 15 or newer begins with, and an older one doesn't.
+const CLOSED: &str = "REVOKE CREATE ON SCHEMA public FROM PUBLIC;";
+
+/// The rights that an archive has, which a server of the major version `server` was dumped to: first those of schemas, which
+/// others need, then owners, then all else.
+pub(super) fn of(entries: &[Entry], server: Option<u32>) -> Vec<Right> {
     let acls = || entries.iter().filter(|entry| matches!(&*entry.kind, "ACL" | "DEFAULT ACL"));
     let schemas = acls().filter(|entry| entry.name.starts_with("SCHEMA "));
     let others = acls().filter(|entry| !entry.name.starts_with("SCHEMA "));
@@ -18,12 +22,38 @@ pub(super) fn of(entries: &[Entry]) -> Vec<Right> {
     let belonging = entries.iter().filter(|entry| entry.kind == "SEQUENCE OWNED BY");
     let belonging: BTreeSet<_> = belonging.map(|entry| (&*entry.schema, &*entry.name)).collect();
     let owners = entries.iter().filter_map(|entry| owner(entry, &belonging));
-    schemas
-        .flat_map(rights)
+    let is_usual = server.is_some_and(|server| server >= 15) && !acls().any(|entry| entry.name == "SCHEMA public");
+    let closed = is_usual.then(|| Right { whose: Whose::Everybodys, sql: CLOSED.to_owned() });
+    closed
+        .into_iter()
+        .chain(schemas.flat_map(rights))
         .chain(owners)
         .chain(others.flat_map(rights))
         .chain(publications.map(|sql| Right { whose: Whose::Nobodys, sql }))
         .collect()
+}
+
+/// The right that a line of a dump as SQL gives or takes, if it is one statement that does.
+pub(super) fn of_line(line: &str) -> Option<Right> {
+    let [sql] = <[String; 1]>::try_from(statements(line)).ok()?;
+    let whose = match sql.split(' ').next()? {
+        "GRANT" | "REVOKE" if sql.contains(" ON ") => grantee(&sql).map_or(Whose::Everybodys, Whose::Roles),
+        "ALTER" if sql.starts_with("ALTER DEFAULT PRIVILEGES ") => grantee(&sql).map_or(Whose::Nobodys, Whose::Roles),
+        "ALTER" if sql.contains(" OWNER TO ") => grantee(&sql).map(Whose::Owners)?,
+        "CREATE" | "ALTER" if sql.split(' ').nth(1) == Some("PUBLICATION") => Whose::Nobodys,
+        _ => return None,
+    };
+    Some(Right { whose, sql })
+}
+
+/// The same rights in the order in which they can be brought: schemas, owners, all else.
+pub(super) fn sorted(mut rights: Vec<Right>) -> Vec<Right> {
+    rights.sort_by_key(|right| match right.whose {
+        _ if right.sql.contains(" ON SCHEMA ") => 0,
+        Whose::Owners(_) => 1,
+        _ => 2,
+    });
+    rights
 }
 
 /// The statements of an entry. Who grants them is not changed for it.
@@ -87,16 +117,31 @@ fn grantee(sql: &str) -> Option<String> {
     sql.rsplit(' ').next().filter(|role| *role != "PUBLIC").map(str::to_owned)
 }
 
+/// A statement that is tried: the role that has to be there, the statement, and how it is told where it can't be brought.
+type Line<'l> = (Option<&'l str>, String, String);
+
 /// SQL that brings `rights`, and prints those that can't be brought with the reason.
 pub(super) fn sql(rights: &[Right]) -> String {
-    let line = |right: &Right| {
-        let role = right.role().map_or("\\N".to_owned(), copy);
-        format!("{role}\t{}\n", copy(&right.sql))
+    one_by_one(rights.iter().map(|right| (right.role(), right.sql.clone(), right.sql.clone())))
+}
+
+/// The same for what sessions in `database` begin with, which is called `later` once it is live.
+pub(super) fn settings_sql(settings: &[Setting], database: &str, later: &str) -> String {
+    one_by_one(settings.iter().map(|setting| {
+        let role = Some(&*setting.role).filter(|role| !role.is_empty());
+        (role, spelling::setting(database, setting), spelling::setting(later, setting))
+    }))
+}
+
+fn one_by_one<'l>(lines: impl Iterator<Item = Line<'l>>) -> String {
+    let line = |(role, sql, told): Line<'_>| {
+        let role = role.map_or("\\N".to_owned(), copy);
+        format!("{role}\t{}\t{}\n", copy(&sql), copy(&told))
     };
     format!(
-        "CREATE TEMP TABLE deploy_rights (number serial, role text, statement text, problem text);\n\
-         COPY deploy_rights (role, statement) FROM stdin;\n{}\\.\n{}",
-        rights.iter().map(line).collect::<String>(),
+        "CREATE TEMP TABLE deploy_rights (number serial, role text, statement text, told text, problem text);\n\
+         COPY deploy_rights (role, statement, told) FROM stdin;\n{}\\.\n{}",
+        lines.map(line).collect::<String>(),
         include_str!("sql/rights.sql")
     )
 }
@@ -111,7 +156,7 @@ mod tests {
     }
 
     fn texts(entries: &[Entry]) -> Vec<String> {
-        of(entries).into_iter().map(|right| right.sql).collect()
+        of(entries, Some(14)).into_iter().map(|right| right.sql).collect()
     }
 
     #[test]
@@ -123,6 +168,20 @@ mod tests {
             ("REVOKE ALL ON FUNCTION f() FROM \"PUBLIC\";", Some("PUBLIC")),
         ] {
             assert_eq!(grantee(sql).as_deref(), role, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_sql_is_a_right_if_it_is_one_statement_about_one() {
+        let whose = |line: &str| of_line(line).map(|right| right.whose);
+        assert_eq!(whose("GRANT SELECT ON TABLE a TO web;"), Some(Whose::Roles("web".into())));
+        assert_eq!(whose("REVOKE ALL ON FUNCTION f() FROM PUBLIC;"), Some(Whose::Everybodys));
+        assert_eq!(whose("ALTER TABLE a OWNER TO \"it's\";"), Some(Whose::Owners("it's".into())));
+        assert_eq!(whose("CREATE PUBLICATION p WITH (publish = 'insert');"), Some(Whose::Nobodys));
+        for other in
+            ["GRANT pg_read_server_files TO web;", "GRANT SELECT ON a TO b; DROP ROLE c;", "ALTER TABLE a ADD b int;"]
+        {
+            assert_eq!(whose(other), None, "{other}");
         }
     }
 
@@ -154,7 +213,8 @@ mod tests {
             "CREATE PUBLICATION p;",
         ];
         assert_eq!(texts(&entries), expected);
-        let whose: Vec<_> = of(&entries).into_iter().map(|right| right.whose).collect();
+        assert_eq!(of(&entries[..1], Some(15))[0].sql, CLOSED);
+        let whose: Vec<_> = of(&entries, None).into_iter().map(|right| right.whose).collect();
         let shop = Whose::Owners("shop".into());
         assert_eq!(whose, [Whose::Everybodys, shop, Whose::Roles("b".into()), Whose::Nobodys]);
     }

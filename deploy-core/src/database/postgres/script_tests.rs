@@ -28,10 +28,7 @@ fn postgres() -> Postgres {
         bin_dir,
         jobs: String::new(),
         stage: "staging".to_owned(),
-        major: 17,
-        identity: None,
-        restricts: true,
-        free: String::new(),
+        seen: Survey { major: 17, restricts: true, ..Survey::default() },
     }
 }
 
@@ -89,6 +86,7 @@ fn every_script_passes_shellcheck() {
     let names = postgres.names("20261122101500").unwrap();
     let others = ["pg_stat_statements".to_owned()];
     let rights = [Right { whose: Whose::Everybodys, sql: "REVOKE ALL ON TABLE \"it's $1\" FROM PUBLIC;".into() }];
+    let settings = [Setting { role: "it's $1".into(), setting: "search_path=\"it's\", public".into() }];
     let texts = [("it's.sql".to_owned(), "select 'it''s $1';\n".to_owned())];
     for (form, owner) in [(Form::Archive, "o'wner"), (Form::Tar, "o'hara"), (Form::Text, "o'wner")] {
         let (file, folder, user) = ("/it's/dump", "/a b/it's", "o'hara");
@@ -104,6 +102,7 @@ fn every_script_passes_shellcheck() {
             others: &others,
             invalid: None,
             rights: &rights,
+            settings: &settings,
         };
         shellcheck("make", postgres.make(&names, &loading), None);
         shellcheck("load", postgres.load(&names, &loading), None);
@@ -117,7 +116,8 @@ fn every_script_passes_shellcheck() {
     shellcheck("count", postgres.count(&names), None);
     shellcheck("pending", postgres.pending(&["/it's".to_owned(), "/a b".to_owned()]), None);
     shellcheck("client", postgres.client(), None);
-    let (setup, producer) = postgres.dump(&Survey::default(), 0);
+    let (setup, producer) =
+        postgres.dump(&Survey::default(), 0, &Exclude { schemas: vec!["it's *".to_owned()], ..Exclude::default() });
     shellcheck("dump", setup.then(Packing::Zstd.send(producer)).then(postgres.schema()), None);
     let (start, hold) = postgres.hold(&names, "folder", &["/it's".to_owned(), "/tmp".to_owned()], "it's me");
     shellcheck("hold", start, Some(hold));
@@ -135,11 +135,35 @@ fn of_a_transaction_only_its_own_begin_and_commit_are_left_out() {
         "\\restrict k1\nBEGIN;\n\\restrict k2\n\\unrestrict k2\nCOMMIT;\n\\unrestrict k1\n",
         &["\\restrict k2", "\\unrestrict k2"],
     );
+    let timed = "SET lock_timeout = 0;\nSET transaction_timeout = 0;\nBEGIN;\nCOPY t FROM stdin;\nSET transaction_timeout = 0;\n";
+    without(timed, &["SET lock_timeout = 0;", "COPY t FROM stdin;", "SET transaction_timeout = 0;"]);
     let far = format!("BEGIN;\nCOMMIT;\n{}COMMIT;\nend\n", "row\n".repeat(100));
     everywhere("deploy_input | pg_without_commit", &far, |ran| {
         let lines = ran.lines(Stream::Stdout);
         assert_eq!((lines.len(), &*lines[0], &*lines[100], &*lines[101]), (102, "COMMIT;", "row", "end"));
     });
+}
+
+/// What a pg_restore said that came to its end, and whether that counts as well done.
+#[test]
+fn of_all_errors_only_a_time_out_that_the_server_does_not_know_is_passed_over() {
+    let unknown = "pg_restore: while INITIALIZING:\npg_restore: error: could not execute query: ERROR:  unrecognized configuration \
+                   parameter \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;\n\n";
+    let ignored = "pg_restore: warning: errors ignored on restore: 2\n";
+    let other = "pg_restore: error: COPY failed for table \"a\": ERROR:  no\n";
+    let inside = "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter \"x_y\"\n\
+                  Command was: CREATE FUNCTION a() RETURNS int SET x_y TO '1' …\n";
+    for (said, status) in [
+        (format!("{unknown}{unknown}{ignored}"), 0),
+        (format!("{unknown}{other}{ignored}"), 1),
+        (format!("{unknown}{inside}{ignored}"), 1),
+        (inside.lines().next().unwrap_or_default().to_owned(), 1),
+        (String::new(), 0),
+    ] {
+        let text = "folder=$(mktemp -d)\nsaid() { deploy_input >&2; return 1; }\nstatus=0\n\
+                    pg_but_for_settings said 2>/dev/null || status=$?\necho $status\nrm -r \"$folder\"";
+        prints(text, &format!("{said}\n"), &[&status.to_string()]);
+    }
 }
 
 #[test]

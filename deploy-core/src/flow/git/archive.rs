@@ -14,19 +14,20 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
     let tree = match folder {
         None => sh!("tree=$commit"),
         Some(path) => sh!(
-            "folder={}\ntree=$commit:$folder\n[ \"$(mirror cat-file -t \"$tree\" 2>/dev/null)\" = tree ] || deploy_fail \"the commit has no folder \\`$folder\\`\" 'see repo_tree in deploy.toml'",
+            "folder={}\ntree=$commit:$folder\n[ \"$(git cat-file -t \"$tree\" 2>/dev/null)\" = tree ] || deploy_fail \"the commit has no folder \\`$folder\\`\" 'see repo_tree in deploy.toml'",
             path
         ),
     };
     script(cx)
-        .then(sh!("commit={}", cx.fact("revision")))
+        .then(sh!("take_commit {}", cx.fact("revision")))
         .then(tree)
         .then(refusals(settings))
         .then(super::super::release::begin(cx))
         .run(Cmd::new("mkdir").arg("--").arg(cx.release_dir()))
-        .then(sh!(": >\"$repo/deploy-suspect\""))
+        .then(sh!("echo unpacking >\"$repo/deploy-suspect\""))
         .pipe(archive(cx, folder))
-        .then(sh!("rm -f -- \"$repo/deploy-suspect\"\ntidy_mirror"))
+        .then(sh!(": >\"$repo/deploy-suspect\"\ntidy_mirror"))
+        .then(super::super::shared::must_stay_inside(cx))
 }
 
 /// The folder of the repository that is deployed, unless all of it is.
@@ -37,14 +38,14 @@ pub(super) fn deployed_folder(settings: &Settings) -> Option<&str> {
 /// Names the commit, not a tree: then attributes of the whole repository hold, and files have the commit's time.
 fn archive(cx: &ServerCx<'_>, folder: Option<&str>) -> [Cmd; 2] {
     let git_dir = format!("--git-dir={}", cx.layout().repo());
-    let archive = Cmd::new("git").args([git_dir.as_str(), "--literal-pathspecs", "archive", "--format=tar"]);
+    let archive = Cmd::new("git").args([git_dir.as_str(), "--literal-pathspecs", "archive", "--format=tar", "--"]);
     let archive = archive.arg(cx.fact("revision"));
     let extract = Cmd::new("tar").args(["-x", "-f", "-", "-C"]).arg(Arg::from(cx.release_dir()));
     match folder {
         None => [archive, extract],
         Some(path) => {
             let depth = path.split('/').filter(|name| !matches!(*name, "" | ".")).count();
-            [archive.args(["--", path]), extract.arg(format!("--strip-components={depth}"))]
+            [archive.arg(path), extract.arg(format!("--strip-components={depth}"))]
         }
     }
 }

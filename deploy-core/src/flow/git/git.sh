@@ -1,25 +1,36 @@
-# in_mirror DIR: the mirror that the other functions are about. What the environment says of a repository is not.
+# in_mirror DIR: the mirror that git and the other functions are about. What the environment says of a repository is not.
 in_mirror() {
   repo=$1
-  unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_NAMESPACE
+  unset GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_NAMESPACE
+  export GIT_DIR="$repo"
 }
-mirror() { git --git-dir="$repo" "$@"; }
 # The commits that were deployed last, and those before them, as `commits`: nothing where there are none. Fails where the
 # mirror can't be used: it has to have every file of the newest ones. After a release couldn't be made from it, everything in
 # it is looked at.
 is_whole() {
   commits=''
-  if [ -e "$repo/deploy-suspect" ]; then
-    mirror fsck --no-dangling --no-progress >/dev/null 2>&1 || return 1
+  if [ -s "$repo/deploy-suspect" ]; then
+    git fsck --no-dangling --no-progress >/dev/null 2>&1 || return 1
     rm -f -- "$repo/deploy-suspect"
   fi
-  recent=$(mirror rev-list --max-count=64 --glob=refs/deploy --glob=refs/heads 2>/dev/null) || return 1
-  [ -z "$recent" ] || printf '%s\n' "$recent" | has_files || return 1
+  recent=$(git rev-list --max-count=64 --glob=refs/deploy --glob=refs/heads 2>/dev/null) || return 1
+  [ -z "$recent" ] || git rev-list --objects --quiet --no-walk --stdin >/dev/null 2>&1 <<COMMITS || return 1
+$recent
+COMMITS
   commits=$recent
 }
-# Whether the mirror has every file of the commits that it is read from standard input.
-has_files() { mirror rev-list --objects --quiet --no-walk --stdin >/dev/null 2>&1; }
-has_commit() { mirror rev-list --objects --quiet --no-walk "$1" >/dev/null 2>&1; }
+has_commit() {
+  git rev-list --objects --quiet --no-walk --stdin >/dev/null 2>&1 <<COMMIT
+$1
+COMMIT
+}
+# take_commit COMMIT: makes it `commit`. It stands where git has no way to say that it is no option, so it has to be an id.
+take_commit() {
+  case $1 in
+    '' | *[!0-9a-f]*) deploy_fail "\`$1\` is no commit's id" ;;
+  esac
+  commit=$1
+}
 # Removes the mirror, but nothing else that may stand in its place.
 remove_mirror() {
   for part in HEAD objects refs; do
@@ -58,16 +69,16 @@ keep_mirror() {
   fi
   share_mirror
   ! has_origin "$1" || return 0
-  mirror config remote.origin.url "$1"
-  mirror config remote.origin.fetch '+refs/*:refs/*'
-  mirror config remote.origin.mirror true
+  git config remote.origin.url "$1"
+  git config remote.origin.fetch '+refs/*:refs/*'
+  git config remote.origin.mirror true
 }
 share_mirror() {
   [ -g "${repo%/*}" ] || return 0
   while read -r key _; do
     if [ "$key" = sharedRepository ] || [ "$key" = sharedrepository ]; then return 0; fi
   done <"$repo/config"
-  mirror config core.sharedRepository group
+  git config core.sharedRepository group
 }
 # begin_pack, unpack_pack, end_pack: take a pack and its index. The index comes last, since only with it is the pack in use.
 begin_pack() {
@@ -90,11 +101,11 @@ has_origin() {
 }
 # keep_commit COMMIT: points to it, so that it stays, and to those that were kept last.
 keep_commit() {
-  mirror update-ref "refs/deploy/$1" "$1"
+  git update-ref -- "refs/deploy/$1" "$1"
   set -- "$1" "$repo"/refs/deploy/*
   [ "$#" -gt 17 ] || return 0
-  mirror for-each-ref --sort=-committerdate --format='delete %(refname)' refs/deploy |
-    awk -v kept="delete refs/deploy/$1" 'NR > 16 && $0 != kept' | mirror update-ref --stdin
+  git for-each-ref --sort=-committerdate --format='delete %(refname)' refs/deploy |
+    awk -v kept="delete refs/deploy/$1" 'NR > 16 && $0 != kept' | git update-ref --stdin
 }
 # Tidies the mirror where git might find it worth the while. It counts as git does, which starts nothing.
 tidy_mirror() {
@@ -102,17 +113,19 @@ tidy_mirror() {
   packs=$#
   set -- "$repo"/objects/17/*
   if [ "$packs" -le 50 ] && [ "$#" -le 27 ]; then return 0; fi
-  mirror -c gc.autoDetach=false gc --auto --quiet || deploy_note 'the mirror could not be tidied'
+  git -c gc.autoDetach=false gc --auto --quiet || deploy_note 'the mirror could not be tidied'
 }
 # What `git archive` would silently leave out. For LFS every file is looked into, but only where attributes speak of it.
 refuse_submodules() {
-  [ "$held" = "${held#*submodule}" ] || deploy_fail 'the commit has submodules, whose files would be missing' \
-    'vendor them, or set git.ignore_submodules = true to deploy empty folders'
+  [ "$held" != "${held#*submodule }" ] || return 0
+  named=$(printf '%s\n' "$held" | sed -n 's/^submodule //p')
+  deploy_fail "the commit has submodules, whose files would be missing: $(printf '%s' "$named" | tr '\n' ' ')" \
+    'commit their files, without a .git of their own' 'or set git.ignore_submodules = true to deploy empty folders'
 }
 refuse_lfs() {
   [ "$held" != "${held#*attributes}" ] || return 0
-  if mirror grep -q -e filter=lfs "$commit" -- .gitattributes '*/.gitattributes' &&
-    mirror grep -q -e '^version https://git-lfs.github.com/spec/v1$' "$tree"; then
+  if git grep -q -e filter=lfs "$commit" -- .gitattributes '*/.gitattributes' &&
+    git grep -q -e '^version https://git-lfs.github.com/spec/v1$' "$tree"; then
     deploy_fail 'the commit has files in Git LFS, of which only the pointers would be deployed' \
       'set git.ignore_lfs = true to deploy the pointers'
   fi
@@ -128,8 +141,8 @@ refuse_describe() {
 }
 # What the tree has that needs a second look, as `held`. Attributes of the folders above it hold as well.
 look_at_tree() {
-  held=$(mirror ls-tree -r "$tree" | awk '
-    $1 == "160000" && !submodule++ { print "submodule" }
+  held=$(git ls-tree -r "$tree" | awk '
+    $1 == "160000" && submodules++ < 3 { sub(/^[^\t]*\t/, ""); print "submodule " $0 }
     /[\t\/]\.gitattributes"?$/ && !attributes++ { print "attributes" }
   ')
   [ "$tree" = "$commit" ] || held="$held attributes"
@@ -173,7 +186,17 @@ forget_fetch() {
 fetch_commit() {
   forget_fetch
   if [ -e "$repo/shallow" ]; then unshallow=--unshallow; else unshallow=; fi
-  mirror -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow origin '+refs/*:refs/*' || return
-  has_commit "$1" || mirror -c gc.auto=0 fetch --quiet --no-tags origin "$1" 2>/dev/null || :
+  git -c gc.auto=0 fetch --quiet --prune --no-tags $unshallow -- origin '+refs/*:refs/*' || return
+  has_commit "$1" || git -c gc.auto=0 fetch --quiet --no-tags -- origin "$1" 2>/dev/null || :
 }
-fetch_shallow() { forget_fetch; mirror -c gc.auto=0 fetch --quiet --no-tags --depth=1 origin "$1"; }
+# must_be_of NAME OWN SERVER: fails where the commit, which SERVER found to be NAME, isn't a part of what NAME is here. We found
+# OWN.
+must_be_of() {
+  for ref in "refs/heads/$1" "refs/tags/$1" "$2" "$1"; do
+    case $ref in "$2" | refs/*) ;; *) continue ;; esac
+    if git merge-base --is-ancestor -- "$commit" "$ref" 2>/dev/null; then return 0; fi
+  done
+  deploy_fail "$3 says that \`$1\` is $commit, which it isn't and wasn't as this server sees it" \
+    "if \`$1\` was just rewritten, deploy again; else look at $3"
+}
+fetch_shallow() { forget_fetch; git -c gc.auto=0 fetch --quiet --no-tags --depth=1 -- origin "$1"; }

@@ -45,9 +45,14 @@ const AGREE: TaskId = TaskId::new("git:agree");
 /// Shell functions about mirrors. `in_mirror` comes first.
 pub(crate) const GIT: &str = include_str!("git.sh");
 
+/// The fact about the run that names the server which found the commit, where others found another one.
+const FOUND_BY: &str = "found_by";
+
 pub(super) fn register(tasks: &mut Tasks) {
     let on = Servers::releases;
-    tasks.task(Task::local(RESOLVE, "Find out which commit is deployed", resolve).hidden());
+    tasks.task(
+        Task::local(RESOLVE, "Find out which commit is deployed", resolve).sets("revision").sets("branch").hidden(),
+    );
     tasks.task(
         Task::script(CHECK, "Check that the repository can be reached", on(), transfer::check)
             .effect(Effect::Prepares)
@@ -63,14 +68,21 @@ pub(super) fn register(tasks: &mut Tasks) {
     );
     tasks.task(
         Task::script(CREATE_RELEASE, "Put the commit's files into a new release", on(), archive::create_release)
-            .needs([super::release::NEW_RELEASE, UPDATE]),
+            .needs([super::release::NEW_RELEASE, UPDATE])
+            .part_of(super::DEPLOY),
     );
 }
 
 /// Adds what depends on a stage's settings: servers that fetch agree on a commit, and only so many fetch at a time.
 pub(crate) fn tune(tasks: &mut Tasks, settings: &Settings) {
     if settings.git.strategy == GitStrategy::Fetch {
-        tasks.task(Task::local(AGREE, "Agree on the commit that is deployed", agree).hidden());
+        tasks.task(
+            Task::local(AGREE, "Agree on the commit that is deployed", agree)
+                .sets("revision")
+                .sets("branch")
+                .sets(FOUND_BY)
+                .hidden(),
+        );
         tasks.need(&UPDATE, AGREE);
         tasks.change(&UPDATE, |task| task.without_feed().limit(settings.git.max_fetches));
     }
@@ -129,7 +141,16 @@ fn agree(local: &mut Local<'_>) -> anyhow::Result<()> {
     let Some((first, revision)) = all.first() else { return Ok(()) };
     if all.iter().any(|(_, other)| other != revision) {
         let label = local.server(*first).label();
+        // Without history nobody could say whether the branch has the commit.
+        if local.stage.settings.git.shallow {
+            let each = all.iter().map(|(server, found)| format!("{}: {found}", local.server(*server).label()));
+            return Err(Error::task("the servers don't agree on which commit is deployed")
+                .detail(each.collect::<Vec<_>>().join("\n"))
+                .hint("if the branch has just moved, deploy again")
+                .into());
+        }
         local.note(format!("the branch has moved meanwhile; all servers deploy {revision}, which {label} found"));
+        local.set(FOUND_BY, label);
     }
     local.set("revision", revision);
     local.set("branch", local.stage.settings.branch.clone());

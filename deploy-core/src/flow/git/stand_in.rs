@@ -38,9 +38,11 @@ fn resolve(local: &mut Local<'_>) -> anyhow::Result<()> {
 }
 
 fn create_release(cx: &ServerCx<'_>, folder: &str) -> Script {
-    begin(cx).run(Cmd::new("cp").args(["-R", "--", folder]).arg(cx.release_dir()))
+    let copy = Cmd::new("cp").args(["-R", "--", folder]).arg(cx.release_dir());
+    begin(cx).run(copy).then(super::super::shared::must_stay_inside(cx))
 }
 
 fn set_current_revision(cx: &ServerCx<'_>) -> Script {
-    sh!("printf '%s\\n' {} >{}", cx.fact("revision"), format!("{}/REVISION", cx.release_dir()))
+    let own = Script::new().uses(super::super::INSIDE).then(sh!("release={}\nown_files REVISION", cx.release_dir()));
+    own.then(sh!("printf '%s\\n' {} >\"$release/REVISION\"", cx.fact("revision")))
 }

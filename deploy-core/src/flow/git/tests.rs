@@ -260,7 +260,8 @@ fn submodules_are_refused_or_left_empty() {
     git(&site.repo(), &["submodule", "--quiet", "add", "./.", "vendor/sub"]);
     site.commit("a", "b");
     let told = site.is_refused();
-    assert!(told.contains("the commit has submodules") && told.contains("git.ignore_submodules"), "{told}");
+    assert!(told.contains("the commit has submodules, whose files would be missing: vendor/sub"), "{told}");
+    assert!(told.contains("git.ignore_submodules"), "{told}");
     let mut site = site.with(|settings| settings.git.ignore_submodules = true);
     site.deploys();
     assert!(site.release("vendor/sub").is_dir());
@@ -438,6 +439,27 @@ fn a_server_finds_the_commit_out_where_the_controller_can_not() {
 }
 
 #[test]
+fn what_another_server_found_has_to_be_a_commit_of_the_branch() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Fetch);
+        let old = git(&site.repo(), &["rev-parse", "HEAD"]);
+        let new = site.commit("index.html", "two\n");
+        git(&site.repo(), &["switch", "--quiet", "--create", "unmerged"]);
+        let unmerged = site.commit("index.html", "unmerged\n");
+        git(&site.repo(), &["switch", "--quiet", "main"]);
+        site.stage.settings.branch = "main".to_owned();
+        site.run(transfer::check, false);
+        site.facts.run.insert(super::FOUND_BY.to_owned(), "app9".to_owned());
+        for (revision, is_good) in [(&new, true), (&old, true), (&unmerged, false)] {
+            site.facts.run.insert("revision".to_owned(), revision.clone());
+            let ran = site.run(transfer::update, false);
+            assert_eq!(ran.status() == Some(0), is_good, "{shell}: {}", told(&ran));
+            assert_eq!(told(&ran).contains("app9 says that `main` is"), !is_good, "{shell}: {}", told(&ran));
+        }
+    }
+}
+
+#[test]
 fn a_repository_that_can_not_be_reached_is_named_and_asks_nothing() {
     for shell in SHELLS {
         let mut site = Site::new(shell, GitStrategy::Fetch);
@@ -460,5 +482,21 @@ fn no_password_reaches_a_server() {
     let cx = site.cx(&options, &work_dir);
     for script in [transfer::check(&cx), transfer::update(&cx), archive::create_release(&cx)] {
         assert!(!format!("{script:?}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn what_is_no_id_of_a_commit_reaches_no_git() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell, GitStrategy::Push);
+        site.deploys();
+        for revision in ["--output=ran", "HEAD", "main:index.html", "", "8d3f5a0c\n--all"] {
+            site.set("revision", revision);
+            for body in [archive::create_release as Body, transfer::update] {
+                let ran = site.run(body, false);
+                assert_eq!(ran.status(), Some(1), "{shell}: {revision:?}");
+                assert!(told(&ran).contains("is no commit's id"), "{}", told(&ran));
+            }
+        }
     }
 }

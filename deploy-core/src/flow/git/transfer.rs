@@ -61,7 +61,7 @@ pub(super) fn update(cx: &ServerCx<'_>) -> Script {
         GitStrategy::Push => receive(cx),
         GitStrategy::Fetch => fetch(cx),
     };
-    script(cx).then(sh!("commit={}", cx.fact("revision"))).then(moved).then(sh!(
+    script(cx).then(sh!("take_commit {}", cx.fact("revision"))).then(moved).then(sh!(
         "has_commit \"$commit\" || deploy_fail \"commit $commit isn't in this server's mirror\" 'is it in the repository that the server reads, and not only here?'"
     ))
 }
@@ -79,13 +79,11 @@ fn receive(cx: &ServerCx<'_>) -> Script {
     };
     let take = match cx.payload {
         None => Script::new(),
-        Some(_) if tips(cx).is_empty() => {
-            sh!("begin_pack").pipe([Cmd::new("deploy_payload"), Cmd::new("unpack_pack")]).then(sh!("end_pack"))
-        }
+        Some(_) if tips(cx).is_empty() => sh!("begin_pack").run(Cmd::new("unpack_pack").fed()).then(sh!("end_pack")),
         Some(_) => {
             let git_dir = format!("--git-dir={}", cx.layout().repo());
             let index = Cmd::new("git").arg(git_dir).args(["index-pack", "--stdin", "--fix-thin"]);
-            Script::new().pipe([Cmd::new("deploy_payload"), index])
+            Script::new().run(index.fed())
         }
     };
     let cut =
@@ -111,5 +109,16 @@ fi"#,
         url(cx),
         fetch
     );
-    if settings.git.verify_commit { fetched.then(sh!("mirror verify-commit \"$commit\"")) } else { fetched }
+    let fetched = fetched.then(of_branch(cx));
+    if settings.git.verify_commit { fetched.then(sh!("git verify-commit -- \"$commit\"")) } else { fetched }
+}
+
+/// Where another server found the commit: it has to be one of the branch, as this server sees that.
+fn of_branch(cx: &ServerCx<'_>) -> Script {
+    match (cx.known(super::FOUND_BY), cx.known("found_revision")) {
+        (Some(server), Some(own)) if cx.known("revision") != Some(own) => {
+            sh!("must_be_of {} {} {}", &cx.stage.settings.branch, own, server)
+        }
+        _ => Script::new(),
+    }
 }

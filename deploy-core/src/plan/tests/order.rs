@@ -122,7 +122,7 @@ fn what_fills_an_open_task_keeps_what_was_added_to_it() {
 #[test]
 fn hooks_on_recipes_that_the_stage_does_not_configure_are_no_mistake() {
     let mut tasks = registry([group("all", "a"), script("a", "app"), script("mine", "app")], "mine after theirs");
-    tasks.inert(|tasks| {
+    tasks.inert("theirs", |tasks| {
         tasks.task(script("theirs", "app"));
         add_hooks(tasks, "theirs after a");
     });

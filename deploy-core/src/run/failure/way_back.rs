@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, ErrorKind};
-use crate::event::StepNo;
+use crate::event::{ServerNo, StepNo};
 use crate::plan::{Leg, Step};
 use crate::script::Script;
 
@@ -94,8 +94,30 @@ impl Executor<'_> {
         let mut seen = BTreeSet::new();
         let hints =
             failures.iter().flat_map(|failed| failed.error.hint_texts()).filter(|hint| seen.insert(hint.as_str()));
-        let hints: Vec<_> = hints.take(MOST_HINTS).cloned().collect();
+        let hints: Vec<_> = hints.take(MOST_HINTS).cloned().chain(self.way_without(kind, &servers)).collect();
         Error::new(kind, message).detail(detail).hints(hints)
+    }
+
+    /// How to go on without the servers that are gone, where there are others.
+    fn way_without(&self, kind: ErrorKind, gone: &BTreeSet<ServerNo>) -> Option<String> {
+        let plan = self.run.plan;
+        let is_flow = plan.failure_legs.iter().any(|leg| !leg.steps().is_empty());
+        if kind != ErrorKind::Connection || !is_flow || gone.is_empty() || gone.len() == self.servers.len() {
+            return None;
+        }
+        let command = plan.root.words().collect::<Vec<_>>().join(" ");
+        let servers = &self.run.stage.servers;
+        let name = |server: &ServerNo| {
+            let server = &servers[*server];
+            let is_alone = servers.iter().filter(|other| other.host == server.host).count() == 1;
+            if is_alone { format!("!{}", server.host) } else { format!("!{}", server.label()) }
+        };
+        let gone: Vec<_> = gone.iter().map(name).collect();
+        let stage = &self.run.stage.name;
+        Some(format!(
+            "to leave what is gone as it is, and go on with the others: `cargo xtask {command} {stage} --hosts '{}'`",
+            gone.join(",")
+        ))
     }
 
     /// The failures, server by server; what several servers say in the same words is said once.

@@ -17,6 +17,8 @@ pub(in crate::run) struct LockState {
 #[derive(Default)]
 struct State {
     taken: BTreeSet<ServerNo>,
+    /// Where somebody has taken it away.
+    lost: BTreeSet<ServerNo>,
     refused: bool,
 }
 
@@ -36,6 +38,16 @@ impl LockState {
     /// A new attempt begins.
     pub(in crate::run) fn try_again(&self) {
         self.state().refused = false;
+    }
+
+    /// Somebody has taken the lock away on `server`.
+    pub(in crate::run) fn lost(&self, server: ServerNo) {
+        self.state().lost.insert(server);
+    }
+
+    /// Whether somebody has taken it away on `server`: then it isn't ours to take again.
+    pub(in crate::run) fn is_lost(&self, server: ServerNo) -> bool {
+        self.state().lost.contains(&server)
     }
 
     /// The lock is given up everywhere.

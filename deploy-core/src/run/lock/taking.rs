@@ -89,7 +89,7 @@ impl Executor<'_> {
 
     /// The step that takes the lock, where the run had it and has lost its conversation with the server since.
     pub(in crate::run) fn lock_again(&self, link: &Link<'_>) -> Option<StepNo> {
-        let lost = self.lock.held().contains(&link.number) && !link.slot.is_open();
+        let lost = self.lock.held().contains(&link.number) && !link.slot.is_open() && !self.lock.is_lost(link.number);
         self.run.plan.steps.iter().find(|step| lost && step.task.takes_lock()).map(|step| step.number)
     }
 

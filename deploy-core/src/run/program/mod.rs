@@ -3,3 +3,4 @@
 mod compose;
 pub(super) mod prepare;
 pub(super) mod preview;
+pub(super) mod shown;

@@ -8,10 +8,10 @@ use crate::config::Stage;
 use crate::error::Result;
 use crate::event::ServerNo;
 use crate::plan::{Leg, Plan, Step};
-use crate::script::compile;
 use crate::task::{Explain, Facts, Options, ScriptWork, ServerCx};
 
 use crate::run::program::prepare::{shell_of, task_script};
+use crate::run::program::shown::shown;
 
 /// The scripts of `plan`, in order, and what tasks on this machine say that they would do. Facts that only a run can find
 /// out stand as `<name>`.
@@ -104,6 +104,5 @@ fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, option
         };
         scripts.push(task_script(&step.task, run(&cx), &cx));
     }
-    let shell = shell_of(stage);
-    Ok(compile(&scripts, &shell)?.text(&shell))
+    shown(&scripts, &shell_of(stage))
 }

@@ -59,7 +59,8 @@ impl Executor<'_> {
         let mut watch = Watch::new(self, link, &prepared).quietly();
         let stop = self.stop();
         let errand = prepared.errand(&|_, _| true, &stop);
-        link.slot.run(&self.place(transport, &prepared), &errand, &mut |report| watch.report(report))?;
+        let ended = link.slot.run(&self.place(transport, &prepared), &errand, &mut |report| watch.report(report));
+        ended.map_err(|error| self.or_lock_lost(link, transport, error))?;
         match watch.failures.pop() {
             Some(failed) => Err(failed.error),
             None => Ok(watch.found),

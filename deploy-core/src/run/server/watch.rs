@@ -85,18 +85,13 @@ impl<'w> Watch<'w> {
 
     /// What a server says is a stranger's word: only what it may be is ever read.
     fn fact(&mut self, name: String, value: String) {
-        if let Some(refusal) = self.executor.refusal(&name, &value) {
-            return self.refuse(refusal);
+        let Some(current) = &mut self.current else { return };
+        if let Some(refusal) = self.executor.refusal(self.prepared.steps[current.task], &name, &value) {
+            current.refused.get_or_insert(refusal);
+            return;
         }
         self.found.insert(name.clone(), value.clone());
         self.executor.facts().servers.entry(self.server).or_default().insert(name, value);
-    }
-
-    fn refuse(&mut self, refusal: String) {
-        match &mut self.current {
-            Some(current) => current.refused = current.refused.take().or(Some(refusal)),
-            None => self.failures.push(Failed { server: Some(self.server), step: None, error: Error::task(refusal) }),
-        }
     }
 
     fn begin(&mut self, task: usize) {

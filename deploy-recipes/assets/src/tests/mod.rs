@@ -1,5 +1,7 @@
 //! The scripts, run by the shells that servers have, with stand-ins for rake and npm on `PATH`.
 
+mod built;
+mod links;
 mod npm;
 mod rails;
 mod registration;
@@ -119,6 +121,7 @@ impl Site {
             stage: "staging".to_owned(),
             environment: String::new(),
             fed: false,
+            is_new: false,
             inputs: None,
         }
     }

@@ -61,6 +61,12 @@ fn settings_that_do_not_go_together_are_refused() {
     assert!(refused("preset = 'npm'\nkeep_assets = 2", &[]).contains("`keep_assets` means nothing"));
     assert!(refused("preset = 'npm'\nskip_unchanged = true", &[]).contains("inputs = ["));
     assert!(refused("prefixes = []", &[]).contains("no folder"));
+    let packages = &["log", "node_modules"];
+    assert_eq!(refused("", packages), "");
+    assert_eq!(refused("preset = 'npm'\ncommands = ['npm install']", packages), "");
+    for toml in ["preset = 'npm'", "commands = ['cd web && npm ci']"] {
+        assert!(refused(toml, packages).contains("`npm ci` empties it first"), "{toml}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A packed folder with these files.
-fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn packed(files: &[(&str, &str)]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let file = folder.path().join(path);

@@ -3,7 +3,7 @@
 use super::*;
 
 const RAILS: &str = "skip_unchanged = true";
-const NPM: &str = "preset = 'npm'\nskip_unchanged = true\ninputs = ['src', 'package-lock.json']";
+pub(super) const NPM: &str = "preset = 'npm'\nskip_unchanged = true\ninputs = ['src', 'package-lock.json']";
 
 /// Whether the release `2`, with `text`, is compiled, when `1` is live and had the text `same`.
 fn compiles(site: &Site, toml: &str, change: impl Fn(&Site)) -> bool {

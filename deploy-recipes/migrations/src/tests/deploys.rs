@@ -1,3 +1,5 @@
+use deploy_core::task::When;
+
 use super::*;
 
 #[test]
@@ -189,4 +191,67 @@ fn the_status_is_the_answer_of_its_task() {
     let run = site("").run("deploy:migrate:status");
     run.succeeded();
     assert_eq!(run.printed(), "up 1 Create posts\n");
+}
+
+#[test]
+fn a_release_that_is_older_than_the_database_is_refused_unless_that_is_allowed() {
+    for shell in SHELLS {
+        let site = site("").shell(shell);
+        site.write("app1", "pending", "newer 20260102 AddPrice\nnewer 20260103 DropName\n");
+        for task in ["deploy", "deploy:migrations"] {
+            let run = site.run(task);
+            let failure = run.failure();
+            assert!(failure.contains("and the live one does: 20260102 AddPrice, 20260103 DropName"), "{failure}");
+            assert!(failure.contains("cargo xtask deploy production --allow-newer-schema"), "{failure}");
+            assert_eq!(run.calls()[0].var("XTASK_NEWER"), Some("refuse"));
+        }
+        site.write("app1", "pending", "");
+        let run = site.task("deploy").switch("allow-newer-schema").run();
+        run.succeeded();
+        assert_eq!(run.calls()[0].var("XTASK_NEWER"), None);
+    }
+}
+
+#[test]
+fn a_failure_says_what_is_in_the_database_already() {
+    let fails = TaskId::new("fails");
+    let xtask = Xtask::new()
+        .recipe::<Migrations>()
+        .task(Task::script(fails.clone(), "Fail", Servers::all(), |_| Script::new().run(Cmd::new("false"))))
+        .hook(When::After(MIGRATE), fails);
+    let site = prepared(Site::new(xtask, "[recipes.migrations]"));
+    site.write("app1", "pending", "20260101 CreatePosts\n20260102 AddBody\n");
+    let run = site.run("deploy");
+    assert!(run.failure().contains("`fails`"), "{}", run.failure());
+    let said = "2 migrations ran before that, and stay in the database: 20260101 CreatePosts, 20260102 AddBody";
+    assert!(run.notes().contains(&said), "{:?}", run.notes());
+    site.write("app1", "pending", "");
+    assert!(!site.run("deploy").notes().iter().any(|note| note.contains("before that")));
+}
+
+#[test]
+fn migrations_can_come_after_all_else_that_fails_before_the_switch() {
+    let site = site("last = true");
+    site.write("app1", "pending", "20260101 CreatePosts\n");
+    let order = site.order("deploy");
+    let at = |id: &str| order.iter().position(|known| known == id).unwrap();
+    assert_eq!(at("deploy:migrate") + 1, at("deploy:symlink:release"));
+    for task in ["deploy:rollback", "deploy:publishing", "deploy:symlink:release"] {
+        assert!(!site.order(task).iter().any(|id| id == "deploy:migrate"), "{task}");
+    }
+    for task in ["deploy", "deploy:migrations"] {
+        let run = site.run(task);
+        run.succeeded();
+        assert_eq!(calls(&run), ["rake xtask:migrate"]);
+    }
+    let several = super::site("last = true").servers(&["app1 app", "db1 db"]);
+    several.write("db1", "pending", "20260101 CreatePosts\n");
+    several.run("deploy").succeeded();
+    several.write("db1", "broken", "");
+    let run = several.run("deploy");
+    assert!(run.failure().contains("PG::UndefinedTable"), "{}", run.failure());
+    assert!(!run.order().contains(&"deploy:symlink:release"), "no server has switched");
+    let off = super::site("last = true\non_deploy = false");
+    assert_eq!(calls(&off.run("deploy")), [""; 0]);
+    assert_eq!(calls(&off.run("deploy:migrations")), ["rake xtask:migrate"]);
 }

@@ -1,4 +1,5 @@
 mod deploys;
+mod older;
 mod presets;
 mod rails;
 mod rollbacks;

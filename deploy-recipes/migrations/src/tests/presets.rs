@@ -12,19 +12,35 @@ fn deployed(table: &str, programs: &[(&str, &str)]) -> Ran {
 }
 
 #[test]
-fn a_command_of_the_users_own_runs_only_where_something_is_pending() {
-    let site = site("command = 'bin/migrate --all && echo done'");
-    site.file("bin/migrate", "");
-    site.program("bin-migrate", "");
+fn a_command_of_the_users_own_always_runs_and_the_database_is_asked_all_the_same() {
+    let own = "command = 'rake db:prepare'";
+    let site = site(own);
     let run = site.run("deploy");
     run.succeeded();
-    assert_eq!(calls(&run), ["rake xtask:pending"]);
-    let site = super::site("command = 'rake db:migrate db:seed'");
+    assert_eq!(calls(&run), ["rake xtask:pending", "rake db:prepare"]);
     site.write("app1", "pending", "1 CreatePosts\n");
     let run = site.run("deploy");
     run.succeeded();
-    assert_eq!(calls(&run), ["rake xtask:pending", "rake db:migrate db:seed"]);
-    assert_eq!(run.fact("app1", "migrations_pending"), Some("1"));
+    assert_eq!(
+        (run.fact("app1", "migrations_pending"), run.fact("app1", "migrations_ran")),
+        (Some("1"), Some("1 CreatePosts"))
+    );
+    // A database that isn't there yet can't be asked; the command may make it.
+    let site = super::site(own);
+    site.program("rake", "case $* in *xtask:pending) echo 'no database' >&2; exit 1 ;; esac");
+    let run = site.run("deploy");
+    run.succeeded();
+    assert_eq!(calls(&run), ["rake xtask:pending", "rake db:prepare"]);
+    let run = super::site(own).task("deploy:migrate").fact("migrations_pending", "0").run();
+    assert_eq!(calls(&run), ["rake db:prepare"]);
+}
+
+#[test]
+fn a_command_with_a_condition_of_its_own_runs_where_that_says_so() {
+    let site = site("command = 'rake db:prepare'\npending = 'cat ../../pending'");
+    assert_eq!(calls(&site.run("deploy")), [""; 0]);
+    site.write("app1", "pending", "something\n");
+    assert_eq!(calls(&site.run("deploy")), ["rake db:prepare"]);
 }
 
 /// What `sqlx migrate info` prints, and an application of which the second migration is pending.

@@ -72,6 +72,7 @@ fn a_migration_that_fails_leaves_the_old_version_live() {
     migration(&site, "20260102000000_break_posts", "add_column :nowhere, :body, :text");
     let run = site.run("deploy");
     assert!(run.failure().contains("no such table: nowhere"), "{}", run.failure());
+    assert!(run.failure().contains("in the database already: 20260101000000 CreatePosts"), "{}", run.failure());
     assert!(site.read("app1", "current/REVISION").unwrap().ends_with("20260101000000\n"));
     // The one before it has run: what is pending is asked of the database.
     assert_eq!(site.run("deploy:migrate:pending").fact("app1", "migrations_pending"), Some("0"));
@@ -140,4 +141,35 @@ fn every_database_of_the_environment_counts() {
     run.succeeded();
     assert_eq!(run.fact("app1", "pending_migrations"), Some("20260101000000 CreatePosts\n20260103000000 CreateLines"));
     assert_eq!(pending(&site).as_deref(), Some(""));
+}
+
+#[test]
+fn older_code_is_refused_over_a_newer_database_and_what_nobody_knows_is_no_reason() {
+    let site = site("");
+    migration(&site, "20260102000000_add_body", "add_column :posts, :body, :text");
+    site.run("deploy").succeeded();
+    site.without("db/migrate/20260102000000_add_body.rb");
+    let failure = site.run("deploy").failure();
+    assert!(failure.contains("and the live one does: 20260102000000 add_body"), "{failure}");
+    site.task("deploy").switch("allow-newer-schema").run().succeeded();
+    // The live release doesn't know it any more.
+    site.run("deploy").succeeded();
+}
+
+/// As Rails 8 has them for its queue, cache and cable.
+#[test]
+fn an_empty_database_that_has_a_schema_file_and_no_migrations_is_prepared() {
+    let two = "production:\n  primary:\n    adapter: sqlite3\n    database: <%= ENV['HOME'] %>/deploy/shop.sqlite3\n  \
+               cable:\n    adapter: sqlite3\n    database: <%= ENV['HOME'] %>/deploy/cable.sqlite3\n    migrations_paths: db/cable_migrate\n";
+    let site = site("");
+    site.file("config/database.yml", two);
+    site.file("db/cable_schema.rb", "ActiveRecord::Schema.define(version: 1) do\n  create_table(:messages)\nend\n");
+    let run = site.run("deploy");
+    run.succeeded();
+    let expected = "20260101000000 CreatePosts\ncable_schema.rb for the database cable, which is empty";
+    assert_eq!(run.fact("app1", "pending_migrations"), Some(expected));
+    assert_eq!(pending(&site).as_deref(), Some(""));
+    let run = site.run("deploy");
+    run.succeeded();
+    assert_eq!(run.skipped("deploy:migrate", "app1"), Some("no migration is pending"));
 }

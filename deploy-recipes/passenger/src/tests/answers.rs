@@ -62,6 +62,72 @@ fn a_wrong_answer_and_none_are_failures_with_the_way_back() {
     fails_with(&asks("health_url = 'https://{host}/'\nhealth_retries = 0", "000"), &["https://app1/ doesn't answer"]);
 }
 
+/// What comes of a health check of a release whose commit is `abcdef0123…`, with curl's `answer`.
+fn tells(place: &str, answer: &str) -> Ran {
+    let [first, others @ ..] = SHELLS.map(|shell| {
+        let table = format!("method = 'touch'\nhealth_url = '/up'\nhealth_revision = '{place}'\nhealth_retries = 0");
+        let site = site(&table, MODERN, WORKS).shell(shell);
+        site.write("app1", "current/REVISION", "abcdef0123456789abcdef0123456789abcdef01\n");
+        site.program("curl", &format!("printf '{answer}'"));
+        on(&site)
+    });
+    let failed = |run: &Ran| run.order().len();
+    others.iter().for_each(|other| assert_eq!((told(other), failed(other)), (told(&first), failed(&first))));
+    first
+}
+
+#[test]
+fn an_answer_that_tells_the_commit_has_to_tell_this_releases() {
+    let run = tells("X-Revision", "HTTP/1.1 200 OK\\r\\nx-revision: abcdef0123456789\\r\\n\\r\\nok");
+    run.succeeded();
+    assert_eq!(told(&run), ["curl --silent --include --max-time 30 --header 'Host: app1' http://127.0.0.1/up"]);
+    assert_eq!(run.notes(), [""; 0], "nothing has to be seen any more");
+    tells("body", "HTTP/2 200\\r\\n\\r\\nrunning abcdef0").succeeded();
+    for (place, answer, said) in [
+        (
+            "X-Revision",
+            "HTTP/1.1 200 OK\\r\\nX-Revision: 0123456\\r\\n\\r\\n",
+            "its X-Revision is 0123456 instead of abcdef0",
+        ),
+        ("X-Revision", "HTTP/1.1 200 OK\\r\\n\\r\\nabcdef0", "/up tells no X-Revision"),
+        (
+            "X-Revision",
+            "HTTP/1.1 503 No\\r\\nX-Revision: abcdef0\\r\\n\\r\\n",
+            "answers with status 503 instead of 200",
+        ),
+        ("body", "HTTP/1.1 200 OK\\r\\n\\r\\nrunning 0123456", "/up doesn\'t tell the commit abcdef0"),
+        ("body", "", "/up doesn\'t answer"),
+    ] {
+        fails_with(&tells(place, answer), &[said, "cargo xtask deploy rollback production"]);
+    }
+}
+
+#[test]
+fn wget_tells_the_commit_too() {
+    let tools = ["mkdir", "touch", "sed", "timeout", "chmod", "cat", "grep", "tr", "head", "readlink"];
+    let site = with_tools("health_url = '/up'\nhealth_revision = 'X-Revision'", &tools);
+    site.write("app1", "current/REVISION", "abcdef0123456789abcdef0123456789abcdef01\n");
+    has_tool(&site, "wget", "echo '  HTTP/1.1 200 OK' >&2\necho '  X-Revision: abcdef0' >&2\necho ok\n");
+    on(&site).succeeded();
+}
+
+#[test]
+fn a_release_without_a_commit_is_told() {
+    let site = site("method = 'touch'\nhealth_url = '/up'\nhealth_revision = 'body'", MODERN, WORKS);
+    std::fs::remove_file(site.path("app1", "current/REVISION")).unwrap();
+    fails_with(&on(&site), &["the release has no REVISION that could be compared with the answer"]);
+}
+
+#[test]
+fn a_place_for_the_commit_is_a_headers_name_and_needs_an_answer() {
+    let refusal = refusal::<Passenger>("health_revision = 'X Revision'");
+    assert!(refusal.contains("expected the name of a header such as \"X-Revision\", or \"body\""), "{refusal}");
+    let mut tasks = Tasks::default();
+    let place = HealthUrl::try_from("/up".to_owned()).map(|_| Revision::try_from("body".to_owned()).unwrap());
+    Passenger { health_revision: place.ok(), ..Passenger::default() }.register(&mut tasks);
+    assert!(tasks.check().iter().any(|problem| problem.contains("say what is asked by `health_url`")));
+}
+
 /// A server whose restart finds nothing on its `PATH` but these tools of this machine and, in `tools`, its own.
 fn with_tools(table: &str, tools: &[&str]) -> Site {
     let table = format!("method = 'touch'\nenv = {{ PATH = '$HOME/deploy/tools' }}\n{table}");
@@ -75,15 +141,20 @@ fn with_tools(table: &str, tools: &[&str]) -> Site {
     site
 }
 
+/// Adds a program of the test's own to those of `with_tools`.
+fn has_tool(site: &Site, name: &str, body: &str) {
+    site.write("app1", &format!("tools/{name}"), &format!("#!/bin/sh\n{body}"));
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(site.path("app1", &format!("tools/{name}")), runs).unwrap();
+}
+
 /// Where there is no curl: the first status counts, as redirections are not what was asked for.
 #[test]
 fn wget_does_it_too() {
     let table = "health_url = '/up'\nhealth_status = 301\nhealth_timeout = 7";
-    let site = with_tools(table, &["mkdir", "touch", "sed", "timeout", "chmod", "cat"]);
-    let wget = "#!/bin/sh\necho \"$*\" >\"$HOME/deploy/asked\"\necho '  HTTP/1.1 301 Moved' >&2\necho '  HTTP/1.1 200 OK' >&2\n";
-    site.write("app1", "tools/wget", wget);
-    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(site.path("app1", "tools/wget"), runs).unwrap();
+    let site = with_tools(table, &["mkdir", "touch", "sed", "timeout", "chmod", "cat", "grep", "tr", "readlink"]);
+    let wget = "echo \"$*\" >\"$HOME/deploy/asked\"\necho '  HTTP/1.1 301 Moved' >&2\necho '  HTTP/1.1 200 OK' >&2\n";
+    has_tool(&site, "wget", wget);
     on(&site).succeeded();
     let asked = site.read("app1", "asked").unwrap();
     assert_eq!(asked, "-q -S -O /dev/null --header Host: app1 http://127.0.0.1/up\n");
@@ -91,7 +162,7 @@ fn wget_does_it_too() {
 
 #[test]
 fn without_curl_and_wget_it_is_told() {
-    let site = with_tools("health_url = '/up'", &["mkdir", "touch"]);
+    let site = with_tools("health_url = '/up'", &["mkdir", "touch", "sed", "grep", "tr"]);
     fails_with(&on(&site), &["neither curl nor wget is here to ask the application"]);
 }
 

@@ -9,6 +9,7 @@ fn deploys_and_rollbacks_restart_after_they_published() {
         let order = site("", MODERN, WORKS).order(flow);
         let at = |id: &str| order.iter().position(|known| known == id).unwrap_or_else(|| panic!("no {id}: {order:?}"));
         assert!(at("deploy:symlink:release") < at("passenger:restart"));
+        assert!(at("passenger:check") < at("deploy:symlink:release"));
     }
 }
 

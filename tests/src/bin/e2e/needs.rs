@@ -39,10 +39,19 @@ const NEEDS: &[Need] = &[
     Need { program: "curl", package: "curl" },
     // The databases that are copied; other releases come as packages of Python's, and are unpacked.
     Need { program: "postgres", package: "postgresql" },
+    // An extension that lives in one database of a server; of PostgreSQL's release in Debian 12.
+    Need { program: "/usr/lib/postgresql/15/lib/pg_cron.so", package: "postgresql-15-cron" },
     // Proxies that hand sessions on, which are found out.
     Need { program: "pgbouncer", package: "pgbouncer" },
     Need { program: "pip3", package: "python3-pip" },
     Need { program: "tar", package: "tar" },
+    // A machine with systemd, and with what a login to one has.
+    Need { program: "/lib/systemd/systemd", package: "systemd" },
+    Need { program: "dbus-daemon", package: "dbus" },
+    Need { program: "/usr/lib/systemd/user/dbus.socket", package: "dbus-user-session" },
+    Need { program: "/usr/share/pam-configs/systemd", package: "libpam-systemd" },
+    Need { program: "unshare", package: "util-linux" },
+    Need { program: "pgrep", package: "procps" },
     // Gives a test's command a terminal of its own.
     Need { program: "setsid", package: "util-linux" },
     // Counts what a server starts.
@@ -59,6 +68,8 @@ const GEMS: &[Need] = &[
     Need { program: "sprockets-rails", package: "ruby-sprockets-rails" },
     Need { program: "bootsnap", package: "ruby-bootsnap" },
     Need { program: "puma", package: "puma" },
+    // What files of variables are read by, to compare with.
+    Need { program: "dotenv", package: "ruby-dotenv" },
 ];
 
 /// Installs what is missing, where this user may; else says what to type.

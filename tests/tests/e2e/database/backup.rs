@@ -180,3 +180,15 @@ fn a_backup_is_byte_for_byte_what_pg_dump_writes_to_a_file() {
     // The first lines have the time.
     assert!(differ.iter().all(|at| *at < 64), "{differ:?}");
 }
+
+/// What `~/.bashrc` prints without a terminal stands in no dump.
+#[test]
+fn what_rc_files_print_is_no_part_of_a_dump() {
+    let mut shop = Shop::new(&["staging"]);
+    shop.fill("staging", 10);
+    let noisy = r#"ForceCommand printf 'Welcome to \033[1mshop\n\nPGDMP'; exec sh -c "$SSH_ORIGINAL_COMMAND""#;
+    shop.project.server_mut("staging1").sshd.set_option(noisy);
+    let output = shop.project.xtask("db backup create --stage staging").success();
+    shop.project.xtask("db backup verify --deep --stage staging").success();
+    output.says("a file such as ~/.bashrc on the server prints `Welcome to \\u{1b}[1mshop` before every command");
+}

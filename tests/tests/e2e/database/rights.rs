@@ -99,6 +99,7 @@ fn a_template_is_replaced_too() {
     shop.cluster("staging").psql("postgres", "alter database shop_staging is_template true");
     let dump = shop.back_up("production");
     let _ = shop.restore(&dump, "staging").success();
+    assert_eq!(shop.others("staging"), NONE);
     assert_same(&shop);
 }
 
@@ -293,6 +294,45 @@ fn a_stages_own_backup_brings_back_who_may_do_what() {
 }
 
 #[test]
+fn a_dump_as_sql_brings_back_who_may_do_what() {
+    let shop = Shop::new(&["production", "staging"]);
+    shop.fill("production", 10);
+    shop.psql(
+        "production",
+        "create function secret() returns int language sql security definer as 'select 1';
+        alter function secret() owner to production_app; revoke execute on function secret() from public;
+        create role \"it's\"; grant execute on function secret() to \"it's\"; create publication outside for table people;
+        alter publication outside owner to production_app; alter role production_app bypassrls",
+    );
+    let before = shop.psql("production", RIGHTS);
+    let file = shop.project.sandbox.join("plain.sql");
+    let cluster = shop.cluster("production");
+    let mut pg_dump = std::process::Command::new(cluster.release().program("pg_dump"));
+    pg_dump.arg("-h").arg(cluster.socket_dir()).args(["-p", &cluster.port().to_string(), "-U", "postgres"]);
+    assert!(pg_dump.arg("-f").arg(&file).arg("shop_production").status().unwrap().success());
+    let line = ["db", "backup", "restore", "--stage", "production", "--into-protected", "--confirm", "production"];
+    let line = [&line[..], &["--data-of", "production", "--file", file.to_str().unwrap()]].concat();
+    for option in ["createdb", "nocreatedb"] {
+        cluster.psql("postgres", &format!("alter role production_app {option}"));
+        shop.project.xtask_with(&line).success();
+        assert_eq!(shop.psql("production", RIGHTS), before, "{option}");
+    }
+    for option in ["createdb", "nocreatedb"] {
+        shop.cluster("staging").psql("postgres", &format!("alter role staging_app {option} bypassrls"));
+        let _ = shop.restore(&file, "staging").success();
+        assert_eq!(
+            shop.psql("staging", "select has_function_privilege('public', 'secret()', 'execute')"),
+            "f",
+            "{option}"
+        );
+    }
+    // What can't be brought is said, in place too.
+    shop.psql("production", "alter role \"it's\" rename to gone");
+    let output = shop.project.xtask_with(&line).success();
+    output.says("could not be brought, run it when you can: GRANT ALL ON FUNCTION public.secret() TO \"it's\";");
+}
+
+#[test]
 fn rights_of_roles_that_are_missing_are_told_before_the_question() {
     let shop = Shop::new(&["staging"]);
     shop.cluster("staging").psql("postgres", "create role guest");
@@ -304,4 +344,56 @@ fn rights_of_roles_that_are_missing_are_told_before_the_question() {
     output
         .says("loses    what roles may do that are missing: `guest`")
         .says("GRANT SELECT ON TABLE public.a TO guest;");
+}
+
+#[test]
+fn what_sessions_begin_with_comes_into_a_new_database_and_where_it_is_asked_for() {
+    let mut shop = Shop::new(&["production", "staging"]);
+    shop.mark("production");
+    shop.cluster("production").psql(
+        "postgres",
+        "create role web; alter database shop_production set search_path to shop, \"it's\", public;
+        alter database shop_production set timezone to 'Asia/Tokyo'; alter role web in database shop_production set work_mem to '1MB'",
+    );
+    let settings = |shop: &Shop| {
+        shop.psql("staging", "select array_to_string(setconfig, ';') from pg_db_role_setting s join pg_database d on d.oid = setdatabase where setrole = 0 and datname = 'shop_staging'")
+    };
+    let own = "TimeZone=UTC;application_name=mine";
+    shop.cluster("staging").psql(
+        "postgres",
+        "alter database shop_staging set timezone to 'UTC'; alter database shop_staging set application_name to 'mine'",
+    );
+    let dump = shop.back_up("production");
+    let output = shop.restore(&dump, "staging").success();
+    output
+        .says("settings that this one lacks")
+        .says("database.settings = \"source\"")
+        .says("SET TimeZone TO 'Asia/Tokyo';");
+    assert_eq!(settings(&shop), own);
+    let theirs = "search_path=shop, \"it's\", public";
+    shop.set("staging", "settings = \"source\"");
+    for option in ["createdb", "nocreatedb"] {
+        shop.cluster("staging").psql("postgres", &format!("alter role staging_app {option}"));
+        shop.cluster("staging").psql(
+            "postgres",
+            "alter database shop_staging set timezone to 'UTC'; alter database shop_staging reset search_path",
+        );
+        let output = shop.restore(&dump, "staging").success();
+        output
+            .says("sets     what sessions begin with as in stage `production`: `work_mem`, `TimeZone`, `search_path`")
+            .says_not("lacks; to give")
+            .says("IN DATABASE \"shop_staging\" SET work_mem TO")
+            .says("(the role web is missing)");
+        let now = settings(&shop);
+        assert!(
+            now.contains("TimeZone=Asia/Tokyo") && now.contains(theirs) && now.contains("application_name=mine"),
+            "{now}"
+        );
+    }
+    shop.cluster("staging").psql("postgres", "alter role staging_app createdb");
+    shop.cluster("staging").psql("postgres", "drop database shop_staging");
+    let output =
+        shop.project.xtask("db restore-from-prod --stage staging --yes --set stages.staging.database.settings=target");
+    let _ = output.success();
+    assert!(settings(&shop).contains(theirs), "{}", settings(&shop));
 }

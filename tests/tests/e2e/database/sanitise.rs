@@ -73,3 +73,27 @@ fn without_a_manifest_somebody_has_to_say_whose_data_it_is() {
     let _ = restore(&shop, &dump, "staging", &["--data-of", "production"]).success();
     assert_eq!(email(&shop, "staging"), "nobody@example.com");
 }
+
+/// A flag leads staging to production, and so production's data gets the name of staging.
+#[test]
+fn whose_data_it_is_goes_by_the_database_and_not_by_the_stages_name() {
+    let shop = shop();
+    let (role, port) = (shop.role("production").clone(), shop.cluster("production").port());
+    let place = [format!("port={port}"), "name=shop_production".to_owned(), format!("user={}", role.name)];
+    let flags: Vec<_> = place.iter().map(|pair| format!("--set=stages.staging.database.{pair}")).collect();
+    let create: Vec<_> =
+        ["db", "backup", "create", "--stage", "staging"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+    let dump = super::scene::printed_dump(&shop, &shop.project.xtask_with(&create).success());
+    let before = shop.before("staging");
+    restore(&shop, &dump, "staging", &[]).fails_with(2).says("was made of another database, `shop_production`");
+    shop.is_as("staging", &before).unwrap();
+    // A stage that leads to production's own database gets production's own data back as it was.
+    let own = shop.back_up("production");
+    let more: Vec<_> =
+        ["--into-protected", "--confirm", "production"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+    restore(&shop, &own, "staging", &more).success().says("leaves   the stage's own data as it is");
+    assert_eq!(email(&shop, "production"), "ada@example.com");
+    let staging = shop.back_up("staging");
+    restore(&shop, &staging, "staging", &more).fails_with(2).says("was made of another database, `shop_staging`");
+    assert_eq!(email(&shop, "production"), "ada@example.com");
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use e2e::Proxy;
 use e2e::postgres::Bouncer;
 
 use super::moments::{Moment, sleeps, sleepy};
@@ -120,4 +121,55 @@ fn as_many_jobs_load_as_the_role_may_have_sessions() {
     let dump = shop.back_up("staging");
     shop.cluster("staging").psql("postgres", "alter role staging_app connection limit 5");
     let _ = shop.restore(&dump, "staging").success();
+}
+
+/// An advisory lock is one of the database that a session is in, and restores may begin from different ones.
+#[test]
+fn restores_by_way_of_different_databases_see_each_others_lock() {
+    let shop = sleepy(Moment::Sql);
+    let dump = shop.back_up("production");
+    let line = format!("db backup restore --file {} --stage staging --yes", dump.display());
+    let run = shop.project.start(&line);
+    sleeps(&shop, "staging");
+    let other = format!("{line} --set stages.staging.database.maintenance_database=template1");
+    shop.project.xtask(&other).fails_with(5).says("is being restored already").says("restore by");
+    let end = "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'";
+    shop.cluster("staging").psql("postgres", end);
+    let _ = run.wait().fails();
+}
+
+#[test]
+fn of_more_tables_than_one_transaction_can_lock_it_is_said_what_to_set() {
+    let mut shop = Shop::new(&["production"]);
+    shop.cluster_mut("production").set("max_locks_per_transaction = 10\nmax_connections = 12\nautovacuum = off");
+    shop.own("production", "select format('create table t%s ()', n) from generate_series(1, 3000) n \\gexec");
+    let output = shop.project.xtask("db backup create --stage production").fails();
+    output
+        .says("no room for so many locks")
+        .says("ALTER SYSTEM SET max_locks_per_transaction = 512")
+        .says_not("CREATEDB");
+    shop.cluster_mut("production").set("max_locks_per_transaction = 512");
+    let _ = shop.back_up("production");
+}
+
+/// What a firewall, or a balancer, does with connections that it takes for dead. The lock's own is kept alive.
+#[test]
+fn a_proxy_that_drops_silent_connections_takes_no_lock_away() {
+    if !e2e::full() {
+        return;
+    }
+    let mut shop = Shop::new(&["staging"]);
+    shop.mark("staging");
+    let dump = shop.back_up("staging");
+    let proxy = Proxy::to(shop.cluster("staging").port());
+    proxy.cut_silent(std::time::Duration::from_secs(8));
+    shop.set("staging", &format!("port = {}\nafter_restore = [\"slow.sql\"]", proxy.port()));
+    fs::write(shop.project.folder().join("slow.sql"), "select pg_sleep(4);\n".repeat(6)).unwrap();
+    let line = format!("db backup restore --file {} --stage staging --yes --sanitize", dump.display());
+    let _ = shop.project.xtask(&line).success();
+    // A session that says nothing for longer is cut, and the live database stays.
+    fs::write(shop.project.folder().join("slow.sql"), "select pg_sleep(20);\n").unwrap();
+    let before = shop.before("staging");
+    let _ = shop.project.xtask(&line).fails();
+    shop.lives_as("staging", &before).unwrap();
 }

@@ -102,6 +102,18 @@ fn a_standby_and_its_primary_are_one_database() {
     shop.project.other_stage("production", "protected = false");
     shop.project.xtask_with(&restore).fails().says("follows another one").says("read-only");
     assert!(shop.back_up("production").exists());
+    // The standby takes back what is being read, once.
+    let tools = shop.tools("production");
+    tools.replace(
+        "pg_dump",
+        "case $* in *--version*) exec \"$real\" \"$@\" ;; esac\nif [ -e \"$0.once\" ]; then exec \"$real\" \"$@\"; fi\n: >\"$0.once\"\n\
+         echo 'pg_dump: error: query failed: ERROR:  canceling statement due to conflict with recovery' >&2\nexit 1",
+    );
+    shop.project
+        .xtask("db backup create --stage production")
+        .success()
+        .says("took back what the dump was reading")
+        .says("once more");
 }
 
 /// What libpq reads by itself, where nobody thinks of it: from this machine for local stages.

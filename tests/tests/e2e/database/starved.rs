@@ -39,6 +39,13 @@ fn a_database_servers_full_disk_leaves_the_live_database() {
     let before = shop.before("staging");
     shop.restore(&dump, "staging").fails_with(1).says("No space left on device");
     shop.is_as("staging", &before).unwrap();
+    // Who may see where the data is sees that before anything is sent.
+    shop.cluster("staging").psql("postgres", "grant pg_read_all_settings to staging_app");
+    shop.restore(&dump, "staging")
+        .fails_with(1)
+        .says("doesn't fit the disk of the database server")
+        .says("keep_replaced");
+    shop.is_as("staging", &before).unwrap();
     let small = "create table small (id int); insert into small values (1); drop table small";
     shop.own("staging", small);
 }

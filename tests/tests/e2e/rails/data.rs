@@ -20,6 +20,12 @@ fn a_deploy_migrates_what_a_restored_database_lacks() {
     let mut shop = Shop::on(&ALONE);
     let production = shop.add_production();
     shop.database.psql_as(shop.role(), &production, PRODUCTION);
+    // Only the application itself can tell.
+    let file = shop.project.repo.path().join("config/database.yml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let asks = text.replace("ENV.fetch(\"DATABASE_NAME\")", "Rails.application.class.module_parent_name.downcase");
+    assert_ne!(asks, text);
+    shop.project.repo.write("config/database.yml", &asks);
     shop.commit("second", &["prices"]);
     shop.xtask("deploy staging").success();
     let before = shop.visit("app1");

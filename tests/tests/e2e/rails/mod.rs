@@ -4,6 +4,7 @@ mod data;
 mod deploys;
 mod failures;
 mod fleet;
+mod gems;
 mod page;
 mod shop;
 mod traffic;

@@ -23,6 +23,17 @@ fn use_agent(lab: &mut Lab, agent: &SshAgent, more: &str) {
     lab.configure(&format!("IdentityAgent {socket}\nUserKnownHostsFile {known}\nIdentityFile {none}\n{more}"));
 }
 
+fn lend(lab: &mut Lab, agent: &SshAgent) {
+    use_agent(lab, agent, "ForwardAgent yes\n");
+}
+
+/// Logs in with the lab's own key, which `agent` has too, and lends the agent to servers.
+pub(crate) fn lend_besides(lab: &mut Lab, agent: &SshAgent) {
+    let (key, known) = (lab.key.path().display(), lab.sandbox.join("known_hosts"));
+    let files = format!("IdentityFile {key}\nIdentitiesOnly yes\nUserKnownHostsFile {}\n", known.display());
+    lab.configure(&format!("{files}IdentityAgent {}\nForwardAgent yes\n", agent.socket.display()));
+}
+
 fn ten_keys(lab: &Lab) -> Vec<Key> {
     (0..10).map(|number| Key::ed25519(lab.sandbox.join(format!("key{number}")))).collect()
 }
@@ -88,7 +99,7 @@ fn a_forwarded_agent_opens_a_second_server_for_a_key_that_is_nowhere_else() {
     let mut lab = Lab::new();
     let agent = lab.agent("agent", &[&lab.key]);
     let (first, second) = (lab.sshd("first", &[]), lab.sshd("second", &[]));
-    use_agent(&mut lab, &agent, "ForwardAgent yes\n");
+    lend(&mut lab, &agent);
     let connection = lab.log_in(first.port());
     let known = lab.sandbox.join("known_hosts");
     let hop = format!(
@@ -125,10 +136,33 @@ fn a_server_that_does_not_take_the_agent_still_runs_commands() {
     let mut lab = Lab::new();
     let agent = lab.agent("agent", &[&lab.key]);
     let sshd = lab.sshd("app", &["AllowAgentForwarding no"]);
-    use_agent(&mut lab, &agent, "ForwardAgent yes\n");
+    lend(&mut lab, &agent);
     let connection = lab.log_in(sshd.port());
-    assert_eq!(run(&connection, "echo \"agent ${SSH_AUTH_SOCK:-none}\"").text(), "agent none\n");
+    // As many as there are at once: the first one asks.
+    let commands: Vec<_> = (0..4).map(|_| connection.exec("echo \"agent ${SSH_AUTH_SOCK:-none}\"; exit 7")).collect();
+    for command in commands {
+        let done = finish(command);
+        assert_eq!(done.text(), "agent none\n");
+        assert!(matches!(done.end, Output::Exit(Exit::Status(7))), "{:?}", done.end);
+    }
     assert_eq!(connection.forwards_agent(), Some(false));
+}
+
+#[test]
+fn commands_that_come_at_once_all_have_the_agent() {
+    let mut lab = Lab::new();
+    let agent = lab.agent("agent", &[&lab.key]);
+    let sshd = lab.sshd("app", &[]);
+    lend(&mut lab, &agent);
+    for _ in 0..5 {
+        let connection = lab.log_in(sshd.port());
+        let commands: Vec<_> = (0..4).map(|_| connection.exec("ssh-add -l >/dev/null; exit $?")).collect();
+        for command in commands {
+            let done = finish(command);
+            assert!(matches!(done.end, Output::Exit(Exit::Status(0))), "{done:?}");
+        }
+        assert_eq!(connection.forwards_agent(), Some(true));
+    }
 }
 
 #[test]
@@ -136,7 +170,7 @@ fn the_agent_serves_many_while_data_flows_both_ways_and_keys_are_renewed() {
     let mut lab = Lab::new();
     let agent = lab.agent("agent", &[&lab.key]);
     let sshd = lab.sshd("app", &["RekeyLimit 4M", "MaxSessions 20"]);
-    use_agent(&mut lab, &agent, "ForwardAgent yes\n");
+    lend(&mut lab, &agent);
     let connection = lab.log_in(sshd.port());
     let list = "for i in 1 2 3 4 5 6 7 8 9 10; do ssh-add -l >/dev/null || exit 9; done";
     let lists: Vec<_> = (0..6).map(|_| connection.exec(list)).collect();

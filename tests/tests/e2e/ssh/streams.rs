@@ -192,7 +192,7 @@ fn traffic_is_counted() {
     process.stdin.close();
     finish(process);
     let after = connection.traffic();
-    assert_eq!((after.execs, after.sent, after.received), (1, 1000, 1000));
+    assert_eq!((after.execs, after.sent, after.received), (1, "cat".len() as u64 + 1000, 1000));
     assert_eq!((sshd.connections(), sshd.execs()), (1, 1));
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use deploy_core::transport::ssh::Connection;
 use deploy_core::transport::{Output, Transport};
 
+use super::agents::lend_besides;
 use super::lab::{Lab, finish, openssh, run};
 use super::line::Line;
 
@@ -47,8 +48,8 @@ fn a_command_over_a_long_line_costs_one_round_trip() {
 
 /// How many round trips it takes from the beginning to the first line of a command's output. (TCP's own is not among them:
 /// the line accepts by itself.)
-fn round_trips_to_the_first_line(lab: &Lab) -> usize {
-    let sshd = lab.sshd("app", &[]);
+fn round_trips_to_the_first_line(lab: &Lab, options: &[&str]) -> usize {
+    let sshd = lab.sshd("app", options);
     let line = Line::to(sshd.port(), Duration::from_millis(100));
     lab.know(line.port(), &sshd.host_key());
     let connection = lab.log_in(line.port());
@@ -62,7 +63,24 @@ fn round_trips_to_the_first_line(lab: &Lab) -> usize {
 fn a_login_and_a_first_command_take_no_more_round_trips_than_they_must() {
     let lab = Lab::new();
     // Banners and offers, key exchange, service and key, signature and channel, command.
-    assert_eq!(round_trips_to_the_first_line(&lab), 5);
+    assert_eq!(round_trips_to_the_first_line(&lab, &[]), 5);
+}
+
+#[test]
+fn the_agent_is_asked_for_with_the_command() {
+    let mut lab = Lab::new();
+    let agent = lab.agent("agent", &[&lab.key]);
+    lend_besides(&mut lab, &agent);
+    assert_eq!(round_trips_to_the_first_line(&lab, &[]), 5);
+}
+
+#[test]
+fn a_server_that_refuses_the_agent_costs_one_round_trip_more() {
+    let mut lab = Lab::new();
+    let agent = lab.agent("agent", &[&lab.key]);
+    lend_besides(&mut lab, &agent);
+    // libssh2 asks for it by its older name too.
+    assert_eq!(round_trips_to_the_first_line(&lab, &["AllowAgentForwarding no"]), 6);
 }
 
 fn report(network: &str, direction: &str, ours: f64, theirs: f64) {

@@ -222,13 +222,13 @@ pub(super) fn deploys_again(project: &Project, text: &str) -> Result<(), String>
 
 /// Adds up the cases of a trial: how many passed, and what was wrong with the others.
 #[derive(Default)]
-pub(super) struct Sum {
+pub(crate) struct Sum {
     passed: usize,
     problems: Vec<String>,
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, case: &str, result: Result<(), String>) {
+    pub(crate) fn add(&mut self, case: &str, result: Result<(), String>) {
         match result {
             Ok(()) => self.passed += 1,
             Err(problem) => self.problems.push(format!("{case}: {problem}")),
@@ -236,7 +236,7 @@ impl Sum {
     }
 
     /// Prints the sum, and fails unless every case passed.
-    pub(super) fn tell(self, what: &str) {
+    pub(crate) fn tell(self, what: &str) {
         let total = self.passed + self.problems.len();
         for problem in &self.problems {
             let _ = writeln!(std::io::stderr(), "trial: {what}: {problem}");

@@ -45,6 +45,8 @@ pub(super) struct Contents {
     pub(super) layout: Layout,
     /// Whether the data is compressed inside.
     pub(super) compressed: bool,
+    /// The version of the server that was dumped.
+    server_version: String,
     /// The version of the `pg_dump` that wrote it.
     pub(super) dump_version: String,
     pub(super) entries: Vec<Entry>,
@@ -77,6 +79,16 @@ impl Contents {
         tables.map(|entry| (&*entry.schema, &*entry.name))
     }
 
+    /// The major version of the server that was dumped, if it says.
+    pub(super) fn server(&self) -> Option<u32> {
+        major(&self.server_version)
+    }
+
+    /// The major version of the `pg_dump` that wrote it, if it says.
+    pub(super) fn writer(&self) -> Option<u32> {
+        major(&self.dump_version)
+    }
+
     /// The names of the extensions.
     pub(super) fn extensions(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().filter(|entry| entry.kind == "EXTENSION").map(|entry| &*entry.name)
@@ -87,6 +99,10 @@ impl Contents {
         let entry = self.entries.iter().find(|entry| entry.kind == "ENCODING")?;
         entry.definition.split('\'').nth(1)
     }
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Reads an archive from its beginning.
@@ -138,11 +154,11 @@ impl<R: Read> Archive<R> {
         for _time in 0..7 {
             self.int()?;
         }
-        let (_database, _server_version, dump_version) = (self.text()?, self.text()?, self.text()?);
+        let (_database, server_version, dump_version) = (self.text()?, self.text()?, self.text()?);
         let count = self.int()?;
         let entries = (0..count).map(|_| self.entry(layout)).collect::<io::Result<_>>()?;
         let version = self.version;
-        Ok(Contents { version, layout, compressed, dump_version, entries })
+        Ok(Contents { version, layout, compressed, server_version, dump_version, entries })
     }
 
     fn entry(&mut self, layout: Layout) -> io::Result<Entry> {

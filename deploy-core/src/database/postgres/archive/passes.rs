@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::database::adapter::{Loading, Part};
+use crate::database::adapter::{Inventory, Loading, Part};
 
 /// A part of a dump that is loaded at a time.
 pub(in crate::database::postgres) struct Pass<'l> {
@@ -75,6 +75,30 @@ fn dependents(parts: &[Part], is_root: impl Fn(&Part) -> bool) -> BTreeSet<i64> 
     }
 }
 
+/// Takes these extensions out, with what is said of them and the rows that they keep. Returns those that were there.
+pub(in crate::database::postgres) fn leave_out(inventory: &mut Inventory, extensions: &[String]) -> Vec<String> {
+    let (out, stay): (Vec<_>, Vec<_>) = inventory.extensions.drain(..).partition(|name| extensions.contains(name));
+    inventory.extensions = stay;
+    if out.is_empty() {
+        return out;
+    }
+    let known: BTreeSet<i64> = inventory.parts.iter().map(|part| part.id).collect();
+    let is_last = inventory.extensions.iter().all(|name| name == "plpgsql");
+    // An extension makes its tables itself; that they are its own shows by the schema, where there are several extensions.
+    let is_its = |part: &Part| {
+        let schema = |name: &String| part.schema == *name || name.strip_prefix("pg_") == Some(&part.schema);
+        part.needs.iter().any(|id| !known.contains(id)) && (is_last || out.iter().any(schema))
+    };
+    let goes = |part: &Part| match &*part.kind {
+        "EXTENSION" => out.contains(&part.name),
+        "COMMENT" => out.iter().any(|name| is_named(part, name)),
+        "TABLE DATA" | "SEQUENCE SET" => is_its(part),
+        _ => false,
+    };
+    inventory.parts.retain(|part| !goes(part));
+    out
+}
+
 /// The lines for `pg_restore --use-list` of the parts that are `wanted`.
 pub(in crate::database::postgres) fn list(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> String {
     parts.iter().filter(|part| wanted(part)).map(|part| format!("{};\n", part.id)).collect()
@@ -106,10 +130,10 @@ pub(in crate::database::postgres) fn is_for_superusers(part: &Part) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::adapter::{Form, Inventory};
+    use crate::database::adapter::Form;
 
     fn part(id: i64, kind: &str, needs: &[i64]) -> Part {
-        Part { id, kind: kind.into(), name: format!("{kind} {id}"), needs: needs.to_vec() }
+        Part { id, kind: kind.into(), name: format!("{kind} {id}"), needs: needs.to_vec(), ..Part::default() }
     }
 
     /// The passes as the ids in each, by whom, and by how many.
@@ -126,6 +150,7 @@ mod tests {
             others: &[],
             invalid: None,
             rights: &[],
+            settings: &[],
         };
         let ids = |list: Option<String>| list.unwrap_or("all".into()).replace(";\n", " ").trim_end().to_owned();
         passes(&loading).into_iter().map(|pass| (ids(pass.list), pass.role.to_owned(), pass.jobs)).collect()
@@ -150,6 +175,34 @@ mod tests {
         ];
         let expected = [pass("1 2 3 4 9", "", Jobs::Many), pass("5 6", "", Jobs::One), pass("7 8", "", Jobs::Many)];
         assert_eq!(of(parts, "shop"), expected);
+    }
+
+    #[test]
+    fn an_extension_is_left_out_with_what_it_keeps() {
+        let named = |id, kind: &str, schema: &str, name: &str, needs: &[i64]| Part {
+            schema: schema.into(),
+            name: name.into(),
+            ..part(id, kind, needs)
+        };
+        let parts = [
+            named(1, "EXTENSION", "", "pg_cron", &[]),
+            named(2, "COMMENT", "", "EXTENSION pg_cron", &[1]),
+            named(3, "TABLE DATA", "cron", "job", &[100]),
+            named(4, "SEQUENCE SET", "cron", "jobid_seq", &[101]),
+            named(5, "EXTENSION", "", "postgis", &[]),
+            named(6, "TABLE DATA", "public", "spatial_ref_sys", &[102]),
+            named(7, "TABLE", "public", "people", &[5]),
+            named(8, "TABLE DATA", "public", "people", &[7]),
+        ];
+        let left = |extensions: &[&str], out: &str| {
+            let extensions = extensions.iter().map(|name| (*name).to_owned()).collect();
+            let mut inventory = Inventory { extensions, parts: parts.to_vec(), ..Inventory::default() };
+            assert_eq!(leave_out(&mut inventory, &[out.into(), "none".into()]), [out]);
+            inventory.parts.iter().map(|part| part.id).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&["pg_cron", "postgis"], "pg_cron"), [5, 6, 7, 8]);
+        assert_eq!(left(&["pg_cron", "postgis"], "postgis"), [1, 2, 3, 4, 6, 7, 8], "whose the rows are isn't known");
+        assert_eq!(left(&["postgis", "plpgsql"], "postgis"), [1, 2, 7, 8]);
     }
 
     #[test]

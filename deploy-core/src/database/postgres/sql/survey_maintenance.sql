@@ -21,12 +21,16 @@ SELECT json_build_object(
     WHERE s.setdatabase = d.oid),
   'free', least(
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+      - coalesce(current_setting('reserved_connections', true)::int, 0)
       - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
     CASE WHEN me.rolconnlimit < 0 THEN NULL
       ELSE me.rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user) END) - 2,
   'replaced', (SELECT coalesce(json_agg(o.datname ORDER BY o.datname DESC), '[]') FROM pg_database o
     WHERE left(o.datname, length(:'db') + 8) = :'db' || '_before_'
       AND substr(o.datname, length(:'db') + 9) ~ '^[0-9]{14}$'),
+  'connections', current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int,
+  'data_directory', (SELECT setting FROM pg_settings WHERE name = 'data_directory'
+    AND (inet_server_addr() IS NULL OR inet_server_addr() = inet_client_addr())),
   'roles', (SELECT json_agg(rolname ORDER BY rolname) FROM pg_roles),
   'extensions', (SELECT json_agg(name ORDER BY name) FROM pg_available_extensions)
 ) FROM pg_roles me LEFT JOIN pg_database d ON d.datname = :'db' WHERE me.rolname = current_user;

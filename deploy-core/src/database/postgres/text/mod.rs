@@ -3,6 +3,8 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use self::lexer::Lexer;
+use super::rights;
+use crate::database::adapter::Right;
 
 mod lexer;
 
@@ -48,13 +50,22 @@ pub(super) struct WithoutRoles<R> {
     handed: usize,
     /// The rest of a line that is too long to be looked at.
     in_long_line: bool,
+    /// What was left out and says who may use something, or owns it.
+    pub(super) rights: Vec<Right>,
 }
 
 impl<R: Read> WithoutRoles<R> {
     /// What of `source` is loaded.
     pub(super) fn new(source: R) -> WithoutRoles<R> {
         let source = BufReader::with_capacity(64 * 1024, source);
-        WithoutRoles { source, lexer: Lexer::default(), line: Vec::new(), handed: 0, in_long_line: false }
+        WithoutRoles {
+            source,
+            lexer: Lexer::default(),
+            line: Vec::new(),
+            handed: 0,
+            in_long_line: false,
+            rights: Vec::new(),
+        }
     }
 
     /// What of it an older psql could read in another way than we do.
@@ -75,6 +86,7 @@ impl<R: Read> WithoutRoles<R> {
             self.in_long_line = !is_whole;
             if is_start && is_whole && self.lexer.is_between() && stays_out(&self.line) {
                 self.lexer.skip();
+                self.rights.extend(std::str::from_utf8(&self.line).ok().and_then(rights::of_line));
                 continue;
             }
             self.lexer.read(&self.line, is_start);
@@ -124,9 +136,8 @@ fn stays_out(line: &[u8]) -> bool {
                 b"CREATE SCHEMA public;",
                 b"COMMENT ON SCHEMA public ",
             ])
-            // The whole dump is loaded in one transaction.
-            || line == b"BEGIN;"
-            || line == b"COMMIT;")
+            // The whole dump is loaded in one transaction, in a session without time-outs; older servers don't know this one.
+            || [&b"BEGIN;"[..], b"COMMIT;", b"SET transaction_timeout = 0;"].contains(&line))
 }
 
 #[cfg(test)]
@@ -144,7 +155,19 @@ mod tests {
         let sql = "CREATE TABLE public.a (x integer);\nALTER TABLE public.a OWNER TO shop;\nGRANT SELECT ON TABLE public.a TO web;\n";
         assert_eq!(loaded(sql), "CREATE TABLE public.a (x integer);\n");
         assert_eq!(loaded("BEGIN;\nSELECT 1;\nCOMMIT;\n"), "SELECT 1;\n");
+        assert_eq!(loaded("SET lock_timeout = 0;\nSET transaction_timeout = 0;\n"), "SET lock_timeout = 0;\n");
         assert_eq!(loaded("CREATE SUBSCRIPTION s CONNECTION 'host=prod' PUBLICATION p;\nSELECT 1;\n"), "SELECT 1;\n");
+    }
+
+    #[test]
+    fn rights_that_are_left_out_are_kept_apart() {
+        let sql = "GRANT SELECT ON TABLE a TO web;\nCOPY a FROM stdin;\nGRANT ALL ON b TO x;\n\\.\nSECURITY LABEL ON TABLE a IS 'x';\n";
+        let mut text = WithoutRoles::new(sql.as_bytes());
+        text.read_to_string(&mut String::new()).unwrap();
+        assert_eq!(
+            text.rights.iter().map(|right| &*right.sql).collect::<Vec<_>>(),
+            ["GRANT SELECT ON TABLE a TO web;"]
+        );
     }
 
     #[test]

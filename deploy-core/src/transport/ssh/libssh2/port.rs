@@ -6,7 +6,8 @@
 
 use ssh2::{Error as Fault, Session};
 
-use super::sys::{self, Channel, Side};
+use super::fault::ends_connection;
+use super::sys::{Channel, Side, counting_packets, sending_only};
 use super::wire::Wire;
 use crate::ui::{Size, Window};
 
@@ -18,6 +19,28 @@ pub(crate) struct Port {
     half_resized: bool,
     eof_sent: bool,
     requested: bool,
+    /// How many times libssh2 has asked for the agent: where that is refused, it asks again, under another name.
+    agent_asked: usize,
+    /// libssh2's answer to that.
+    agent_answer: Option<Result<(), Fault>>,
+    behind: Behind,
+}
+
+/// A program that is asked for right behind the agent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    /// In part.
+    Sending,
+    Sent,
+}
+
+/// What a server says to both questions, for the agent and for a program.
+pub(crate) struct Answers {
+    /// Whether the program can use the agent.
+    pub(crate) agent: bool,
+    /// Whether it runs.
+    pub(crate) program: Result<(), Fault>,
 }
 
 /// The receive window of a channel. Servers buffer a whole window and copy it about; a larger one is slower on fast
@@ -47,13 +70,15 @@ impl Port {
     /// Sends the request to open a channel for a command, and nothing else; [`Port::open_session`] gets the answer. False
     /// where it could not be sent.
     pub(crate) fn ask_for_session(session: &Session) -> bool {
-        let opened = sys::sending_only(session, || Channel::open(session, SESSION, WINDOW, PACKET, &[]));
+        let opened = sending_only(session, || Channel::open(session, SESSION, WINDOW, PACKET, &[]));
         matches!(opened, Ok(None))
     }
 
     pub(crate) fn new(channel: Channel) -> Port {
         let (half_written, half_read, half_resized) = (false, false, false);
-        Port { channel, half_written, half_read, half_resized, eof_sent: false, requested: false }
+        let (eof_sent, requested, agent_asked, agent_answer) = (false, false, 0, None);
+        let behind = Behind::Nothing;
+        Port { channel, half_written, half_read, half_resized, eof_sent, requested, agent_asked, agent_answer, behind }
     }
 
     /// Asks for a terminal; `Ok(false)` until the server has agreed.
@@ -79,8 +104,60 @@ impl Port {
 
     /// Asks that the agent be forwarded; `Ok(false)` until the server has agreed.
     pub(crate) fn forward_agent(&mut self, wire: &Wire) -> Result<bool, Fault> {
+        let Port { channel, requested, .. } = self;
+        let (answer, packets) = counting_packets(&wire.session, || wire.request(requested, || channel.forward_agent()));
+        self.agent_asked += packets;
+        Ok(answer?.is_some())
+    }
+
+    /// Asks that the agent be forwarded and, without waiting for the answer, for a program; `Ok(None)` until the server has
+    /// answered both. Nothing else may read from the session meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those that end the connection.
+    pub(crate) fn exec_with_agent(&mut self, wire: &Wire, command: &str) -> Result<Option<Answers>, Fault> {
+        if self.agent_answer.is_none() && !self.ask_for_both(wire, command)? {
+            return Ok(None);
+        }
+        let program = match self.exec(wire, command) {
+            Ok(false) => return Ok(None),
+            Err(fault) if ends_connection(&fault) => return Err(fault),
+            answer => answer.map(drop),
+        };
+        let agent = self.agent_answer.take().unwrap_or(Ok(()));
+        if self.agent_asked > 1 && self.behind == Behind::Sent {
+            // Refused. The second time it was asked for was behind the program, whose answer was taken for that one's.
+            return Ok(Some(Answers { agent: false, program: agent }));
+        }
+        Ok(Some(Answers { agent: agent.is_ok(), program }))
+    }
+
+    /// Sends both questions, and takes the first answer. False until it is there.
+    fn ask_for_both(&mut self, wire: &Wire, command: &str) -> Result<bool, Fault> {
+        if self.behind == Behind::Sending {
+            self.send_behind(wire, command)?;
+            return Ok(false);
+        }
+        self.agent_answer = match self.forward_agent(wire) {
+            Ok(true) => Some(Ok(())),
+            Err(fault) if !ends_connection(&fault) => Some(Err(fault)),
+            Err(fault) => return Err(fault),
+            Ok(false) => {
+                if self.behind == Behind::Nothing && self.agent_asked == 1 {
+                    self.send_behind(wire, command)?;
+                }
+                return Ok(false);
+            }
+        };
+        Ok(true)
+    }
+
+    fn send_behind(&mut self, wire: &Wire, command: &str) -> Result<(), Fault> {
         let channel = &mut self.channel;
-        Ok(wire.request(&mut self.requested, || channel.forward_agent())?.is_some())
+        sending_only(&wire.session, || channel.exec(command))?;
+        self.behind = if wire.is_sending() { Behind::Sending } else { Behind::Sent };
+        Ok(())
     }
 
     /// Reads one of the streams: how many bytes came, zero if there are none now.

@@ -101,6 +101,9 @@ impl Actor {
         for job in &mut self.jobs {
             moved |= job.step(wire, buffer, label)?;
             wire.note_interest();
+            if let Some(is_granted) = job.take_agent_answer() {
+                self.channels.note_agent(is_granted);
+            }
         }
         for pump in &mut self.pumps {
             moved |= pump.step(wire, buffer)?;
@@ -150,10 +153,9 @@ impl Actor {
 
     fn start_jobs(&mut self) -> bool {
         let mut moved = false;
-        while !self.queue.is_empty() {
-            let Some(port) = self.channels.take() else { break };
-            let Some(command) = self.queue.pop_front() else { break };
-            self.jobs.push(Job::new(command, port, Arc::clone(&self.charge.counters)));
+        while let Some((port, asks)) = self.queue.front().and_then(|command| self.channels.take(command)) {
+            let counters = Arc::clone(&self.charge.counters);
+            self.jobs.extend(self.queue.pop_front().map(|command| Job::new(command, port, asks, counters)));
             moved = true;
         }
         moved

@@ -64,7 +64,7 @@ struct Refusals {
 enum Opening {
     Nothing,
     Session,
-    /// The first session, which asks for the agent before it is used.
+    /// The first session, which asks for the agent while no command waits for one.
     Agent(Port),
     Dial(Dial),
 }
@@ -116,11 +116,31 @@ impl Channels {
         }
     }
 
-    /// An open session, if there is one.
-    pub(crate) fn take(&mut self) -> Option<Port> {
-        let port = self.spare.pop()?;
+    /// An open session for `command`, if there is one, and whether it asks for the agent first.
+    pub(crate) fn take(&mut self, command: &Command) -> Option<(Port, bool)> {
+        let taken = match self.spare.pop() {
+            Some(port) => (port, false),
+            // Two questions can be on their way together, and not three.
+            None if command.terminal.is_none() => (self.take_asking()?, true),
+            None => return None,
+        };
         self.taken += 1;
-        Some(port)
+        Some(taken)
+    }
+
+    fn take_asking(&mut self) -> Option<Port> {
+        match std::mem::replace(&mut self.opening, Opening::Nothing) {
+            Opening::Agent(port) => Some(port),
+            other => {
+                self.opening = other;
+                None
+            }
+        }
+    }
+
+    /// Takes note of what the server said to a command's session that asked for the agent.
+    pub(crate) fn note_agent(&mut self, is_granted: bool) {
+        self.agent = if is_granted { AgentRequest::Granted } else { AgentRequest::Refused };
     }
 
     /// The ways to other servers that were opened since the last call.
@@ -151,6 +171,10 @@ impl Channels {
     }
 
     fn begin(&mut self, running: usize, waiting: usize) -> bool {
+        if self.agent == AgentRequest::Wanted && self.taken > 0 {
+            // A command asks for the agent, and nobody else may read the answers.
+            return false;
+        }
         let mut dials = std::iter::from_fn(|| self.dials.pop_front());
         if let Some(dial) = dials.find(|dial| dial.turn.take()) {
             self.opening = Opening::Dial(dial);
@@ -221,15 +245,14 @@ impl Channels {
     }
 
     fn ask_for_agent(&mut self, wire: &Wire, mut port: Port) -> Result<bool, Fault> {
-        self.agent = match port.forward_agent(wire) {
-            Ok(true) => AgentRequest::Granted,
+        match port.forward_agent(wire) {
             Ok(false) => {
                 self.opening = Opening::Agent(port);
                 return Ok(false);
             }
             Err(fault) if ends_connection(&fault) => return Err(fault),
-            Err(_) => AgentRequest::Refused,
-        };
+            answer => self.note_agent(answer.is_ok()),
+        }
         self.spare.push(port);
         Ok(true)
     }

@@ -31,6 +31,18 @@ pub(crate) struct Job {
     resizing: Option<Size>,
     failure: Option<Error>,
     counters: Arc<Counters>,
+    agent: Agent,
+}
+
+/// What a job has to do with the agent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Agent {
+    /// Nothing, or no more.
+    Nothing,
+    /// It asks for it.
+    Asked,
+    /// The server said whether it takes it.
+    Answered(bool),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,9 +56,18 @@ enum State {
 }
 
 impl Job {
-    pub(crate) fn new(command: Command, port: Port, counters: Arc<Counters>) -> Job {
+    /// A command for the channel `port`, over which the agent is asked for too where `asks` says so.
+    pub(crate) fn new(command: Command, port: Port, asks: bool, counters: Arc<Counters>) -> Job {
         let state = if command.terminal.is_some() { State::Equipping } else { State::Starting };
-        Job { command, port, state, sending: (Vec::new(), 0), resizing: None, failure: None, counters }
+        let agent = if asks { Agent::Asked } else { Agent::Nothing };
+        Job { command, port, state, sending: (Vec::new(), 0), resizing: None, failure: None, counters, agent }
+    }
+
+    /// Whether the server takes the agent, once it has said so.
+    pub(crate) fn take_agent_answer(&mut self) -> Option<bool> {
+        let Agent::Answered(is_granted) = self.agent else { return None };
+        self.agent = Agent::Nothing;
+        Some(is_granted)
     }
 
     /// Does what can be done now without waiting. Returns whether anything moved.
@@ -96,12 +117,24 @@ impl Job {
     }
 
     fn start(&mut self, wire: &Wire) -> Result<bool, Fault> {
-        if !self.port.exec(wire, &self.command.text)? {
+        let is_running = match self.agent {
+            Agent::Asked => self.start_with_agent(wire)?,
+            Agent::Nothing | Agent::Answered(_) => self.port.exec(wire, &self.command.text)?,
+        };
+        if !is_running {
             return Ok(false);
         }
         self.counters.execs.fetch_add(1, Ordering::Relaxed);
+        // A whole program may stand in it.
+        self.counters.sent.fetch_add(self.command.text.len() as u64, Ordering::Relaxed);
         self.state = State::Running;
         Ok(true)
+    }
+
+    fn start_with_agent(&mut self, wire: &Wire) -> Result<bool, Fault> {
+        let Some(answers) = self.port.exec_with_agent(wire, &self.command.text)? else { return Ok(false) };
+        self.agent = Agent::Answered(answers.agent);
+        answers.program.map(|()| true)
     }
 
     fn run(&mut self, wire: &Wire, buffer: &mut [u8]) -> Result<bool, Fault> {

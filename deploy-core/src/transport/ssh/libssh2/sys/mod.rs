@@ -11,6 +11,7 @@
 
 mod agent;
 mod auth;
+mod callbacks;
 mod channel;
 mod code;
 mod ffi;
@@ -19,7 +20,8 @@ mod watch;
 
 pub(crate) use self::agent::AgentChannels;
 pub(crate) use self::auth::{Demand, ask_for_methods, log_in_with_key};
+pub(crate) use self::callbacks::{counting_packets, sending_only};
 pub(crate) use self::channel::{Channel, Side};
 pub(crate) use self::code::{code, fault, pending};
 pub(crate) use self::intake::Intake;
-pub(crate) use self::watch::{Watch, sending_only};
+pub(crate) use self::watch::Watch;

@@ -1,7 +1,4 @@
-//! What goes through a session's socket while somebody logs in, and calls that only send.
-//!
-//! libssh2 waits for the answer to each question before it sends the next one. With these, what is allowed to follow at
-//! once can: it is known which packet is out, and the next call is kept from reading answers that belong to others.
+//! What goes through a session's socket while somebody logs in: it is known which packet is out.
 
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;
@@ -10,6 +7,7 @@ use std::ptr::{self, NonNull};
 use libssh2_sys as raw;
 use ssh2::Session;
 
+use super::callbacks::exchange;
 use super::ffi;
 
 /// The message that ends the key exchange (RFC 4253, section 7.3), the last one that isn't encrypted, and where the
@@ -19,57 +17,6 @@ const KIND: usize = 5;
 
 /// How much a server may say before it has shaken hands. It takes a few kilobytes.
 const LONGEST_GREETING: usize = 256 << 10;
-
-/// Calls `call`, which finds nothing to read, whatever has come: it can only send.
-pub(crate) fn sending_only<T>(session: &Session, call: impl FnOnce() -> T) -> T {
-    let _deaf = Deaf::make(session);
-    call()
-}
-
-/// Keeps a session from reading, until it is dropped.
-struct Deaf<'a> {
-    session: &'a Session,
-    before: Option<ffi::Generic>,
-}
-
-impl<'a> Deaf<'a> {
-    fn make(session: &'a Session) -> Deaf<'a> {
-        // SAFETY: the callback has the form that its kind demands.
-        let before = unsafe {
-            exchange(session, ffi::CALLBACK_RECV, Some(transmute::<ffi::Receive, ffi::Generic>(receive_nothing)))
-        };
-        Deaf { session, before }
-    }
-}
-
-impl Drop for Deaf<'_> {
-    fn drop(&mut self) {
-        // SAFETY: it was there before.
-        unsafe { exchange(self.session, ffi::CALLBACK_RECV, self.before) };
-    }
-}
-
-/// Puts a callback in the place of another, which is returned.
-///
-/// # Safety
-///
-/// The callback must have the form that its kind demands.
-unsafe fn exchange(session: &Session, kind: c_int, callback: Option<ffi::Generic>) -> Option<ffi::Generic> {
-    let mut guard = session.raw();
-    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
-    // SAFETY: the lock is held, and the caller keeps the rest.
-    unsafe { ffi::libssh2_session_callback_set2(handle, kind, callback) }
-}
-
-unsafe extern "C" fn receive_nothing(
-    _socket: c_int,
-    _buffer: *mut c_void,
-    _length: libc::size_t,
-    _flags: c_int,
-    _context: *mut *mut c_void,
-) -> libc::ssize_t {
-    -(libc::EAGAIN as libc::ssize_t)
-}
 
 /// Watches what a session sends and receives, until it is dropped.
 ///

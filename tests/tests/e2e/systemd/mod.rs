@@ -1,0 +1,4 @@
+//! A real systemd: units that deploys restart, and services whose units the recipe keeps.
+
+mod services;
+mod units;
