@@ -29,10 +29,13 @@ const COMMANDS: [&str; 18] = [
 ];
 
 /// Words that are no literals and may stand where options do, each for a reason.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 9] = [
     ("\"$commit\"", "an id: `take_commit` sets it"),
     ("\"$tree\"", "begins with `$commit`"),
     ("$unshallow", "an option of ours, or nothing"),
+    ("$init", "an option of ours, or nothing"),
+    ("format", "begins with `--object-format=`"),
+    ("WAYS", "a pattern of ours"),
     ("\"$@\"", "`assets_git` is called with options of ours, or `ask_repository` behind `--`"),
     ("output", "begins with `--output=`"),
     ("base", "the absolute path of a folder that was just made"),
