@@ -3,7 +3,7 @@
 # at_places COMMAND [ARGUMENT...]: the command, with all that a run writes to outside of the mirror.
 at_places() { "$@" "$root" "$root/releases" "$root/shared" "$root/.deploy" "$root/.deploy/trash" "$root/revisions.log"; }
 # at_mirror COMMAND [ARGUMENT...]: the same with what is written to in the mirror.
-at_mirror() { "$@" "$root/repo" "$root/repo/shallow" "$root/repo/refs" "$root"/repo/refs/* "$root/repo/objects" "$root"/repo/objects/*; }
+at_mirror() { "$@" "$root/repo" "$root/repo/shallow" "$root/repo/deploy-suspect" "$root/repo/refs" "$root"/repo/refs/* "$root/repo/objects" "$root"/repo/objects/*; }
 may_write() { [ -w "$1" ] && { [ ! -d "$1" ] || [ -x "$1" ]; }; }
 # need_access PATH...: fails where some of these are there and can't be written to by us, with all of them named.
 need_access() {

@@ -187,7 +187,7 @@ mod tests {
     fn a_fetch_knows_the_ways_that_the_checkout_around_us_knows() {
         let root = tempfile::tempdir().unwrap();
         let shell = shell(root.path()).unwrap();
-        let set = |key: &str, value: &str| plain(&shell, &["config", "--local", key, value]).run().unwrap();
+        let set = |key: &str, value: &str| plain(&shell, &["config", "--local", "--", key, value]).run().unwrap();
         plain(&shell, &["init", "--quiet"]).run().unwrap();
         set("http.https://git.example.com/.extraheader", "AUTHORIZATION: basic hunter2");
         set("user.name", "ann");

@@ -219,7 +219,7 @@ impl Repository {
     fn explain_partial(&self, error: Error) -> Error {
         let is_partial = || -> Result<bool> {
             let shell = git::shell(&self.root)?;
-            let look = ["-C", self.url.address(), "config", "--get-regexp", r"^remote\..*\.promisor$"];
+            let look = ["-C", self.url.address(), "config", "--get-regexp", "^remote\\..*\\.promisor$"];
             Ok(git::output(&git::plain(&shell, &look).ignore_status())?.status.success())
         };
         if self.url.is_path() && is_partial().unwrap_or(false) {
