@@ -4,7 +4,7 @@ use e2e::Project;
 use insta::assert_snapshot;
 
 fn rails(more: &str) -> Project {
-    let mut project = Project::over_ssh(&[("app1", "app"), ("app2", "app"), ("job1", "job")]);
+    let mut project = Project::over_ssh(&[("app1", "app db"), ("app2", "app"), ("job1", "job")]);
     project.tables("[recipes.rails]").tables(more);
     project
 }
