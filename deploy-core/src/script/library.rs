@@ -1,19 +1,23 @@
 //! Shell functions that scripts use: of each library only those that are called travel to a server.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 /// The functions of `libraries` that `text` calls, and those that these call, in the libraries' order, without comments and
 /// indentation.
 ///
 /// A library is a sequence of functions whose definitions begin with `name() {` at the start of a line; what stands
 /// between them is comment.
 pub(super) fn needed(libraries: &[&'static str], text: &[u8]) -> Vec<Function> {
-    let functions: Vec<Function> = libraries.iter().flat_map(|library| functions(library)).collect();
+    let functions: Vec<Function> = libraries.iter().flat_map(|library| functions(library)).copied().collect();
     let mut wanted = vec![false; functions.len()];
-    let mut open: Vec<String> = vec![String::from_utf8_lossy(text).into_owned()];
+    let text = String::from_utf8_lossy(text);
+    let mut open: Vec<&str> = vec![&text];
     while let Some(text) = open.pop() {
         for (function, wanted) in functions.iter().zip(&mut wanted) {
-            if !*wanted && mentions(&text, function.name) {
+            if !*wanted && mentions(text, function.name) {
                 *wanted = true;
-                open.push(function.text.clone());
+                open.push(function.text);
             }
         }
     }
@@ -26,30 +30,37 @@ pub(super) fn names(libraries: &[&'static str]) -> Vec<&'static str> {
 }
 
 /// A shell function.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Function {
     /// What it is called.
     pub(super) name: &'static str,
     /// Its definition.
-    pub(super) text: String,
+    pub(super) text: &'static str,
 }
 
-fn functions(library: &'static str) -> Vec<Function> {
-    let mut functions: Vec<Function> = Vec::new();
+/// The functions of a library. They are read once and kept for good: libraries are few, and programs for hundreds of servers
+/// are made of them at a time.
+fn functions(library: &'static str) -> &'static [Function] {
+    static KNOWN: Mutex<Option<HashMap<&'static str, &'static [Function]>>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get_or_insert_default().entry(library).or_insert_with(|| read(library).leak())
+}
+
+fn read(library: &'static str) -> Vec<Function> {
+    let mut functions: Vec<(&'static str, String)> = Vec::new();
     for line in library.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let indented = line.starts_with([' ', '}']);
         let line = line.trim_start();
         match line.split_once("() {").filter(|_| !indented) {
-            Some((name, _)) => functions.push(Function { name, text: format!("{line}\n") }),
+            Some((name, _)) => functions.push((name, format!("{line}\n"))),
             None => {
-                if let Some(function) = functions.last_mut() {
-                    function.text.push_str(line);
-                    function.text.push('\n');
+                if let Some((_, text)) = functions.last_mut() {
+                    text.extend([line, "\n"]);
                 }
             }
         }
     }
-    functions
+    functions.into_iter().map(|(name, text)| Function { name, text: text.leak() }).collect()
 }
 
 /// Whether `text` has `name` as a word.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -67,8 +68,11 @@ fn packed(text: &[u8]) -> String {
     format!("exec sh -c 'eval \"$(printf %s \"$1\"|base64 -d|gzip -d)\"' deploy_converse {text}")
 }
 
-/// `text`, compressed by gzip.
+/// `text`, compressed by gzip. One at a time: the compressor takes a third of a megabyte, and a run may begin hundreds of
+/// conversations at once.
 pub(crate) fn pack(text: &[u8]) -> Vec<u8> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(text).and_then(|()| packer.finish()).expect("memory takes whatever is written")
 }
