@@ -75,7 +75,16 @@ fn take(cx: &ServerCx<'_>) -> Script {
     let frees = if cx.known("frees").is_some() { "frees" } else { "" };
     let take = sh!("take_lock {} {} {} {}", cx.fact("token"), cx.fact("holder"), cx.fact("lock_list"), frees);
     let take = script(cx).then(take);
-    if cx.servers > 1 { take.then(sh!("only_once {} {}", cx.number, lock_name(cx.server))) } else { take }
+    if cx.servers == 1 {
+        return take;
+    }
+    // Servers that differ in nothing else are shown as one.
+    let (number, name) = if cx.preview {
+        ("<number>".to_owned(), "<server>".to_owned())
+    } else {
+        (cx.number.to_string(), lock_name(cx.server))
+    };
+    take.then(sh!("only_once {} {}", number, name))
 }
 
 /// What a conversation does that holds the lock.

@@ -83,7 +83,7 @@ judge_lock() {
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
       read -r moved <"$lock.$token.stale" || moved=''
       if [ "$moved" != "$holder" ]; then ln -- "$lock.$token.stale" "$lock" || :; fi
-      rm -f -- "$lock.$token.stale" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups"
+      rm -f -- "$lock.$token.stale" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups" "$lock.$holder.at".*
       deploy_note "took over a lock whose holder is gone: $about"
     fi
   fi
@@ -170,6 +170,6 @@ break_lock() {
     end_groups "$lock.$holder.groups" 0
     refuse_living
   fi
-  rm -f -- "$lock" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups"
+  rm -f -- "$lock" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups" "$lock.$holder.at".*
   deploy_note "broke the lock of $about"
 }

@@ -24,8 +24,9 @@ release_classes() {
     function class(name) {
       if (name == live) return "live"
       if (state[name] == "published") return "good"
-      if (state[name] == "leaving") return "rolled_back"
-      if (state[name] != "") return state[name]
+      if (state[name] == "failed") return "failed"
+      if (state[name] == "leaving" || state[name] == "rolled_back") return "rolled_back"
+      if (state[name] != "") return "building"
       return (name in logged) ? "good" : "unknown"
     }
     BEGIN {
@@ -131,8 +132,8 @@ is_used() {
 "* | *" -> $place/releases/$1/"*) ;;
     *) return 1 ;;
   esac
-  users=$(printf '%s\n' "$used" | grep -F -e " -> $place/releases/$1" | sed -n 's|^.*/proc/\([0-9]*\)/.* -> .*$|\1|p' | sort -nu)
-  deploy_note "kept release $1, from which processes still run: $(echo $users)"
+  users=$(printf '%s\n' "$used" | grep -F -e " -> $place/releases/$1" | sed -n 's|^.*/proc/\([0-9]*\)/.* -> .*$|\1|p' | sort -nu | tr '\n' ' ')
+  deploy_note "kept release $1, from which processes still run: ${users% }"
 }
 # put_away DIR...: takes releases out of sight by a rename, so that none is ever half there, and removes them. One alone becomes
 # the trash itself.

@@ -10,6 +10,7 @@ fn site(table: &str) -> Site {
     let off = "[recipes.assets]\nenabled = false\n[recipes.passenger]\nenabled = false\n";
     let site = Site::new(Xtask::new().bundle::<Rails>(), &format!("[recipes.rails]\n{table}\n{off}"));
     site.program("bundle", "case $1 in exec) shift; exec \"$@\" ;; esac");
+    site.program("ruby", "");
     site.program("rake", RAKE);
     site.release("20260101000000");
     site

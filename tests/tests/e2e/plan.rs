@@ -124,6 +124,7 @@ fn a_dry_run_shows_what_each_task_does_and_equal_servers_once() {
     ## deploy:lock: deploy@app1, deploy@app2, deploy@app3
     root=/srv/shop
     take_lock '<token>' '<holder>' '<lock_list>' ''
+    only_once '<number>' '<server>'
 
     ## cache:clear: deploy@app1, deploy@app2, deploy@app3
     (in /srv/shop/current)

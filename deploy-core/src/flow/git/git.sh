@@ -139,8 +139,8 @@ refuse_lfs() {
 # Names of tags and branches in files, which `git archive` would leave empty or make another each time.
 refuse_describe() {
   [ "$held" != "${held#*attributes}" ] || return 0
-  if mirror grep -q -e export-subst "$commit" -- .gitattributes '*/.gitattributes' &&
-    mirror grep -q -e '\$Format:[^$]*%(describe' "$tree"; then
+  if git grep -q -e export-subst "$commit" -- .gitattributes '*/.gitattributes' &&
+    git grep -q -e '\$Format:[^$]*%(describe' "$tree"; then
     deploy_fail 'a file of the commit is to name a tag (export-subst, %(describe)), and the mirror has none' \
       'set git.strategy = "fetch", without git.shallow, or have it name the commit: $Format:%H$'
   fi
