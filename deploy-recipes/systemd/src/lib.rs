@@ -182,26 +182,27 @@ impl Recipe for Systemd {
 impl Systemd {
     /// What the doctor looks at: whether systemd knows the units, and whether a user's own outlive the login.
     fn looks(&self) -> Vec<Look> {
-        let (own, on) = (self.clone(), Servers::roles(&self.roles).with_releases());
-        let units = Look::new("units", on.clone(), move |cx| own.look_at_units(&cx.stage.settings.application));
+        let own = self.clone();
+        let units = Look::new("units", self.servers(), move |cx| own.look_at_units(cx));
         let units =
             units.mend(if self.user { "systemctl --user list-unit-files" } else { "systemctl list-unit-files" });
-        let linger = Look::new("linger", on, |_| {
-            sh!("case $(loginctl show-user \"$(id -un)\" --property=Linger --value 2>/dev/null || echo no) in
-  yes) look_ok 'the units of this user live on without a login' ;;
-  *) look_problem 'the units of this user end with its last login' ;;
-esac")
+        let linger = Look::new("linger", self.servers(), |_| {
+            Script::new().uses(LIBRARY).then(sh!("if systemd_is_lingering; then
+  look_ok 'the units of this user live on without a login'
+else
+  look_problem 'the units of this user end with its last login'
+fi"))
         });
         let linger = linger.mend("sudo loginctl enable-linger \"$USER\"");
         if self.user { vec![units, linger] } else { vec![units] }
     }
 
-    fn look_at_units(&self, application: &str) -> Script {
-        let own = self.units.is_empty().then_some(application);
-        let units: Vec<_> = self.units.iter().flat_map(Unit::instances).chain(own).map(str::to_owned).collect();
+    fn look_at_units(&self, cx: &ServerCx<'_>) -> Script {
+        let units = self.units_on(cx).into_iter().map(|unit| unit.name);
         let user = if self.user { "--user" } else { "--system" };
-        let set = Script::new().run(Cmd::new("set").arg("--").args(units).unprefixed());
-        set.then(sh!(
+        let manager = if self.user { sh!("systemd_find_manager") } else { Script::new() };
+        let set = Script::new().uses(LIBRARY).run(Cmd::new("set").arg("--").args(units).unprefixed());
+        set.then(manager).then(sh!(
             "unknown=''
 for unit; do systemctl {} cat -- \"$unit\" >/dev/null 2>&1 || unknown=\"$unknown $unit\"; done
 if [ -n \"$unknown\" ]; then look_problem \"systemd doesn't know$unknown\"; else look_ok \"$*\"; fi",

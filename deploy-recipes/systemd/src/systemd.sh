@@ -102,9 +102,9 @@ systemd_failed() {
   deploy_fail "$systemd_message" "$systemd_hint $systemd_unit" "$@"
 }
 # The manager of the user's own units is found by a folder that only a login by a person is sure to know.
+systemd_find_manager() { export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"; }
 systemd_user() {
-  XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}
-  export XDG_RUNTIME_DIR
+  systemd_find_manager
   if [ ! -d "$XDG_RUNTIME_DIR" ]; then
     deploy_fail "there is no $XDG_RUNTIME_DIR: the user manager of $(id -un) does not run" "$(systemd_linger)"
   fi
@@ -113,9 +113,12 @@ systemd_user() {
 systemd_linger() { echo "let it run without a login, once on the server: sudo loginctl enable-linger $(id -un)"; }
 # Without lingering all units of the user are stopped soon after the last login ends, and nothing says so. It is asked by the
 # user's name: a login that logind doesn't know has no other.
-systemd_lingers() {
+systemd_is_lingering() {
   systemd_login=$(id -un)
   systemd_linger=$(loginctl show-user "$systemd_login" --property Linger 2>/dev/null) || systemd_linger=''
-  if [ "$systemd_linger" = Linger=yes ] || [ -e "/var/lib/systemd/linger/$systemd_login" ]; then return 0; fi
+  [ "$systemd_linger" = Linger=yes ] || [ -e "/var/lib/systemd/linger/$systemd_login" ]
+}
+systemd_lingers() {
+  if systemd_is_lingering; then return 0; fi
   deploy_fail "the units of $systemd_login end soon after its last login: it does not linger" "$(systemd_linger)"
 }

@@ -183,6 +183,8 @@ fn services_are_looked_at_stopped_and_started_by_hand() {
     project.xtask("deploy staging").success();
     let _ = project.xtask("systemd status staging").success().says("shop-mild.service").says("active (running)");
     let _ = project.xtask("systemd logs staging --unit stubborn --lines 5").success().says("at work");
+    let doctor = project.xtask("doctor staging --verbose");
+    let _ = doctor.says("shop-mild.service shop-stubborn.service").says("live on without a login");
     let output = project.xtask("systemd stop staging").success();
     let _ = output.says("the unit shop-stubborn.service didn't stop in time and was killed");
     assert_eq!(property(&account, "ActiveState", "shop-mild.service"), "inactive");
