@@ -34,9 +34,13 @@ ask_for_lock() {
   }
   ln -- "$lock.$token" "$lock" 2>/dev/null
 }
-forget_lock() {
-  rm -f -- "$@" "$lock.$token" "$lock.$token.new" "$lock.$token.beat" "$lock.$token.groups" "$lock.$token.lost" "$lock.$token.at".* || :
+# forget_run TOKEN FILE...: removes the files, and then what a run keeps beside the lock.
+forget_run() {
+  kept=$lock.$1
+  shift
+  rm -f -- "$@" "$kept" "$kept.new" "$kept.beat" "$kept.groups" "$kept.at".*
 }
+forget_lock() { forget_run "$token" "$@" "$lock.$token.lost" || :; }
 # leave_word TEXT: what a run that had the lock is told if it comes back.
 leave_word() { { printf '%s\n' "$1" >"$lock.$holder.lost"; } 2>/dev/null || :; }
 # only_once NUMBER NAME: fails where another server of the run, which is numbered too, is this machine and folder as well.
@@ -83,7 +87,7 @@ judge_lock() {
     if mv -f -- "$lock" "$lock.$token.stale" 2>/dev/null; then
       read -r moved <"$lock.$token.stale" || moved=''
       if [ "$moved" != "$holder" ]; then ln -- "$lock.$token.stale" "$lock" || :; fi
-      rm -f -- "$lock.$token.stale" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups" "$lock.$holder.at".*
+      forget_run "$holder" "$lock.$token.stale"
       deploy_note "took over a lock whose holder is gone: $about"
     fi
   fi
@@ -170,6 +174,6 @@ break_lock() {
     end_groups "$lock.$holder.groups" 0
     refuse_living
   fi
-  rm -f -- "$lock" "$lock.$holder" "$lock.$holder.beat" "$lock.$holder.groups" "$lock.$holder.at".*
+  forget_run "$holder" "$lock"
   deploy_note "broke the lock of $about"
 }

@@ -162,7 +162,7 @@ fn links<'p>(paths: impl IntoIterator<Item = &'p String>) -> Script {
         Script::new()
     } else {
         let text = format!("make_folders{}", " \"$release\"/{}".repeat(inside.len()));
-        Script::shell(&text, &inside).uses(super::RELEASES)
+        Script::shell(&text, &inside).uses(super::ACCESS)
     };
     let each = folders
         .into_iter()

@@ -24,9 +24,9 @@ pub(super) fn create_release(cx: &ServerCx<'_>) -> Script {
         .then(refusals(settings))
         .then(super::super::release::begin(cx))
         .run(Cmd::new("mkdir").arg("--").arg(cx.release_dir()))
-        .then(sh!("mark_suspect unpacking"))
+        .then(sh!("echo unpacking >\"$repo/deploy-suspect\""))
         .pipe(archive(cx, folder))
-        .then(sh!("mark_suspect ''\ntidy_mirror"))
+        .then(sh!(": >\"$repo/deploy-suspect\"\ntidy_mirror"))
         .then(super::super::shared::must_stay_inside(cx))
 }
 

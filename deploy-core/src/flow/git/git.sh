@@ -4,12 +4,6 @@ in_mirror() {
   unset GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_NAMESPACE
   export GIT_DIR="$repo"
 }
-# mark_suspect WORD: that the mirror may be damaged; an empty word takes it back. Another user's mark can only be removed.
-mark_suspect() {
-  mark=$repo/deploy-suspect
-  if [ -e "$mark" ] && [ ! -w "$mark" ]; then rm -f -- "$mark"; fi
-  printf %s "$1" >"$mark"
-}
 # The commits that were deployed last, and those before them, as `commits`: nothing where there are none. Fails where the
 # mirror can't be used: it has to have every file of the newest ones. After a release couldn't be made from it, everything in
 # it is looked at.
