@@ -164,7 +164,7 @@ impl Executor<'_> {
 
     pub(super) fn run_program(&self, link: &Link<'_>, transport: &dyn Transport, prepared: &Prepared) -> Vec<Failed> {
         let events = &self.run.events;
-        let text = masked(&prepared.scripts, &prepared.shell).unwrap_or_default();
+        let text = masked(&prepared.scripts, &prepared.shell, &prepared.program).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
         events.emit(Event::Detail { server: Some(link.number), text });
         let mut watch = Watch::new(self, link, prepared);

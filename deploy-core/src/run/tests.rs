@@ -20,7 +20,7 @@ use crate::sh;
 use crate::task::{Effect, Facts, Job, Kind, Phase, ServerCx, Servers, Task, When};
 use crate::transport::local::Local;
 use crate::transport::{Connect, Transport};
-use crate::ui::Ask;
+use crate::ui::Nobody;
 
 /// A stage on this machine.
 struct Bench {
@@ -74,22 +74,6 @@ impl Bench {
     fn log(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
-    }
-}
-
-struct Nobody;
-
-impl Ask for Nobody {
-    fn text(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn secret(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn confirm(&self, _: &str) -> Option<bool> {
-        None
     }
 }
 

@@ -181,20 +181,6 @@ impl Cmd {
     }
 }
 
-/// The command as it could be typed.
-impl fmt::Display for Cmd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(shown) = &self.shown {
-            return f.write_str(shown);
-        }
-        for (name, value) in &self.env {
-            write!(f, "{name}={value} ")?;
-        }
-        f.write_str(&self.program)?;
-        self.args.iter().try_for_each(|arg| write!(f, " {arg}"))
-    }
-}
-
 /// What a task does on one server: steps, in order, until the first that fails.
 ///
 /// ```

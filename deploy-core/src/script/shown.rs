@@ -22,6 +22,13 @@ impl Cmd {
     }
 }
 
+/// The command without what is put before its program.
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.typed(&Prefixes::new()))
+    }
+}
+
 impl Step {
     /// The step as an error report shows it.
     pub(super) fn typed(&self, prefixes: &Prefixes) -> String {

@@ -8,7 +8,7 @@ use crate::config::Stage;
 use crate::error::Result;
 use crate::event::{ServerNo, StepNo};
 use crate::plan::{Leg, Plan, Step};
-use crate::script::{TaskScript, WorkDir};
+use crate::script::{TaskScript, WorkDir, compile};
 use crate::secret::{self, STARS};
 use crate::task::{Explain, Facts, Options, ScriptWork, ServerCx};
 
@@ -137,7 +137,8 @@ pub(crate) fn step_program(
 
 fn program(steps: &[&Step], server: ServerNo, plan: &Plan, stage: &Stage, options: &Options) -> Result<Vec<u8>> {
     let scripts: Vec<_> = steps.iter().filter_map(|step| script_of(step, server, plan, stage, options)).collect();
-    masked(&scripts, &shell_of(stage))
+    let shell = shell_of(stage);
+    masked(&scripts, &shell, &compile(&scripts, &shell)?)
 }
 
 /// What the step runs on the server, when nothing is known of that.
