@@ -99,6 +99,25 @@ pub trait Ask: Send + Sync {
     }
 }
 
+/// Nobody, who answers nothing.
+#[cfg(test)]
+pub(crate) struct Nobody;
+
+#[cfg(test)]
+impl Ask for Nobody {
+    fn text(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn secret(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn confirm(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
 /// Shows one run to the user, on a thread of its own.
 pub struct Ui {
     events: Option<Events>,

@@ -350,22 +350,7 @@ impl Connect for Ssh {
 mod tests {
     use super::*;
     use crate::config::SshConfigFile;
-
-    struct Nobody;
-
-    impl Ask for Nobody {
-        fn text(&self, _: &str) -> Option<String> {
-            None
-        }
-
-        fn secret(&self, _: &str) -> Option<String> {
-            None
-        }
-
-        fn confirm(&self, _: &str) -> Option<bool> {
-            None
-        }
-    }
+    use crate::ui::Nobody;
 
     fn server() -> Server {
         Server {

@@ -5,9 +5,9 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::mem::transmute;
 
-use libssh2_sys as raw;
 use ssh2::Session;
 
+use super::callbacks::exchange;
 use super::ffi;
 
 thread_local! {
@@ -27,7 +27,8 @@ impl Intake {
     pub(crate) fn watch(session: &Session) -> Intake {
         // SAFETY: every session has this callback from its beginning, of this form; ours is of the same.
         let before = unsafe {
-            let before = exchange(session, Some(transmute::<ffi::Receive, ffi::Generic>(receive_and_note)));
+            let ours = transmute::<ffi::Receive, ffi::Generic>(receive_and_note);
+            let before = exchange(session, ffi::CALLBACK_RECV, Some(ours));
             RECEIVE.set(before.map(|before| transmute::<ffi::Generic, ffi::Receive>(before)));
             before
         };
@@ -43,21 +44,9 @@ impl Intake {
 impl Drop for Intake {
     fn drop(&mut self) {
         // SAFETY: it was there before.
-        unsafe { exchange(&self.session, self.before) };
+        unsafe { exchange(&self.session, ffi::CALLBACK_RECV, self.before) };
         RECEIVE.set(None);
     }
-}
-
-/// Puts what receives in the place of another, which is returned.
-///
-/// # Safety
-///
-/// The callback must have the form that its kind demands.
-unsafe fn exchange(session: &Session, callback: Option<ffi::Generic>) -> Option<ffi::Generic> {
-    let mut guard = session.raw();
-    let handle: *mut raw::LIBSSH2_SESSION = &raw mut *guard;
-    // SAFETY: the lock is held, and the caller keeps the rest.
-    unsafe { ffi::libssh2_session_callback_set2(handle, ffi::CALLBACK_RECV, callback) }
 }
 
 unsafe extern "C" fn receive_and_note(
