@@ -5,12 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use crate::process::{PATIENCE, family};
+use crate::process::{family, wait_until};
 use crate::sandbox::Sandbox;
 use crate::sshd::Sshd;
 
@@ -85,14 +83,6 @@ const CALLS: &str = "trace=?fork,?vfork,?clone,?clone3,execve,?execveat";
 fn is_traced(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
     status.lines().any(|line| line.strip_prefix("TracerPid:").is_some_and(|tracer| tracer.trim() != "0"))
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?}, and not yet: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Counts in what strace wrote: one call a line, after the process that made it. A call that others came in between of

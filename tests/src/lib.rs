@@ -55,7 +55,7 @@ pub use lie::{Liar, Lie, OURS, Place, Saying, Told};
 pub use machine::{Account, Linger, Machine};
 pub use mount::Mount;
 pub use output::Output;
-pub use process::Running;
+pub use process::{Running, wait_until};
 pub use project::Project;
 pub use proxy::Proxy;
 pub use repo::Repo;

@@ -28,6 +28,20 @@ pub struct Running {
 /// No command of a test takes longer: one that does has hung.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Waits until `is_so`.
+///
+/// # Panics
+///
+/// When that takes longer than any command may.
+#[track_caller]
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?}, and not yet: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 impl Running {
     /// Starts `command` without a standard input.
     pub fn start(mut command: Command, sandbox: &Arc<Sandbox>) -> Running {

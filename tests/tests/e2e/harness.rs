@@ -89,6 +89,8 @@ fn programs_are_signalled_by_their_name() {
     let session = project.openssh(project.server("app1"), "echo started; exec sleep 602");
     let session = e2e::Running::start(session, &project.sandbox);
     session.wait_for("started");
+    // The shell says so before it becomes the program.
+    e2e::wait_until("it sleeps", || project.sandbox.processes().iter().any(|line| line.starts_with("sleep 602")));
     assert_eq!(project.sandbox.signal("no-sleep", Signal::TERM), 0);
     assert_eq!(project.sandbox.signal("sleep", Signal::TERM), 1);
     session.wait().fails_with(255);
